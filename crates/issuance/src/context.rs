@@ -1,0 +1,73 @@
+//! What every use case is handed.
+
+use std::sync::Arc;
+
+use chancery_keys::{MacKey, SealingKey};
+use chancery_model::{Env, SecretHash};
+use chancery_storage::{Replay, Store};
+use url::Url;
+
+use crate::keyring::Keyrings;
+
+/// Everything a use case may touch. Clones share it.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    env: Env,
+    store: Store,
+    replay: Replay,
+    settings: Settings,
+    sealing_key: SealingKey,
+    nonce_key: MacKey,
+    keyrings: Keyrings,
+}
+
+/// Settings of the deployment that use cases need.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Base of the wallet face as wallets see it; default issuer identifiers are `{public_url}/o/{slug}`.
+    pub public_url: Url,
+    /// Hash of the platform key; `None` closes the platform operations.
+    pub platform_key: Option<SecretHash>,
+}
+
+impl Context {
+    /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
+    pub fn new(env: Env, store: Store, replay: Replay, settings: Settings, sealing_key: SealingKey) -> Self {
+        let nonce_key = sealing_key.derive_mac_key("nonce");
+        Self(Arc::new(Inner { env, store, replay, settings, sealing_key, nonce_key, keyrings: Keyrings::default() }))
+    }
+
+    /// Clock and entropy.
+    pub fn env(&self) -> &Env {
+        &self.0.env
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Claims of use.
+    pub fn replay(&self) -> &Replay {
+        &self.0.replay
+    }
+
+    /// Settings of the deployment.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn sealing_key(&self) -> &SealingKey {
+        &self.0.sealing_key
+    }
+
+    pub(crate) fn nonce_key(&self) -> &MacKey {
+        &self.0.nonce_key
+    }
+
+    pub(crate) fn keyrings(&self) -> &Keyrings {
+        &self.0.keyrings
+    }
+}

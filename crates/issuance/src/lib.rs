@@ -1,0 +1,16 @@
+//! The use cases of Chancery: one public function per thing a wallet or an organisation can ask.
+//!
+//! [`wallet`] holds what wallets ask, [`management`] what organisations and the platform ask. Each function takes a
+//! [`Context`] and the [`Organisation`](chancery_model::Organisation) it acts for, reads the clock once, and answers a
+//! value or a [`Failure`].
+
+mod context;
+mod failure;
+mod keyring;
+pub mod management;
+mod recording;
+mod sealed;
+pub mod wallet;
+
+pub use context::{Context, Settings};
+pub use failure::Failure;

@@ -1,0 +1,87 @@
+//! The transcript of one request while it is being handled.
+
+use chancery_model::{Env, Event, ExchangeId, Level, Record, Timestamp, TranscriptPart, TranscriptPartId};
+use chancery_protocol::Explanation;
+use serde_json::{Map, Value};
+
+/// Records and events of one request, oldest first. Callers hand in redacted values only.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    endpoint: &'static str,
+    records: Vec<Record>,
+    events: Vec<Event>,
+}
+
+impl Recording {
+    /// Begins the part that the request to `endpoint` writes.
+    pub(crate) fn at(endpoint: &'static str) -> Self {
+        Self { endpoint, records: Vec::with_capacity(8), events: Vec::with_capacity(2) }
+    }
+
+    pub(crate) fn debug(&mut self, message: &'static str, data: Value) {
+        self.record(Level::Debug, message, data);
+    }
+
+    pub(crate) fn info(&mut self, message: &'static str, data: Value) {
+        self.record(Level::Info, message, data);
+    }
+
+    /// A refusal: `reason`, `help` and `spec_ref` of the explanation are added to `data`.
+    pub(crate) fn error(&mut self, message: &'static str, explanation: &Explanation, data: Value) {
+        let mut data = members(data);
+        data.insert("reason".to_owned(), Value::from(explanation.reason.as_str()));
+        data.insert("help".to_owned(), Value::from(AsRef::<str>::as_ref(&explanation.help)));
+        data.insert("spec_ref".to_owned(), Value::from(explanation.spec_ref));
+        self.record(Level::Error, message, Value::Object(data));
+    }
+
+    pub(crate) fn event(&mut self, kind: &'static str, details: Value) {
+        self.events.push(Event { kind: kind.to_owned(), details: members(details) });
+    }
+
+    /// The finished part.
+    pub(crate) fn into_part(
+        self,
+        env: &Env,
+        now: Timestamp,
+        exchange_id: ExchangeId,
+        support_code: Option<String>,
+    ) -> TranscriptPart {
+        TranscriptPart {
+            id: TranscriptPartId::from(env.uuid(now)),
+            exchange_id,
+            at: now,
+            support_code,
+            records: self.records,
+            events: self.events,
+        }
+    }
+
+    fn record(&mut self, level: Level, message: &'static str, data: Value) {
+        let endpoint = self.endpoint.to_owned();
+        self.records.push(Record { level, endpoint, message: message.to_owned(), data: members(data) });
+    }
+}
+
+/// A code that a person can read over the telephone: 8 characters of Crockford's base 32 in two groups.
+pub(crate) fn support_code(env: &Env) -> String {
+    const ALPHABET: [char; 32] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'J', 'K', 'M', 'N', 'P',
+        'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
+    ];
+    let mut code = String::with_capacity(9);
+    for (position, byte) in env.random::<8>().into_iter().enumerate() {
+        if position == 4 {
+            code.push('-');
+        }
+        code.extend(ALPHABET.get(usize::from(byte % 32)));
+    }
+    code
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}

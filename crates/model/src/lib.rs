@@ -1,0 +1,37 @@
+//! What Chancery remembers and which transitions are legal.
+//!
+//! Nothing here knows SQL or HTTP. The words are the ones of `docs/architecture.md`: an [`Organisation`] owns
+//! [`Definition`]s, an [`Exchange`] is one issuance from offer to credential, a [`Grant`] is what an authorisation
+//! allows, a [`Credential`] is one signed credential that left the building, and the transcript is what happened.
+
+mod access;
+mod credential;
+mod definition;
+mod env;
+mod exchange;
+mod grant;
+mod id;
+mod organisation;
+mod policy;
+mod signing_key;
+mod time;
+mod transcript;
+
+pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
+pub use credential::Credential;
+pub use definition::{
+    AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
+    Image, RevocationMethod, TrustAnchor, WireVersion,
+};
+pub use env::{Entropy, Env};
+pub use exchange::{
+    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, RevocationStatus, Submission,
+    TransactionCode,
+};
+pub use grant::{Grant, GrantedCredential};
+pub use id::{ApiKeyId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId, SigningKeyId, TranscriptPartId};
+pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
+pub use policy::{AccessTokenBinding, Clients, DpopNonceRule, Policy};
+pub use signing_key::{SigningKey, SigningKeyState};
+pub use time::Timestamp;
+pub use transcript::{Event, Level, Record, TranscriptPart};
