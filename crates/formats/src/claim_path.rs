@@ -82,8 +82,8 @@ impl ClaimPath {
         &self.0
     }
 
-    /// The top-level claim this path lies in; `None` when the path starts with an array step, which selects nothing in
-    /// a JSON credential because its outermost value is an object.
+    /// The top-level claim this path lies in; `None` when the path starts with an array step, which selects
+    /// nothing in a JSON credential because its outermost value is an object.
     pub fn top_level_name(&self) -> Option<&str> {
         match self.0.first() {
             Some(PathSegment::Name(name)) => Some(name),
@@ -93,8 +93,8 @@ impl ClaimPath {
 
     /// The values this path selects in a JSON credential, in document order (OpenID4VCI Appendix C.1).
     ///
-    /// Empty both when nothing is there and when processing aborts because a step meets the wrong kind of value
-    /// (a name on an array, an index on an object): the two are one error in the specification.
+    /// Empty both when nothing is there and when processing aborts because a step meets the wrong kind of
+    /// value (a name on an array, an index on an object): the two are one error in the specification.
     pub fn select<'v>(&self, credential: &'v Value) -> Vec<&'v Value> {
         let mut selected = vec![credential];
         for segment in &self.0 {
@@ -227,8 +227,6 @@ fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use proptest::prelude::*;
     use serde_json::json;
 

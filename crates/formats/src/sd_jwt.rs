@@ -1,7 +1,7 @@
 //! Issuing SD-JWT VC credentials (RFC 9901; SD-JWT VC draft, section numbers of -19).
 //!
-//! Two steps, so that the signature can come from a key that is asked over a network: [`Prepared::new`] is pure and
-//! fixes every byte that will be signed, [`Prepared::sign`] adds the header and the signature.
+//! Two steps, so that the signature can come from a key that is asked over a network: [`Prepared::new`] is
+//! pure and fixes every byte that will be signed, [`Prepared::sign`] adds the header and the signature.
 
 mod conceal;
 
@@ -13,12 +13,14 @@ use serde_json::{Map, Value};
 use crate::ClaimPath;
 use conceal::Concealer;
 
-/// The `typ` of an SD-JWT VC, also its OpenID4VCI format identifier (SD-JWT VC §2.2.1, OpenID4VCI Appendix A.3).
+/// The `typ` of an SD-JWT VC, also its OpenID4VCI format identifier (SD-JWT VC §2.2.1, OpenID4VCI Appendix
+/// A.3).
 pub const TYP: &str = "dc+sd-jwt";
 
 /// The claims that only [`Content`]'s own members set; [`Content::claims`] may not hold them.
 ///
-/// `vct#integrity` and `aka_vcts` speak about the type, not about the holder; no organisation sets them per credential.
+/// `vct#integrity` and `aka_vcts` speak about the type, not about the holder; no organisation sets them per
+/// credential.
 pub const SET_BY_ISSUER: [&str; 9] = [
     "iss",
     "iat",
@@ -31,8 +33,8 @@ pub const SET_BY_ISSUER: [&str; 9] = [
     "aka_vcts",
 ];
 
-/// The claims that are never disclosable, with everything inside them: a verifier must be able to check validity
-/// without the holder's consent (RFC 9901 §9.7, SD-JWT VC §2.2.2.3).
+/// The claims that are never disclosable, with everything inside them: a verifier must be able to check
+/// validity without the holder's consent (RFC 9901 §9.7, SD-JWT VC §2.2.2.3).
 pub const NEVER_DISCLOSABLE: [&str; 9] = [
     "iss",
     "aud",
@@ -57,8 +59,9 @@ pub struct Content {
     pub issuer: Option<String>,
     /// The claims about the subject. Their order is kept for what is not disclosable.
     pub claims: Map<String, Value>,
-    /// Which claims the holder may disclose or withhold. A path that ends in an object or array conceals it as a whole;
-    /// paths below it conceal its parts again (RFC 9901 §4.2.6). A path whose claim is absent has no effect.
+    /// Which claims the holder may disclose or withhold. A path that ends in an object or array conceals it
+    /// as a whole; paths below it conceal its parts again (RFC 9901 §4.2.6). A path whose claim is absent has
+    /// no effect.
     pub disclosable: Vec<ClaimPath>,
     /// The key the credential is bound to, becomes `cnf.jwk`.
     pub holder_key: Option<PublicJwk>,
@@ -86,7 +89,8 @@ pub struct Prepared {
 /// How the header names the key that signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyReference {
-    /// The signer's certificate chain (SD-JWT VC §2.5, HAIP §6.1.1). The signer must have one: the caller decides by it.
+    /// The signer's certificate chain (SD-JWT VC §2.5, HAIP §6.1.1). The signer must have one: the caller
+    /// decides by it.
     X5c,
     /// The signer's key id, as published in the issuer's JWT VC issuer metadata (SD-JWT VC §4).
     Kid,
@@ -123,8 +127,8 @@ pub enum PrepareError {
         /// The refused member name.
         name: &'static str,
     },
-    /// A disclosable path meets a value of another kind, such as a name on an array. Refused, because the value would
-    /// otherwise be signed in the clear.
+    /// A disclosable path meets a value of another kind, such as a name on an array. Refused, because the
+    /// value would otherwise be signed in the clear.
     #[error("the disclosable path {} does not fit the claims: a step meets another kind of value", path.pointer())]
     PathMismatch {
         /// The path that does not fit.
@@ -138,8 +142,8 @@ pub enum PrepareError {
 impl Prepared {
     /// Builds payload and disclosures.
     ///
-    /// `random` fills a slice with unpredictable bytes. It is asked for salts of 128 bits and for decoys, several at a
-    /// time; the credential is as private as these bytes are random (RFC 9901 §9.3).
+    /// `random` fills a slice with unpredictable bytes. It is asked for salts of 128 bits and for decoys,
+    /// several at a time; the credential is as private as these bytes are random (RFC 9901 §9.3).
     ///
     /// # Errors
     /// See [`PrepareError`].

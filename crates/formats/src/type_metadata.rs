@@ -1,4 +1,5 @@
-//! The type metadata document of a credential type, served at its `vct` URL (SD-JWT VC draft §5, numbers of -19).
+//! The type metadata document of a credential type, served at its `vct` URL (SD-JWT VC draft §5, numbers of
+//! -19).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -125,8 +126,8 @@ pub enum SelectiveDisclosure {
 
 /// A language tag (RFC 5646).
 ///
-/// Written twice, as `locale` and as `lang`: the second is the name in the drafts before -12, which OpenID4VCI 1.0
-/// refers to; a reader ignores the one it does not know.
+/// Written twice, as `locale` and as `lang`: the second is the name in the drafts before -12, which
+/// OpenID4VCI 1.0 refers to; a reader ignores the one it does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locale(pub String);
 
@@ -139,7 +140,8 @@ impl Serialize for Locale {
     }
 }
 
-/// The integrity string (W3C Subresource Integrity) of these exact octets, for `vct#integrity` and `uri#integrity` (§6).
+/// The integrity string (W3C Subresource Integrity) of these exact octets, for `vct#integrity` and
+/// `uri#integrity` (§6).
 pub fn integrity(octets: &[u8]) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(octets)))
 }

@@ -16,8 +16,8 @@ const SALT_LENGTH: usize = 16;
 /// Random bytes are asked for in blocks: asking the operating system's generator costs more than the bytes.
 const POOL_LENGTH: usize = 16 * SALT_LENGTH;
 
-/// Walks the claims once. `active` is always the sorted list of the disclosable paths that lead to the value at hand,
-/// `depth` the number of their segments already walked.
+/// Walks the claims once. `active` is always the sorted list of the disclosable paths that lead to the value
+/// at hand, `depth` the number of their segments already walked.
 pub(super) struct Concealer<'r> {
     random: &'r mut dyn FnMut(&mut [u8]),
     pool: [u8; POOL_LENGTH],
@@ -50,7 +50,8 @@ impl<'r> Concealer<'r> {
         (self.tail, self.disclosures)
     }
 
-    /// Moves the members of an object into `target`, the disclosable ones as digests in its `_sd` (RFC 9901 §4.2.4.1).
+    /// Moves the members of an object into `target`, the disclosable ones as digests in its `_sd` (RFC 9901
+    /// §4.2.4.1).
     pub(super) fn members(
         &mut self,
         members: Map<String, Value>,
@@ -68,7 +69,8 @@ impl<'r> Concealer<'r> {
                 PathSegment::Name(step) => step.as_str().cmp(&name),
                 PathSegment::Index(_) | PathSegment::All => Ordering::Greater,
             });
-            // Children first: a disclosure holds the digests of what is disclosable inside it (RFC 9901 §4.2.6).
+            // Children first: a disclosure holds the digests of what is disclosable inside it (RFC 9901
+            // §4.2.6).
             let value = self.value(value, below, depth + 1)?;
             if ends(below, depth + 1) {
                 digests.push(self.disclose(Some(&name), &value)?);
@@ -198,7 +200,8 @@ fn refuse_sd_jwt_name(name: &str) -> Result<(), PrepareError> {
     }
 }
 
-/// base64url(SHA-256): of the ASCII bytes of an encoded disclosure (RFC 9901 §4.2.3), or of random bytes for a decoy.
+/// base64url(SHA-256): of the ASCII bytes of an encoded disclosure (RFC 9901 §4.2.3), or of random bytes for
+/// a decoy.
 fn digest(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
 }
@@ -224,7 +227,8 @@ fn ends(active: &[&ClaimPath], depth: usize) -> bool {
     active.first().is_some_and(|path| path.segments().len() == depth)
 }
 
-/// The consecutive paths whose step at `depth` compares as equal; `compare` follows the order of [`PathSegment`].
+/// The consecutive paths whose step at `depth` compares as equal; `compare` follows the order of
+/// [`PathSegment`].
 fn run<'a, 'p>(
     active: &'a [&'p ClaimPath],
     depth: usize,
@@ -243,4 +247,35 @@ fn merged<'p>(own: &[&'p ClaimPath], every: &[&'p ClaimPath], depth: usize) -> V
     let mut both = [own, every].concat();
     both.sort_unstable_by(|a, b| a.segments().get(depth..).cmp(&b.segments().get(depth..)));
     both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest;
+
+    /// Disclosures and digests printed in RFC 9901 §4.2.3 (object), §5.1 (array) and §6.3 (recursive).
+    #[test]
+    fn the_digests_of_the_disclosures_in_rfc_9901_are_those_it_prints() {
+        for (disclosure, expected) in [
+            (
+                "WyJfMjZiYzRMVC1hYzZxMktJNmNCVzVlcyIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0",
+                "X9yH0Ajrdm1Oij4tWso9UzzKJvPoDxwmuEcO3XAdRC0",
+            ),
+            (
+                "WyJsa2x4RjVqTVlsR1RQVW92TU5JdkNBIiwgIlVTIl0",
+                "pFndjkZ_VCzmyTa6UjlZo3dh-ko8aIKQc9DlGzhaVYo",
+            ),
+            (
+                concat!(
+                    "WyJRZ19PNjR6cUF4ZTQxMmExMDhpcm9BIiwgImFkZHJlc3MiLCB7Il9zZCI6IFsiNnZoOWJxLXpTNEdLTV83R3Bn",
+                    "Z1ZiWXp6dTZvT0dYcm1OVkdQSFA3NVVkMCIsICI5Z2pWdVh0ZEZST0NnUnJ0TmNHVVhtRjY1cmRlemlfNkVyX2o3",
+                    "NmttWXlNIiwgIktVUkRQaDRaQzE5LTN0aXotRGYzOVY4ZWlkeTFvVjNhM0gxRGEyTjBnODgiLCAiV045cjlkQ0JK",
+                    "OEhUQ3NTMmpLQVN4VGpFeVc1bTV4NjVfWl8ycm8yamZYTSJdfV0",
+                ),
+                "HvrKX6fPV0v9K_yCVFBiLFHsMaxcD_114Em6VT8x1lg",
+            ),
+        ] {
+            assert_eq!(digest(disclosure.as_bytes()), expected);
+        }
+    }
 }
