@@ -89,8 +89,7 @@ pub struct Prepared {
 /// How the header names the key that signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyReference {
-    /// The signer's certificate chain (SD-JWT VC §2.5, HAIP §6.1.1). The signer must have one: the caller
-    /// decides by it.
+    /// The signer's certificate chain (SD-JWT VC §2.5, HAIP §6.1.1); the signer must have one.
     X5c,
     /// The signer's key id, as published in the issuer's JWT VC issuer metadata (SD-JWT VC §4).
     Kid,
@@ -203,11 +202,17 @@ impl Prepared {
     /// Signs, with the header members `alg`, `typ` and the one `key_reference` asks for.
     ///
     /// # Errors
-    /// Whatever the key answers.
+    /// Whatever the key answers, and [`KeyError::Header`] for [`KeyReference::X5c`] with a key that has no
+    /// certificates.
     pub async fn sign(self, signer: &Signer, key_reference: KeyReference) -> Result<Issued, KeyError> {
         let mut header = Map::with_capacity(3);
         header.insert("typ".to_owned(), TYP.into());
         match key_reference {
+            KeyReference::X5c if signer.certificate_chain().is_empty() => {
+                return Err(KeyError::Header(
+                    "x5c needs a certificate chain and the key has none".to_owned(),
+                ));
+            }
             KeyReference::X5c => header.insert("x5c".to_owned(), signer.certificate_chain().to_x5c().into()),
             KeyReference::Kid => header.insert("kid".to_owned(), signer.key_id().into()),
         };

@@ -6,7 +6,7 @@ use chancery_formats::ClaimPath;
 use chancery_formats::sd_jwt::{
     KeyReference, NEVER_DISCLOSABLE, PrepareError, Prepared, SD_JWT_NAMES, SET_BY_ISSUER, may_be_disclosable,
 };
-use chancery_keys::{Algorithm, SoftwareKey, jws};
+use chancery_keys::{Algorithm, KeyError, SoftwareKey, jws};
 use serde_json::{Value, json};
 
 use crate::holder::receive;
@@ -72,6 +72,14 @@ async fn the_header_carries_the_certificate_chain_when_asked() {
     assert_eq!(header["x5c"], json!(signer.certificate_chain().to_x5c()));
     assert_eq!(header["x5c"].as_array().unwrap().len(), 1);
     assert!(header.get("kid").is_none());
+}
+
+/// RFC 7515 §4.1.6: `x5c` holds at least the certificate of the key.
+#[tokio::test]
+async fn a_key_without_certificates_signs_nothing_that_should_carry_them() {
+    let prepared = Prepared::new(content(staff(), &[]), &mut distinct_bytes(0)).unwrap();
+    let refused = prepared.sign(&SIGNER, KeyReference::X5c).await;
+    assert!(matches!(refused, Err(KeyError::Header(_))));
 }
 
 /// SVC-5.
