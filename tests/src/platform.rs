@@ -1,0 +1,263 @@
+//! Those who speak to the management face: the platform, and the administrators of organisations.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Http};
+use crate::key::random;
+
+/// Base path of the issuer's configuration and issuance.
+pub const OPENID: &str = "/v2/config/digital-wallet/openid";
+
+const ORGANISATIONS: &str = "/v2/platform/organisations";
+const API_KEYS: &str = "/v2/config/admin/apikey";
+
+/// The holder of the platform key, who creates organisations.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    api: Api,
+}
+
+/// A program of an organisation, with an API key of it.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    api: Api,
+    /// The organisation as it was when it was created.
+    pub organisation: Value,
+}
+
+/// An offer that was made, and the exchange behind it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Id of the exchange.
+    pub id: String,
+    /// The offer link for the wallet.
+    pub link: String,
+    /// The whole `credentialHistory` of the answer.
+    pub history: Value,
+}
+
+#[derive(Clone, Debug)]
+struct Api {
+    http: Http,
+    base: String,
+    key: String,
+}
+
+impl Platform {
+    pub(crate) fn new(http: Http, base: String, key: String) -> Self {
+        Self {
+            api: Api { http, base, key },
+        }
+    }
+
+    /// A new organisation with a name of its own and a signing key, and an administrator of it.
+    pub async fn new_organisation(&self) -> Operator {
+        let slug = format!("org-{}", random(9).to_ascii_lowercase().replace(['-', '_'], "x"));
+        self.organisation(json!({"slug": slug, "name": "Test organisation"}))
+            .await
+    }
+
+    /// A new organisation as described, with a signing key, and an administrator of it.
+    pub async fn organisation(&self, description: Value) -> Operator {
+        let created = self.post(ORGANISATIONS, description).await.expect(201);
+        let key = created["apiKey"]["apiKey"]
+            .as_str()
+            .expect("an API key")
+            .to_owned();
+        let api = Api {
+            key,
+            ..self.api.clone()
+        };
+        let operator = Operator {
+            api,
+            organisation: created["organisation"].clone(),
+        };
+        operator
+            .post(&format!("{OPENID}/key-management"), json!({"algorithm": "ES256"}))
+            .await
+            .expect(201);
+        operator
+    }
+
+    /// `GET path`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.api.send(Method::GET, path, None).await
+    }
+
+    /// `POST path`.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.api.send(Method::POST, path, Some(body)).await
+    }
+
+    /// `PUT path`.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.api.send(Method::PUT, path, Some(body)).await
+    }
+
+    /// `DELETE path`.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.api.send(Method::DELETE, path, None).await
+    }
+}
+
+impl Operator {
+    /// Id of the organisation.
+    pub fn organisation_id(&self) -> &str {
+        self.organisation["id"].as_str().expect("an id")
+    }
+
+    /// The organisation's Credential Issuer Identifier.
+    pub fn issuer(&self) -> &str {
+        self.organisation["issuer"]
+            .as_str()
+            .expect("an issuer identifier")
+    }
+
+    /// The API key in use.
+    pub fn key(&self) -> &str {
+        &self.api.key
+    }
+
+    /// The same organisation under another API key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self {
+            api: Api {
+                key: key.to_owned(),
+                ..self.api.clone()
+            },
+            organisation: self.organisation.clone(),
+        }
+    }
+
+    /// The same organisation under a new API key of that role: `admin`, `issuer` or `auditor`.
+    pub async fn with_role(&self, role: &str) -> Self {
+        let created = self
+            .post(API_KEYS, json!({"name": role, "role": role}))
+            .await
+            .expect(200);
+        self.with_key(created["apiKey"]["apiKey"].as_str().expect("an API key"))
+    }
+
+    /// Creates a definition and answers it with the ids it was given.
+    pub async fn define(&self, definition: &Value) -> Value {
+        let path = format!("{OPENID}/sdjwt/credential-definition");
+        self.post(&path, definition.clone()).await.ok()["credentialDefinition"].clone()
+    }
+
+    /// Offers the one entry of a definition with these claims, with a pre-authorized code and no transaction code.
+    pub async fn offer(&self, definition: &Value, claims: &Value) -> Offer {
+        self.offer_of(issue_body(definition, claims)).await
+    }
+
+    /// The same, under a transaction code.
+    pub async fn offer_with_pin(&self, definition: &Value, claims: &Value, pin: &str) -> Offer {
+        let mut body = issue_body(definition, claims);
+        body["userPin"] = pin.into();
+        self.offer_of(body).await
+    }
+
+    /// Makes the offer that this issue request describes.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn offer_of(&self, body: Value) -> Offer {
+        let history = self.issue(body).await.ok()["credentialHistory"].clone();
+        let text = |member: &str| history[member].as_str().expect("a text").to_owned();
+        Offer {
+            id: text("CredentialExchangeId"),
+            link: text("credentialOffer"),
+            history: history.clone(),
+        }
+    }
+
+    /// Sends an issue request.
+    pub async fn issue(&self, body: Value) -> Answer {
+        self.post(&format!("{OPENID}/sdjwt/credential/issue"), body).await
+    }
+
+    /// The record of an exchange.
+    pub async fn history(&self, id: &str) -> Value {
+        self.get(&history_path(id)).await.ok()["credentialHistory"].clone()
+    }
+
+    /// The status of an exchange.
+    pub async fn status(&self, id: &str) -> String {
+        self.history(id).await["status"]
+            .as_str()
+            .expect("a status")
+            .to_owned()
+    }
+
+    /// What happened in an exchange.
+    pub async fn transcript(&self, id: &str) -> Value {
+        self.get(&format!("{}/transcript", history_path(id))).await.ok()
+    }
+
+    /// `GET path`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.api.send(Method::GET, path, None).await
+    }
+
+    /// `POST path`.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.api.send(Method::POST, path, Some(body)).await
+    }
+
+    /// `PUT path`.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.api.send(Method::PUT, path, Some(body)).await
+    }
+
+    /// `DELETE path`.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.api.send(Method::DELETE, path, None).await
+    }
+
+    /// A request with the API key in it, to be completed and sent with [`Operator::send`].
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.api.request(method, path)
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        self.api.http.send(request).await
+    }
+}
+
+/// Path of the record of an exchange.
+pub fn history_path(id: &str) -> String {
+    format!("{OPENID}/sdjwt/credential/history/{id}")
+}
+
+/// Path of a definition.
+pub fn definition_path(id: &str) -> String {
+    format!("{OPENID}/sdjwt/credential-definition/{id}")
+}
+
+/// An issue request for the first entry of a definition, with a pre-authorized code and no transaction code.
+pub fn issue_body(definition: &Value, claims: &Value) -> Value {
+    let entry = &definition["credentialDefinitions"][0];
+    json!({
+        "issuanceMode": "InTime",
+        "userPin": "",
+        "credentialDefinitionId": definition["credentialDefinitionId"],
+        "credential": {"id": entry["id"], "vct": entry["vct"], "claims": claims},
+    })
+}
+
+impl Api {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, &format!("{}{path}", self.base));
+        request.header("authorization", format!("ApiKey {}", self.key))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        self.http.send(request).await
+    }
+}
