@@ -113,6 +113,13 @@ impl Answer {
         self.json()
     }
 
+    /// The JSON body of a 201, or of a 200 where the contract of the management face wants that.
+    #[track_caller]
+    pub fn created(&self) -> Value {
+        assert!(matches!(self.status, 200 | 201), "{self}");
+        self.json()
+    }
+
     /// Asserts an error of the wallet face: the status, the code, and what holds for every such answer. RFC 6749 §5.2 and
     /// OpenID4VCI §8.3.1.2 limit the characters of `error_description`; nothing of it may be cached.
     #[track_caller]

@@ -9,8 +9,13 @@ use crate::key::random;
 /// Base path of the issuer's configuration and issuance.
 pub const OPENID: &str = "/v2/config/digital-wallet/openid";
 
-const ORGANISATIONS: &str = "/v2/platform/organisations";
-const API_KEYS: &str = "/v2/config/admin/apikey";
+/// Path under which signing keys are made.
+pub const SIGNING_KEYS: &str = "/v2/config/digital-wallet/openid/key-management/key";
+
+/// Path under which the platform makes organisations.
+pub const ORGANISATIONS: &str = "/v2/platform/organisations";
+/// Path under which an organisation makes API keys.
+pub const API_KEYS: &str = "/v2/config/admin/apikey";
 
 /// The holder of the platform key, who creates organisations.
 #[derive(Clone, Debug)]

@@ -47,8 +47,6 @@ pub struct Token {
     pub response: Value,
     /// Where it is used.
     pub opened: Opened,
-    /// The last `DPoP-Nonce` of the token endpoint.
-    pub dpop_nonce: Option<String>,
 }
 
 /// What a wallet ends with.
@@ -217,9 +215,6 @@ impl Wallet {
             .push(("authorization".to_owned(), format!("{scheme} {value}")));
         if scheme == "DPoP" {
             call.dpop = self.dpop(&call.method, &call.url, Some(value));
-            if let (Some(dpop), Some(nonce)) = (&mut call.dpop, &token.dpop_nonce) {
-                dpop.claims.insert("nonce".to_owned(), nonce.as_str().into());
-            }
         }
         call
     }

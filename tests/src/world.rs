@@ -44,8 +44,8 @@ pub struct World {
 /// What a test may ask of its world.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What the clock shows at first.
-    pub now: Timestamp,
+    /// What the clock shows at first; `None` for the clock of the machine, which outside judges read too.
+    pub now: Option<Timestamp>,
     /// Settings by environment variable, over those of the world.
     pub environment: Environment,
     /// `c_nonce` values of recorded traffic that the server is to recognise.
@@ -56,7 +56,7 @@ impl Default for Options {
     /// 2026-01-15T12:00:00Z and nothing out of the ordinary.
     fn default() -> Self {
         Self {
-            now: Timestamp::from_seconds(1_768_478_400),
+            now: Some(Timestamp::from_seconds(1_768_478_400)),
             environment: Environment::new(),
             recorded_nonces: Vec::new(),
         }
@@ -122,7 +122,10 @@ impl World {
 
         let world = Self {
             backend,
-            env: Env::manual(options.now).with_recorded_nonces(options.recorded_nonces),
+            env: options
+                .now
+                .map_or_else(Env::system, Env::manual)
+                .with_recorded_nonces(options.recorded_nonces),
             database,
             http: Http::new(wallet_front.address()),
             wallet_front,
