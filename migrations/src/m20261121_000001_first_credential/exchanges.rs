@@ -1,0 +1,169 @@
+//! Exchanges with their grants, credentials and transcripts. All of them leave with their exchange.
+
+use sea_orm_migration::prelude::{
+    ConditionalStatement, Expr, ExprTrait, ForeignKeyAction, ForeignKeyCreateStatement,
+};
+
+use super::Plan;
+use crate::column::{
+    Columns, bytes, bytes_or_null, flag, index, number, number_or_null, primary_key, reference, text,
+    text_or_null, unique,
+};
+
+pub(super) fn plans(columns: Columns) -> Vec<Plan> {
+    vec![
+        exchange(columns),
+        exchange_grant(columns),
+        credential(columns),
+        transcript_part(columns),
+    ]
+}
+
+/// `open_definition_id` equals `definition_id` until the exchange has issued or can no longer issue. Its foreign key
+/// is what keeps a definition with open exchanges from being deleted, and a deleted one from being offered.
+fn exchange(columns: Columns) -> Plan {
+    let table = columns
+        .owned_table("exchange")
+        .col(columns.uuid("id"))
+        .col(columns.uuid("definition_id"))
+        .col(number("definition_revision"))
+        .col(columns.uuid_or_null("open_definition_id"))
+        .col(text("entries"))
+        .col(text("issuance_mode"))
+        .col(text("grant_kind"))
+        .col(text("status"))
+        .col(text("credential_status"))
+        .col(text("revocation_status"))
+        .col(text("offer_id"))
+        .col(text("url_scheme"))
+        .col(bytes("code_hash"))
+        .col(number_or_null("code_spent_at"))
+        .col(text_or_null("transaction_code"))
+        .col(number("failed_attempts"))
+        .col(flag("require_key_attestation"))
+        .col(text_or_null("client_id"))
+        .col(text_or_null("denied_reason"))
+        .col(bytes("sealed_secrets"))
+        .col(bytes_or_null("sealed_submissions"))
+        .col(number("expires_at"))
+        .col(number("created_at"))
+        .col(number("updated_at"))
+        .primary_key(&mut primary_key(&["organisation_id", "id"]))
+        .foreign_key(&mut reference(
+            "exchange",
+            &["definition_id", "definition_revision"],
+            "definition_revision",
+            &["definition_id", "revision"],
+            ForeignKeyAction::NoAction,
+        ))
+        .foreign_key(&mut reference(
+            "exchange",
+            &["open_definition_id"],
+            "definition",
+            &["id"],
+            ForeignKeyAction::NoAction,
+        ))
+        .take();
+    let indexes = vec![
+        unique("exchange", &["organisation_id", "offer_id"]),
+        unique("exchange", &["organisation_id", "code_hash"]),
+        index("exchange", &["organisation_id", "created_at", "id"]),
+        index("exchange", &["organisation_id", "open_definition_id"])
+            .and_where(Expr::col("open_definition_id").is_not_null())
+            .take(),
+    ];
+    Plan(table, indexes)
+}
+
+/// Not called `grant`, which is a keyword of SQL.
+fn exchange_grant(columns: Columns) -> Plan {
+    let table = columns
+        .owned_table("exchange_grant")
+        .col(columns.uuid("id"))
+        .col(columns.uuid("exchange_id"))
+        .col(text_or_null("client_id"))
+        .col(text_or_null("dpop_thumbprint"))
+        .col(text("credentials"))
+        .col(flag("by_identifier"))
+        .col(bytes("access_token_hash"))
+        .col(number("access_token_expires_at"))
+        .col(number("created_at"))
+        .primary_key(&mut primary_key(&["organisation_id", "id"]))
+        .foreign_key(&mut of_exchange("exchange_grant"))
+        .take();
+    let indexes = vec![
+        unique("exchange_grant", &["organisation_id", "access_token_hash"]),
+        index("exchange_grant", &["organisation_id", "exchange_id"]),
+    ];
+    Plan(table, indexes)
+}
+
+fn credential(columns: Columns) -> Plan {
+    let table = columns
+        .owned_table("credential")
+        .col(columns.uuid("id"))
+        .col(columns.uuid("exchange_id"))
+        .col(columns.uuid("grant_id"))
+        .col(columns.uuid("entry_id"))
+        .col(text("format"))
+        .col(text("holder_key"))
+        .col(columns.uuid("signing_key_id"))
+        .col(text("proof"))
+        .col(bytes("sealed_token"))
+        .col(number("issued_at"))
+        .col(number("expires_at"))
+        .primary_key(&mut primary_key(&["organisation_id", "id"]))
+        .foreign_key(&mut of_exchange("credential"))
+        .foreign_key(&mut reference(
+            "credential",
+            &["grant_id"],
+            "exchange_grant",
+            &["id"],
+            ForeignKeyAction::Cascade,
+        ))
+        .foreign_key(&mut reference(
+            "credential",
+            &["signing_key_id"],
+            "signing_key",
+            &["id"],
+            ForeignKeyAction::NoAction,
+        ))
+        .take();
+    let indexes = vec![
+        index("credential", &["organisation_id", "exchange_id"]),
+        index("credential", &["organisation_id", "grant_id"]),
+    ];
+    Plan(table, indexes)
+}
+
+/// One row per request, however many records it wrote.
+fn transcript_part(columns: Columns) -> Plan {
+    let table = columns
+        .owned_table("transcript_part")
+        .col(columns.uuid("id"))
+        .col(columns.uuid("exchange_id"))
+        .col(number("at"))
+        .col(text_or_null("support_code"))
+        .col(text("records"))
+        .col(text("events"))
+        .primary_key(&mut primary_key(&["organisation_id", "id"]))
+        .foreign_key(&mut of_exchange("transcript_part"))
+        .take();
+    let indexes = vec![
+        index("transcript_part", &["organisation_id", "exchange_id"]),
+        index("transcript_part", &["organisation_id", "support_code"])
+            .and_where(Expr::col("support_code").is_not_null())
+            .take(),
+    ];
+    Plan(table, indexes)
+}
+
+fn of_exchange(table: &'static str) -> ForeignKeyCreateStatement {
+    reference(
+        table,
+        &["exchange_id"],
+        "exchange",
+        &["id"],
+        ForeignKeyAction::Cascade,
+    )
+}
