@@ -1,0 +1,121 @@
+//! What a stretch of load used, from the kernel's and the database's own counters.
+
+use anyhow::Context as _;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+
+use crate::server::{Backend, ServerProcess};
+
+/// Counters at one instant, or their growth between two.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters {
+    pub(crate) server_cpu_ms: f64,
+    /// PostgreSQL with all its processes, and Redis.
+    pub(crate) database_cpu_ms: f64,
+    pub(crate) database: Option<DatabaseCounters>,
+}
+
+/// Counters of PostgreSQL.
+#[derive(Clone, Debug)]
+pub(crate) struct DatabaseCounters {
+    /// SELECT, INSERT, UPDATE and DELETE on tables.
+    pub(crate) data_statements: i64,
+    /// `set_config` for row-level security.
+    pub(crate) settings: i64,
+    /// BEGIN.
+    pub(crate) transactions: i64,
+    /// Times the write-ahead log was flushed to disk.
+    pub(crate) wal_syncs: i64,
+}
+
+impl Counters {
+    /// Reads all counters now.
+    pub(crate) async fn read(server: &ServerProcess) -> anyhow::Result<Self> {
+        let database = match &server.database {
+            Some(connection) => Some(DatabaseCounters::read(connection).await?),
+            None => None,
+        };
+        let database_cpu_ms = match server.backend {
+            Backend::Sqlite => 0.0,
+            Backend::PostgresAndRedis => family_cpu_ms("CHANCERY_TEST_POSTGRES_PID")? + family_cpu_ms("CHANCERY_TEST_REDIS_PID")?,
+        };
+        Ok(Self { server_cpu_ms: process(server.pid()?)?.own_ms, database_cpu_ms, database })
+    }
+
+    /// Growth since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let database = self.database.as_ref().zip(earlier.database.as_ref()).map(|(now, then)| DatabaseCounters {
+            data_statements: now.data_statements - then.data_statements,
+            settings: now.settings - then.settings,
+            transactions: now.transactions - then.transactions,
+            wal_syncs: now.wal_syncs - then.wal_syncs,
+        });
+        Self {
+            server_cpu_ms: self.server_cpu_ms - earlier.server_cpu_ms,
+            database_cpu_ms: self.database_cpu_ms - earlier.database_cpu_ms,
+            database,
+        }
+    }
+}
+
+impl DatabaseCounters {
+    async fn read(connection: &DatabaseConnection) -> anyhow::Result<Self> {
+        let matching = |pattern: &str| {
+            format!(
+                "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid \
+                 WHERE r.rolname = 'chancery' AND s.query ~* '{pattern}'"
+            )
+        };
+        let settings = number(connection, &matching("set_config")).await?;
+        let rows = number(connection, &matching("^\\s*(select|insert|update|delete|with)")).await?;
+        let set_in_rows = number(connection, &matching("^\\s*select\\s+set_config")).await?;
+        Ok(Self {
+            data_statements: rows - set_in_rows,
+            settings,
+            transactions: number(connection, &matching("^\\s*begin")).await?,
+            wal_syncs: number(connection, "SELECT wal_sync FROM pg_stat_wal").await?,
+        })
+    }
+}
+
+async fn number(connection: &DatabaseConnection, sql: &str) -> anyhow::Result<i64> {
+    let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    Ok(row.context("no row")?.try_get_by_index(0)?)
+}
+
+struct ProcessTimes {
+    own_ms: f64,
+    ended_children_ms: f64,
+    parent: u32,
+}
+
+/// CPU of a process, of its live children, and of those that have ended.
+fn family_cpu_ms(variable: &str) -> anyhow::Result<f64> {
+    let pid: u32 = std::env::var(variable).with_context(|| format!("{variable} is not set; run `make bench`"))?.parse()?;
+    let head = process(pid)?;
+    let mut total = head.own_ms + head.ended_children_ms;
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process that ended meanwhile is among the ended children at the next reading.
+        if let Ok(times) = process(child)
+            && times.parent == pid
+        {
+            total += times.own_ms;
+        }
+    }
+    Ok(total)
+}
+
+fn process(pid: u32) -> anyhow::Result<ProcessTimes> {
+    // 100 on every Linux that Rust supports.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in brackets may hold blanks; what follows it does not.
+    let (_, rest) = stat.rsplit_once(')').context("unexpected /proc stat")?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let millis = |index: usize| {
+        let ticks: f64 = fields.get(index).context("short /proc stat")?.parse()?;
+        anyhow::Ok(ticks * 1000.0 / TICKS_PER_SECOND)
+    };
+    let parent = fields.get(1).context("short /proc stat")?.parse()?;
+    Ok(ProcessTimes { own_ms: millis(11)? + millis(12)?, ended_children_ms: millis(13)? + millis(14)?, parent })
+}

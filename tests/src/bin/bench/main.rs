@@ -1,0 +1,133 @@
+//! Measures complete issuances against a release server in a process of its own.
+//!
+//! One flow is what one wallet causes: an offer made over the management API, the offer fetched, token with DPoP, nonce,
+//! credential with DPoP and one key proof, and the credential's signature and digests verified. Run by `make bench`.
+
+mod counters;
+mod flow;
+mod load;
+mod server;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::counters::Counters;
+use crate::flow::Flows;
+use crate::load::{Load, Outcome};
+use crate::server::{Backend, ServerProcess};
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let seconds = if quick { 3 } else { 10 };
+    chancery_wallet::install_crypto_provider();
+    describe_machine();
+    for backend in [Backend::Sqlite, Backend::PostgresAndRedis] {
+        measure(backend, Duration::from_secs(seconds)).await.with_context(|| format!("on {backend}"))?;
+    }
+    Ok(())
+}
+
+async fn measure(backend: Backend, span: Duration) -> anyhow::Result<()> {
+    let server = ServerProcess::start(backend).await?;
+    let flows = Flows::prepare(&server).await?;
+    let idle = server.memory()?;
+    println!("\n## {backend}\n");
+    println!("idle memory {:.1} MB\n", idle.resident_mb);
+
+    // Fills caches and pools before anything is counted.
+    load::run(&flows, Load::Closed { wallets: 8 }, Duration::from_secs(2)).await?;
+
+    print_statements(&server, &flows).await?;
+    print_parts(&server, &flows).await?;
+
+    println!("| load | flows/s | p50 ms | p95 ms | p99 ms | failed | server CPU-ms/flow | database CPU-ms/flow | together |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for load in [
+        Load::Closed { wallets: 1 },
+        Load::Closed { wallets: 8 },
+        Load::Closed { wallets: 16 },
+        Load::Closed { wallets: 32 },
+        Load::Open { arrivals_per_second: 100 },
+        Load::Open { arrivals_per_second: 200 },
+    ] {
+        let before = Counters::read(&server).await?;
+        let outcome = load::run(&flows, load, span).await?;
+        let used = Counters::read(&server).await?.since(&before);
+        print_row(load, &outcome, &used);
+    }
+    let memory = server.memory()?;
+    println!("\npeak memory {:.1} MB, load average {}", memory.peak_mb, load_average());
+    server.stop().await
+}
+
+fn print_row(load: Load, outcome: &Outcome, used: &Counters) {
+    let per_flow = |millis: f64| millis / outcome.done.max(1) as f64;
+    let (server, database) = (per_flow(used.server_cpu_ms), per_flow(used.database_cpu_ms));
+    println!(
+        "| {load} | {:.0} | {:.1} | {:.1} | {:.1} | {} | {server:.2} | {database:.2} | {:.2} |",
+        outcome.rate(),
+        outcome.percentile(50.0),
+        outcome.percentile(95.0),
+        outcome.percentile(99.0),
+        outcome.failed,
+        server + database,
+    );
+}
+
+/// Statements and commits of single flows, from the database's own counters: one wallet, so that group commit hides
+/// nothing.
+async fn print_statements(server: &ServerProcess, flows: &Flows) -> anyhow::Result<()> {
+    const FLOWS: u32 = 200;
+    let before = Counters::read(server).await?;
+    for _ in 0..FLOWS {
+        flows.whole().await?;
+    }
+    let used = Counters::read(server).await?.since(&before);
+    let Some(database) = used.database else { return Ok(()) };
+    let per_flow = |count: i64| count as f64 / f64::from(FLOWS);
+    println!(
+        "per flow, counted by PostgreSQL over {FLOWS} flows: {:.2} SELECT/INSERT/UPDATE/DELETE on tables, \
+         {:.2} settings of the organisation, {:.2} transactions, {:.2} WAL flushes to disk\n",
+        per_flow(database.data_statements),
+        per_flow(database.settings),
+        per_flow(database.transactions),
+        per_flow(database.wal_syncs),
+    );
+    Ok(())
+}
+
+/// CPU of the offer's part (made and fetched) and of the wallet's part (token, nonce, credential), apart.
+async fn print_parts(server: &ServerProcess, flows: &Flows) -> anyhow::Result<()> {
+    const FLOWS: usize = 600;
+    let start = Counters::read(server).await?;
+    let offers = load::in_parallel(FLOWS, 8, || flows.offer()).await?;
+    let offered = Counters::read(server).await?;
+    load::each_in_parallel(offers, 8, |offer| flows.accept(offer)).await?;
+    let accepted = Counters::read(server).await?;
+
+    println!("| part | server CPU-ms | database CPU-ms | together |\n| --- | ---: | ---: | ---: |");
+    for (part, used) in [
+        ("offer made and fetched", offered.since(&start)),
+        ("token, nonce, credential", accepted.since(&offered)),
+        ("whole flow", accepted.since(&start)),
+    ] {
+        let (server, database) = (used.server_cpu_ms / FLOWS as f64, used.database_cpu_ms / FLOWS as f64);
+        println!("| {part} | {server:.2} | {database:.2} | {:.2} |", server + database);
+    }
+    println!();
+    Ok(())
+}
+
+fn describe_machine() {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor");
+    println!("{cores} cores ({model}), shared by server, database and driver; load average {}", load_average());
+}
+
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
