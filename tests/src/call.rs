@@ -94,8 +94,7 @@ impl Call {
     /// Takes a header out.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
-        self.headers
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
 
@@ -185,7 +184,5 @@ impl Call {
 
 /// Fields as `application/x-www-form-urlencoded`.
 pub fn form(fields: &[(String, String)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

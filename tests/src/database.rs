@@ -52,10 +52,7 @@ impl Database {
         std::fs::create_dir(&directory).expect("a new directory");
         let url = format!("sqlite://{}", directory.join("chancery.db").display());
         migrate(&url).await;
-        Self {
-            url,
-            place: Place::Directory(directory),
-        }
+        Self { url, place: Place::Directory(directory) }
     }
 
     async fn from_template(migrate: impl AsyncFn(&str)) -> Self {
@@ -69,15 +66,8 @@ impl Database {
             })
             .await;
         let name = new_name("test");
-        run(
-            &postgres_url(),
-            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
-        )
-        .await;
-        Self {
-            url: with_database(&postgres_url(), &name),
-            place: Place::Postgres(name),
-        }
+        run(&postgres_url(), &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        Self { url: with_database(&postgres_url(), &name), place: Place::Postgres(name) }
     }
 
     /// Its URL, under the role that the product runs as.
@@ -103,20 +93,14 @@ impl Database {
     /// Runs a query past row-level security and answers the texts in the first column of its rows.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let rows = query(&self.admin_url(), sql).await;
-        rows.iter()
-            .map(|row| {
-                row.try_get_by_index(0)
-                    .unwrap_or_else(|error| panic!("{sql}: {error}"))
-            })
-            .collect()
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap_or_else(|error| panic!("{sql}: {error}"))).collect()
     }
 
     /// Runs a query past row-level security and answers the one number that it yields.
     pub async fn number(&self, sql: &str) -> i64 {
         let rows = query(&self.admin_url(), sql).await;
         let row = rows.first().unwrap_or_else(|| panic!("{sql}: no row"));
-        row.try_get_by_index(0)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+        row.try_get_by_index(0).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Names of all tables, in order.
@@ -154,9 +138,7 @@ impl Database {
                 // Binary columns are written in hexadecimal.
                 let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
                 for table in self.tables().await {
-                    let rows = self
-                        .texts(&format!("SELECT row_to_json(t)::text FROM \"{table}\" t"))
-                        .await;
+                    let rows = self.texts(&format!("SELECT row_to_json(t)::text FROM \"{table}\" t")).await;
                     if rows.iter().any(|row| row.contains(text) || row.contains(&hex)) {
                         return true;
                     }
@@ -221,22 +203,15 @@ async fn run(url: &str, sql: &str) {
 
 async fn query(url: &str, sql: &str) -> Vec<QueryResult> {
     let connection = connect(url).await;
-    let rows = connection
-        .query_all_raw(Statement::from_string(connection.get_database_backend(), sql))
-        .await;
+    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), sql)).await;
     connection.close().await.expect("the connection closes");
     rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(1)
-        .sqlx_logging(false)
-        .acquire_timeout(Duration::from_secs(30));
-    sea_orm::Database::connect(options)
-        .await
-        .unwrap_or_else(|error| panic!("the test database: {error}"))
+    options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(30));
+    sea_orm::Database::connect(options).await.unwrap_or_else(|error| panic!("the test database: {error}"))
 }
 
 #[cfg(test)]
@@ -244,11 +219,7 @@ mod tests {
     use super::*;
 
     async fn one_table(url: &str) {
-        run(
-            &url.replace(".db", ".db?mode=rwc"),
-            "CREATE TABLE thing (name TEXT)",
-        )
-        .await;
+        run(&url.replace(".db", ".db?mode=rwc"), "CREATE TABLE thing (name TEXT)").await;
     }
 
     async fn each_test_has_a_database_of_its_own(backend: Backend) {

@@ -16,7 +16,7 @@ pub struct Http {
 
 impl Http {
     /// A client for the server whose wallet face is reached at `wallet_face`.
-    pub(crate) fn new(wallet_face: SocketAddr) -> Self {
+    pub fn new(wallet_face: SocketAddr) -> Self {
         let client = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -37,8 +37,7 @@ impl Http {
         }
         url.set_scheme("http").expect("a scheme that can change");
         url.set_host(Some("127.0.0.1")).expect("a host that can change");
-        url.set_port(Some(self.wallet_face.port()))
-            .expect("a port that can change");
+        url.set_port(Some(self.wallet_face.port())).expect("a port that can change");
         self.client.request(method, url).header(HOST, authority)
     }
 
@@ -47,20 +46,14 @@ impl Http {
     /// # Panics
     /// When no answer comes.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        self.try_send(request)
-            .await
-            .unwrap_or_else(|error| panic!("no answer: {error:?}"))
+        self.try_send(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
     }
 
     /// Sends a request and reads the whole answer, or says why none came.
     pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer {
-            status,
-            headers,
-            body: response.bytes().await?.to_vec(),
-        })
+        Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
     }
 
     /// `GET url`.
@@ -83,9 +76,7 @@ pub struct Answer {
 impl Answer {
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().expect("a header in ASCII"))
+        self.headers.get(name).map(|value| value.to_str().expect("a header in ASCII"))
     }
 
     /// The body as text.
@@ -132,10 +123,7 @@ impl Answer {
         if let Some(description) = body.get("error_description") {
             let description = description.as_str().expect("a text");
             let legal = |c| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
-            assert!(
-                description.chars().all(legal),
-                "illegal characters in error_description: {self}"
-            );
+            assert!(description.chars().all(legal), "illegal characters in error_description: {self}");
         }
         body
     }
@@ -147,10 +135,7 @@ impl Answer {
         self.assert_media_type("application/problem+json");
         let body = self.json();
         for member in ["type", "title", "detail", "errorDescription"] {
-            assert!(
-                body[member].as_str().is_some_and(|text| !text.is_empty()),
-                "no {member}: {self}"
-            );
+            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "no {member}: {self}");
         }
         assert_eq!(body["status"], status, "{self}");
         assert!(body["errorCode"].is_i64(), "no errorCode: {self}");
@@ -161,9 +146,7 @@ impl Answer {
     #[track_caller]
     pub fn problem_at(&self, status: u16, pointer: &str) -> Value {
         let body = self.problem(status);
-        let named = body["errors"]
-            .as_array()
-            .is_some_and(|all| all.iter().any(|one| one["pointer"] == pointer));
+        let named = body["errors"].as_array().is_some_and(|all| all.iter().any(|one| one["pointer"] == pointer));
         assert!(named, "no error at {pointer}: {self}");
         body
     }
@@ -177,10 +160,7 @@ impl Answer {
 
     /// Whether the text occurs in the body or in a header.
     pub fn mentions(&self, text: &str) -> bool {
-        let headers = self
-            .headers
-            .values()
-            .any(|value| value.to_str().is_ok_and(|value| value.contains(text)));
+        let headers = self.headers.values().any(|value| value.to_str().is_ok_and(|value| value.contains(text)));
         headers || self.text().contains(text)
     }
 }

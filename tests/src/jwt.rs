@@ -38,12 +38,7 @@ pub enum Damage {
 impl Jwt {
     /// A JWT with the given members. `header` and `claims` are JSON objects.
     pub fn new(key: &Key, header: Value, claims: Value) -> Self {
-        Self {
-            header: object(header),
-            claims: object(claims),
-            key: key.clone(),
-            damage: Damage::None,
-        }
+        Self { header: object(header), claims: object(claims), key: key.clone(), damage: Damage::None }
     }
 
     /// With a header member set; `null` takes it out.
@@ -101,9 +96,7 @@ pub fn decode(compact: &str) -> (Value, Value) {
 
 /// The object in a JSON value.
 pub(crate) fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(members) = value else {
-        panic!("not a JSON object: {value}")
-    };
+    let Value::Object(members) = value else { panic!("not a JSON object: {value}") };
     members
 }
 

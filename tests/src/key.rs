@@ -37,9 +37,7 @@ impl Key {
 
     /// A fresh Ed25519 key, which signs EdDSA.
     pub fn ed25519() -> Self {
-        Self(Arc::new(Pair::Ed25519(
-            Ed25519KeyPair::generate().expect("an Ed25519 key"),
-        )))
+        Self(Arc::new(Pair::Ed25519(Ed25519KeyPair::generate().expect("an Ed25519 key"))))
     }
 
     /// The JOSE name of the algorithm it signs with.
@@ -98,11 +96,9 @@ impl Key {
     /// Signs a message: `r || s` for the curves of NIST, 64 bytes for Ed25519.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &*self.0 {
-            Pair::P256(pair) | Pair::P384(pair) => pair
-                .sign(&SystemRandom::new(), message)
-                .expect("an ECDSA signature")
-                .as_ref()
-                .to_vec(),
+            Pair::P256(pair) | Pair::P384(pair) => {
+                pair.sign(&SystemRandom::new(), message).expect("an ECDSA signature").as_ref().to_vec()
+            }
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
@@ -136,9 +132,7 @@ pub fn base64url(bytes: &[u8]) -> String {
 
 /// Reads base64url without padding.
 pub fn from_base64url(text: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .unwrap_or_else(|error| panic!("{text:?} is not base64url: {error}"))
+    URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|error| panic!("{text:?} is not base64url: {error}"))
 }
 
 /// SHA-256.
@@ -169,29 +163,14 @@ mod tests {
         let jwk = json!({
             "crv": "Ed25519", "kty": "OKP", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
         });
-        assert_eq!(
-            base64url(&sha256(jwk.to_string().as_bytes())),
-            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-        );
+        assert_eq!(base64url(&sha256(jwk.to_string().as_bytes())), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]
     fn each_kind_of_key_has_the_did_key_prefix_of_its_codec() {
-        for (key, prefix) in [
-            (Key::p256(), "zDn"),
-            (Key::p384(), "z82"),
-            (Key::ed25519(), "z6Mk"),
-        ] {
-            assert!(
-                key.did_key().starts_with(&format!("did:key:{prefix}")),
-                "{}",
-                key.did_key()
-            );
+        for (key, prefix) in [(Key::p256(), "zDn"), (Key::p384(), "z82"), (Key::ed25519(), "z6Mk")] {
+            assert!(key.did_key().starts_with(&format!("did:key:{prefix}")), "{}", key.did_key());
         }
-        assert!(
-            Key::p256()
-                .did_key_jwk()
-                .starts_with("did:key:z2dmzD81cgPx8Vki7JbuuMmFYrWPgYoytykUZ3eyqht1j9Kb")
-        );
+        assert!(Key::p256().did_key_jwk().starts_with("did:key:z2dmzD81cgPx8Vki7JbuuMmFYrWPgYoytykUZ3eyqht1j9Kb"));
     }
 }

@@ -151,10 +151,5 @@ macro_rules! on_every_backend {
 /// When the runtime does not start.
 pub fn block_on(test: impl Future<Output = ()>) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(test);
+    builder.worker_threads(2).enable_all().build().expect("a runtime").block_on(test);
 }

@@ -13,11 +13,7 @@ pub(crate) fn keep() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         let filter = EnvFilter::new("warn,chancery=trace");
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(false)
-            .with_writer(Kept)
-            .finish();
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Kept).finish();
         let kept = tracing_subscriber::util::SubscriberInitExt::try_init(subscriber);
         kept.expect("the first subscriber of this process");
     });
@@ -42,10 +38,7 @@ impl MakeWriter<'_> for Kept {
 
 impl io::Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LINES
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        LINES.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -4,10 +4,14 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Http};
+use crate::jwt::object;
 use crate::key::random;
 
 /// Base path of the issuer's configuration and issuance.
 pub const OPENID: &str = "/v2/config/digital-wallet/openid";
+
+/// Path of the issue call.
+pub const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
 
 /// Path under which signing keys are made.
 pub const SIGNING_KEYS: &str = "/v2/config/digital-wallet/openid/key-management/key";
@@ -50,38 +54,29 @@ struct Api {
 }
 
 impl Platform {
-    pub(crate) fn new(http: Http, base: String, key: String) -> Self {
-        Self {
-            api: Api { http, base, key },
-        }
+    /// Speaks to the management face at `base`, a URL without a trailing slash, under the platform key.
+    pub fn new(http: Http, base: String, key: String) -> Self {
+        Self { api: Api { http, base, key } }
     }
 
     /// A new organisation with a name of its own and a signing key, and an administrator of it.
     pub async fn new_organisation(&self) -> Operator {
         let slug = format!("org-{}", random(9).to_ascii_lowercase().replace(['-', '_'], "x"));
-        self.organisation(json!({"slug": slug, "name": "Test organisation"}))
-            .await
+        self.organisation(json!({"slug": slug, "name": "Test organisation"})).await
     }
 
-    /// A new organisation as described, with a signing key, and an administrator of it.
+    /// A new organisation with a signing key, and an administrator of it. `description` is the body of the request;
+    /// `slug` and `name` may be left out.
     pub async fn organisation(&self, description: Value) -> Operator {
+        let slug = format!("org-{}", random(9).to_ascii_lowercase().replace(['-', '_'], "x"));
+        let mut whole = object(json!({"slug": slug, "name": "Test organisation"}));
+        whole.extend(object(description));
+        let description = Value::Object(whole);
         let created = self.post(ORGANISATIONS, description).await.expect(201);
-        let key = created["apiKey"]["apiKey"]
-            .as_str()
-            .expect("an API key")
-            .to_owned();
-        let api = Api {
-            key,
-            ..self.api.clone()
-        };
-        let operator = Operator {
-            api,
-            organisation: created["organisation"].clone(),
-        };
-        operator
-            .post(&format!("{OPENID}/key-management"), json!({"algorithm": "ES256"}))
-            .await
-            .expect(201);
+        let key = created["apiKey"]["apiKey"].as_str().expect("an API key").to_owned();
+        let api = Api { key, ..self.api.clone() };
+        let operator = Operator { api, organisation: created["organisation"].clone() };
+        operator.post(&format!("{OPENID}/key-management"), json!({"algorithm": "ES256"})).await.expect(201);
         operator
     }
 
@@ -114,9 +109,7 @@ impl Operator {
 
     /// The organisation's Credential Issuer Identifier.
     pub fn issuer(&self) -> &str {
-        self.organisation["issuer"]
-            .as_str()
-            .expect("an issuer identifier")
+        self.organisation["issuer"].as_str().expect("an issuer identifier")
     }
 
     /// The API key in use.
@@ -126,21 +119,12 @@ impl Operator {
 
     /// The same organisation under another API key.
     pub fn with_key(&self, key: &str) -> Self {
-        Self {
-            api: Api {
-                key: key.to_owned(),
-                ..self.api.clone()
-            },
-            organisation: self.organisation.clone(),
-        }
+        Self { api: Api { key: key.to_owned(), ..self.api.clone() }, organisation: self.organisation.clone() }
     }
 
     /// The same organisation under a new API key of that role: `admin`, `issuer` or `auditor`.
     pub async fn with_role(&self, role: &str) -> Self {
-        let created = self
-            .post(API_KEYS, json!({"name": role, "role": role}))
-            .await
-            .expect(200);
+        let created = self.post(API_KEYS, json!({"name": role, "role": role})).await.expect(200);
         self.with_key(created["apiKey"]["apiKey"].as_str().expect("an API key"))
     }
 
@@ -169,16 +153,12 @@ impl Operator {
     pub async fn offer_of(&self, body: Value) -> Offer {
         let history = self.issue(body).await.ok()["credentialHistory"].clone();
         let text = |member: &str| history[member].as_str().expect("a text").to_owned();
-        Offer {
-            id: text("CredentialExchangeId"),
-            link: text("credentialOffer"),
-            history: history.clone(),
-        }
+        Offer { id: text("CredentialExchangeId"), link: text("credentialOffer"), history: history.clone() }
     }
 
     /// Sends an issue request.
     pub async fn issue(&self, body: Value) -> Answer {
-        self.post(&format!("{OPENID}/sdjwt/credential/issue"), body).await
+        self.post(ISSUE, body).await
     }
 
     /// The record of an exchange.
@@ -188,10 +168,7 @@ impl Operator {
 
     /// The status of an exchange.
     pub async fn status(&self, id: &str) -> String {
-        self.history(id).await["status"]
-            .as_str()
-            .expect("a status")
-            .to_owned()
+        self.history(id).await["status"].as_str().expect("a status").to_owned()
     }
 
     /// What happened in an exchange.

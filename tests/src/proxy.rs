@@ -57,11 +57,7 @@ impl Proxy {
             sprung: Notify::new(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
-        Self {
-            address,
-            state,
-            accepting,
-        }
+        Self { address, state, accepting }
     }
 
     /// A proxy to `target`.
@@ -96,10 +92,7 @@ impl Proxy {
     /// Cuts as soon as `pattern` is on its way to the target in one piece of a stream, and stays cut.
     /// `COMMIT` in a connection to PostgreSQL is the moment between all and nothing.
     pub fn cut_at(&self, pattern: &[u8], place: Place) {
-        self.set(Mode::Trap {
-            pattern: pattern.to_vec(),
-            place,
-        });
+        self.set(Mode::Trap { pattern: pattern.to_vec(), place });
     }
 
     /// Waits until the bytes of [`Proxy::cut_at`] came by.
@@ -146,12 +139,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn pass(
-    client: TcpStream,
-    target: SocketAddr,
-    state: Arc<State>,
-    mut generation: watch::Receiver<u64>,
-) {
+async fn pass(client: TcpStream, target: SocketAddr, state: Arc<State>, mut generation: watch::Receiver<u64>) {
     let Ok(server) = TcpStream::connect(target).await else {
         return;
     };
@@ -200,10 +188,7 @@ fn trap(mode: &Mode, bytes: &[u8]) -> Option<Place> {
     let Mode::Trap { pattern, place } = mode else {
         return None;
     };
-    bytes
-        .windows(pattern.len())
-        .any(|window| window == pattern)
-        .then_some(*place)
+    bytes.windows(pattern.len()).any(|window| window == pattern).then_some(*place)
 }
 
 #[cfg(test)]
@@ -264,10 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_trap_springs_before_or_after_the_bytes_that_it_waits_for() {
-        for (place, expected) in [
-            (Place::Before, &b"BEGIN"[..]),
-            (Place::After, &b"BEGINCOMMIT"[..]),
-        ] {
+        for (place, expected) in [(Place::Before, &b"BEGIN"[..]), (Place::After, &b"BEGINCOMMIT"[..])] {
             let (target, received) = echo().await;
             let proxy = Proxy::to(target).await;
             proxy.cut_at(b"COMMIT", place);

@@ -30,48 +30,28 @@ pub fn parts(compact: &str) -> Parts {
     for segment in &segments {
         let disclosure = serde_json::from_slice(&from_base64url(segment)).expect("a disclosure in JSON");
         let digest = base64url(&sha256(segment.as_bytes()));
-        assert!(
-            open.insert(digest, disclosure).is_none(),
-            "a disclosure twice: {compact}"
-        );
+        assert!(open.insert(digest, disclosure).is_none(), "a disclosure twice: {compact}");
     }
     let disclosures: Vec<Value> = open.values().cloned().collect();
     let disclosed = fill(&signed, &mut open);
     assert!(open.is_empty(), "disclosures that belong nowhere: {open:?}");
-    Parts {
-        header,
-        signed,
-        disclosures,
-        disclosed,
-    }
+    Parts { header, signed, disclosures, disclosed }
 }
 
 fn fill(value: &Value, open: &mut Map<String, Value>) -> Value {
     match value {
         Value::Object(members) => Value::Object(fill_object(members, open)),
-        Value::Array(elements) => Value::Array(
-            elements
-                .iter()
-                .filter_map(|one| fill_element(one, open))
-                .collect(),
-        ),
+        Value::Array(elements) => Value::Array(elements.iter().filter_map(|one| fill_element(one, open)).collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
 fn fill_object(members: &Map<String, Value>, open: &mut Map<String, Value>) -> Map<String, Value> {
     let mut filled = Map::new();
-    for (name, value) in members
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "_sd" | "_sd_alg"))
-    {
+    for (name, value) in members.iter().filter(|(name, _)| !matches!(name.as_str(), "_sd" | "_sd_alg")) {
         filled.insert(name.clone(), fill(value, open));
     }
-    let digests = members
-        .get("_sd")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let digests = members.get("_sd").and_then(Value::as_array).cloned().unwrap_or_default();
     for digest in digests {
         // A digest without a disclosure is a decoy.
         let Some(disclosure) = open.shift_remove(digest.as_str().expect("a digest")) else {
@@ -110,16 +90,9 @@ mod tests {
             "_sd_alg": "sha-256",
             "nationalities": ["DE", {"...": "w0I8EKcdCtUPkGCNUrfwVp2xEgNjtoIDlOxc9-PlOhs"}, {"...": "decoy"}],
         });
-        let jwt = format!(
-            "{}.{}.c2ln",
-            base64url(b"{}"),
-            base64url(signed.to_string().as_bytes())
-        );
+        let jwt = format!("{}.{}.c2ln", base64url(b"{}"), base64url(signed.to_string().as_bytes()));
         let parts = parts(&format!("{jwt}~{family_name}~{nationality}~"));
-        assert_eq!(
-            parts.disclosed,
-            json!({"nationalities": ["DE", "FR"], "family_name": "Möbius"})
-        );
+        assert_eq!(parts.disclosed, json!({"nationalities": ["DE", "FR"], "family_name": "Möbius"}));
         assert_eq!(parts.disclosures.len(), 2);
     }
 }

@@ -86,25 +86,10 @@ impl Wallet {
     /// Fetches the offer behind a link, and the metadata of its issuer.
     pub async fn open(&self, link: &str) -> Opened {
         let offer = self.http.get(&offer_uri(link)).await.ok();
-        let issuer = offer["credential_issuer"]
-            .as_str()
-            .expect("credential_issuer")
-            .to_owned();
-        let metadata = self
-            .http
-            .get(&well_known(&issuer, "openid-credential-issuer"))
-            .await
-            .ok();
-        let server = self
-            .http
-            .get(&well_known(&issuer, "oauth-authorization-server"))
-            .await
-            .ok();
-        Opened {
-            offer,
-            issuer: metadata,
-            authorization_server: server,
-        }
+        let issuer = offer["credential_issuer"].as_str().expect("credential_issuer").to_owned();
+        let metadata = self.http.get(&well_known(&issuer, "openid-credential-issuer")).await.ok();
+        let server = self.http.get(&well_known(&issuer, "oauth-authorization-server")).await.ok();
+        Opened { offer, issuer: metadata, authorization_server: server }
     }
 
     /// Redeems the pre-authorized code, with one more try when a DPoP nonce is demanded (RFC 9449 §8).
@@ -113,12 +98,7 @@ impl Wallet {
     /// When it is refused.
     pub async fn redeem(&self, opened: &Opened) -> Token {
         let answer = self.send_with_nonce(self.token_call(opened)).await;
-        let dpop_nonce = answer.header("dpop-nonce").map(str::to_owned);
-        Token {
-            response: answer.ok(),
-            opened: opened.clone(),
-            dpop_nonce,
-        }
+        Token { response: answer.ok(), opened: opened.clone() }
     }
 
     /// Asks for the first credential of the token, with one more try when a DPoP nonce is demanded (RFC 9449 §9).
@@ -129,15 +109,8 @@ impl Wallet {
         let nonce = self.nonce(&token.opened).await;
         let answer = self.send_with_nonce(self.credential_call(token, &nonce)).await;
         let response = answer.ok();
-        let credential = response["credentials"][0]["credential"]
-            .as_str()
-            .expect("a credential")
-            .to_owned();
-        Received {
-            token: token.clone(),
-            response,
-            credential,
-        }
+        let credential = response["credentials"][0]["credential"].as_str().expect("a credential").to_owned();
+        Received { token: token.clone(), response, credential }
     }
 
     /// A fresh `c_nonce` (OpenID4VCI §7).
@@ -149,16 +122,13 @@ impl Wallet {
 
     /// The token request for an offer's pre-authorized code (OpenID4VCI §6.1).
     pub fn token_call(&self, opened: &Opened) -> Call {
-        let endpoint = opened.authorization_server["token_endpoint"]
-            .as_str()
-            .expect("token_endpoint");
+        let endpoint = opened.authorization_server["token_endpoint"].as_str().expect("token_endpoint");
         let code = &opened.offer["grants"][PRE_AUTHORIZED_CODE]["pre-authorized_code"];
         let mut call = Call::new(Method::POST, endpoint);
         call.body = Body::Form(Vec::new());
-        call = call.with_field("grant_type", PRE_AUTHORIZED_CODE).with_field(
-            "pre-authorized_code",
-            code.as_str().expect("a pre-authorized code"),
-        );
+        call = call
+            .with_field("grant_type", PRE_AUTHORIZED_CODE)
+            .with_field("pre-authorized_code", code.as_str().expect("a pre-authorized code"));
         if let Some(transaction_code) = &self.transaction_code {
             call = call.with_field("tx_code", transaction_code);
         }
@@ -172,19 +142,13 @@ impl Wallet {
     /// The credential request for what the token allows first: its first `credential_identifiers` member, or the first
     /// configuration of the offer (OpenID4VCI §8.2). One key proof over `nonce`.
     pub fn credential_call(&self, token: &Token, nonce: &str) -> Call {
-        let endpoint = token.opened.issuer["credential_endpoint"]
-            .as_str()
-            .expect("credential_endpoint");
+        let endpoint = token.opened.issuer["credential_endpoint"].as_str().expect("credential_endpoint");
         let mut call = Call::new(Method::POST, endpoint);
-        let selector = match token.response["authorization_details"][0]["credential_identifiers"][0].as_str()
-        {
+        let selector = match token.response["authorization_details"][0]["credential_identifiers"][0].as_str() {
             Some(identifier) => ("credential_identifier", identifier),
             None => {
                 let configuration = &token.opened.offer["credential_configuration_ids"][0];
-                (
-                    "credential_configuration_id",
-                    configuration.as_str().expect("a configuration id"),
-                )
+                ("credential_configuration_id", configuration.as_str().expect("a configuration id"))
             }
         };
         let body = Map::from_iter([(selector.0.to_owned(), selector.1.into())]);
@@ -211,8 +175,7 @@ impl Wallet {
     pub fn authorized(&self, mut call: Call, token: &Token) -> Call {
         let value = token.value();
         let scheme = token.response["token_type"].as_str().expect("token_type");
-        call.headers
-            .push(("authorization".to_owned(), format!("{scheme} {value}")));
+        call.headers.push(("authorization".to_owned(), format!("{scheme} {value}")));
         if scheme == "DPoP" {
             call.dpop = self.dpop(&call.method, &call.url, Some(value));
         }
@@ -231,11 +194,7 @@ impl Wallet {
         if let Some(token) = access_token {
             claims["ath"] = base64url(&sha256(token.as_bytes())).into();
         }
-        Some(Jwt::new(
-            key,
-            json!({"typ": "dpop+jwt", "jwk": key.jwk()}),
-            claims,
-        ))
+        Some(Jwt::new(key, json!({"typ": "dpop+jwt", "jwk": key.jwk()}), claims))
     }
 
     /// Sends a call as it is.
@@ -278,35 +237,21 @@ impl Token {
 impl Opened {
     /// The Credential Issuer Identifier.
     pub fn issuer_identifier(&self) -> &str {
-        self.offer["credential_issuer"]
-            .as_str()
-            .expect("credential_issuer")
+        self.offer["credential_issuer"].as_str().expect("credential_issuer")
     }
 }
 
 /// The URL behind an offer link: its one parameter must be `credential_offer_uri` (OpenID4VCI §4.1).
 pub fn offer_uri(link: &str) -> String {
-    let (_, query) = link
-        .split_once("://?")
-        .unwrap_or_else(|| panic!("not an offer link: {link}"));
-    let mut parameters: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
+    let (_, query) = link.split_once("://?").unwrap_or_else(|| panic!("not an offer link: {link}"));
+    let mut parameters: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     assert_eq!(parameters.len(), 1, "an offer link has one parameter: {link}");
-    parameters
-        .remove("credential_offer_uri")
-        .unwrap_or_else(|| panic!("no credential_offer_uri: {link}"))
+    parameters.remove("credential_offer_uri").unwrap_or_else(|| panic!("no credential_offer_uri: {link}"))
 }
 
 /// The well-known URL of an identifier with a path: the name goes between host and path (RFC 8414 §3.1).
 pub fn well_known(identifier: &str, name: &str) -> String {
     let start = identifier.find("://").expect("a URL") + 3;
-    let path = identifier[start..]
-        .find('/')
-        .map_or(identifier.len(), |at| start + at);
-    format!(
-        "{}/.well-known/{name}{}",
-        &identifier[..path],
-        identifier[path..].trim_end_matches('/')
-    )
+    let path = identifier[start..].find('/').map_or(identifier.len(), |at| start + at);
+    format!("{}/.well-known/{name}{}", &identifier[..path], identifier[path..].trim_end_matches('/'))
 }

@@ -88,10 +88,7 @@ impl World {
         let wallet_front = Proxy::listen().await;
         let mut environment = Environment::from_iter(
             [
-                (
-                    "CHANCERY_SERVER_PUBLIC_URL",
-                    format!("http://{}", wallet_front.address()),
-                ),
+                ("CHANCERY_SERVER_PUBLIC_URL", format!("http://{}", wallet_front.address())),
                 ("CHANCERY_SERVER_WALLET_LISTEN", "127.0.0.1:0".to_owned()),
                 ("CHANCERY_SERVER_MANAGEMENT_LISTEN", "127.0.0.1:0".to_owned()),
                 ("CHANCERY_SERVER_SHUTDOWN_GRACE", "5".to_owned()),
@@ -103,29 +100,17 @@ impl World {
         let database = Database::create(backend, async |url| migrate(&environment, url).await).await;
         let (postgres, redis) = match backend {
             Backend::Embedded => (None, None),
-            Backend::Networked => (
-                Some(proxy_to(database.url()).await),
-                Some(proxy_to(&redis_url()).await),
-            ),
+            Backend::Networked => (Some(proxy_to(database.url()).await), Some(proxy_to(&redis_url()).await)),
         };
-        environment.insert(
-            "CHANCERY_DATABASE_URL".to_owned(),
-            through(database.url(), postgres.as_ref()),
-        );
+        environment.insert("CHANCERY_DATABASE_URL".to_owned(), through(database.url(), postgres.as_ref()));
         if redis.is_some() {
-            environment.insert(
-                "CHANCERY_REDIS_URL".to_owned(),
-                through(&redis_url(), redis.as_ref()),
-            );
+            environment.insert("CHANCERY_REDIS_URL".to_owned(), through(&redis_url(), redis.as_ref()));
         }
         environment.extend(options.environment);
 
         let world = Self {
             backend,
-            env: options
-                .now
-                .map_or_else(Env::system, Env::manual)
-                .with_recorded_nonces(options.recorded_nonces),
+            env: options.now.map_or_else(Env::system, Env::manual).with_recorded_nonces(options.recorded_nonces),
             database,
             http: Http::new(wallet_front.address()),
             wallet_front,
@@ -155,9 +140,7 @@ impl World {
     /// One more server on the same data, beside the first. `world.wallet_front.point_to(its wallet_address())` sends
     /// wallets there. The caller stops it.
     pub async fn another_server(&self) -> Server {
-        Server::start(self.settings(), self.env.clone())
-            .await
-            .expect("another server")
+        Server::start(self.settings(), self.env.clone()).await.expect("another server")
     }
 
     /// Settings of the server of this world.
@@ -182,11 +165,7 @@ impl World {
 
     /// The holder of the platform key.
     pub fn platform(&self) -> Platform {
-        Platform::new(
-            self.http.clone(),
-            self.management_url(),
-            self.platform_key.clone(),
-        )
+        Platform::new(self.http.clone(), self.management_url(), self.platform_key.clone())
     }
 
     /// An administrator of a new organisation that has a signing key and no definitions.
@@ -209,9 +188,7 @@ impl World {
     /// # Panics
     /// On the embedded backend, which has none.
     pub fn postgres(&self) -> &Proxy {
-        self.postgres
-            .as_ref()
-            .expect("a wire to PostgreSQL: Backend::Networked")
+        self.postgres.as_ref().expect("a wire to PostgreSQL: Backend::Networked")
     }
 
     /// The wire to Redis.
@@ -228,13 +205,9 @@ impl World {
     }
 
     async fn begin(&self) {
-        let server = Server::start(self.settings(), self.env.clone())
-            .await
-            .expect("the server starts");
-        self.wallet_front
-            .point_to(server.wallet_address().expect("a wallet face"));
-        self.management_front
-            .point_to(server.management_address().expect("a management face"));
+        let server = Server::start(self.settings(), self.env.clone()).await.expect("the server starts");
+        self.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
+        self.management_front.point_to(server.management_address().expect("a management face"));
         *self.server.lock().expect("the lock") = Some(server);
     }
 
@@ -254,9 +227,7 @@ async fn migrate(environment: &Environment, database_url: &str) {
     environment.insert("CHANCERY_DATABASE_URL".to_owned(), database_url.to_owned());
     environment.insert("CHANCERY_REPLAY_STORE".to_owned(), "in-process".to_owned());
     let settings = Settings::load(None, &environment).expect("usable settings");
-    let context = open_context(&settings, Env::system())
-        .await
-        .expect("an open database");
+    let context = open_context(&settings, Env::system()).await.expect("an open database");
     context.store().migrate().await.expect("a current schema");
     context.store().close().await;
 }
@@ -273,8 +244,7 @@ fn through(url: &str, proxy: Option<&Proxy>) -> String {
     let Some(proxy) = proxy else { return url.to_owned() };
     let mut url = Url::parse(url).expect("a URL");
     url.set_host(Some("127.0.0.1")).expect("a URL with a host");
-    url.set_port(Some(proxy.address().port()))
-        .expect("a URL with a port");
+    url.set_port(Some(proxy.address().port())).expect("a URL with a port");
     url.into()
 }
 
