@@ -22,6 +22,8 @@ pub use lint::ChainFinding;
 const MAX_CERTIFICATES: usize = 10;
 /// Bytes of one certificate (DER).
 const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;
+/// What somebody may paste along with the certificates.
+const PRIVATE_KEYS: [SectionKind; 3] = [SectionKind::PrivateKey, SectionKind::EcPrivateKey, SectionKind::RsaPrivateKey];
 
 /// X.509 certificates, leaf first, as in `x5c` (RFC 7515 §4.1.6). Parsed, and not trusted before
 /// [`CertificateChain::verify`]. May be empty: a key without certificates. Cloning shares it.
@@ -116,12 +118,12 @@ impl CertificateChain {
         let mut certificates = Vec::new();
         for (index, section) in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes()).enumerate() {
             let (kind, der) = section.map_err(|_| ChainError::NotPem)?;
-            match kind {
-                SectionKind::Certificate => certificates.push(der),
-                SectionKind::EcPrivateKey | SectionKind::PrivateKey | SectionKind::RsaPrivateKey => {
-                    return Err(ChainError::PrivateKey);
-                }
-                _ => return Err(ChainError::NotACertificateSection { position: index + 1 }),
+            if kind == SectionKind::Certificate {
+                certificates.push(der);
+            } else if PRIVATE_KEYS.contains(&kind) {
+                return Err(ChainError::PrivateKey);
+            } else {
+                return Err(ChainError::NotACertificateSection { position: index + 1 });
             }
         }
         if certificates.is_empty() && !pem.trim().is_empty() {
@@ -133,9 +135,7 @@ impl CertificateChain {
     /// Reads DER certificates, leaf first.
     pub fn from_der(certificates: Vec<Vec<u8>>) -> Result<Self, ChainError> {
         if certificates.len() > MAX_CERTIFICATES {
-            return Err(ChainError::TooMany {
-                got: certificates.len(),
-            });
+            return Err(ChainError::TooMany { got: certificates.len() });
         }
         let parse = |(index, der): (usize, Vec<u8>)| {
             let position = index + 1;
@@ -144,11 +144,7 @@ impl CertificateChain {
             }
             Certificate::parse(der).ok_or(ChainError::NotDer { position })
         };
-        let certificates = certificates
-            .into_iter()
-            .enumerate()
-            .map(parse)
-            .collect::<Result<_, _>>()?;
+        let certificates = certificates.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?;
         Ok(Self { certificates })
     }
 
@@ -166,9 +162,7 @@ impl CertificateChain {
             if text.len() > MAX_CERTIFICATE_BYTES.div_ceil(3) * 4 {
                 return Err(ChainError::TooLong { position });
             }
-            STANDARD
-                .decode(text)
-                .map_err(|_| ChainError::NotBase64 { position })
+            STANDARD.decode(text).map_err(|_| ChainError::NotBase64 { position })
         };
         Self::from_der(x5c.iter().enumerate().map(decode).collect::<Result<_, _>>()?)
     }
@@ -187,9 +181,7 @@ impl CertificateChain {
 
     /// The certificates in DER, leaf first.
     pub fn der(&self) -> impl Iterator<Item = &[u8]> {
-        self.certificates
-            .iter()
-            .map(|certificate| certificate.der.as_slice())
+        self.certificates.iter().map(|certificate| certificate.der.as_slice())
     }
 
     /// The members of `x5c`: base64 with padding, leaf first.
@@ -200,10 +192,7 @@ impl CertificateChain {
 
     /// The key that the leaf certifies.
     pub fn leaf_public_jwk(&self) -> Result<PublicJwk, ChainError> {
-        self.leaf()
-            .ok_or(ChainError::Empty)?
-            .public_jwk()
-            .ok_or(ChainError::LeafKey)
+        self.leaf().ok_or(ChainError::Empty)?.public_jwk().ok_or(ChainError::LeafKey)
     }
 
     /// The last second of the leaf's validity (Unix time); `None` when the chain is empty.
@@ -221,17 +210,13 @@ impl CertificateChain {
     /// DNS names among the leaf's alternative names, as they are written there.
     #[must_use]
     pub fn leaf_dns_names(&self) -> Vec<String> {
-        self.leaf()
-            .map(|leaf| leaf.alternative_names().0)
-            .unwrap_or_default()
+        self.leaf().map(|leaf| leaf.alternative_names().0).unwrap_or_default()
     }
 
     /// URIs among the leaf's alternative names, as they are written there.
     #[must_use]
     pub fn leaf_uris(&self) -> Vec<String> {
-        self.leaf()
-            .map(|leaf| leaf.alternative_names().1)
-            .unwrap_or_default()
+        self.leaf().map(|leaf| leaf.alternative_names().1).unwrap_or_default()
     }
 
     /// Whether the leaf names itself as its issuer. Such a certificate vouches for nothing (HAIP 1.0 §4.5.1).
@@ -242,19 +227,15 @@ impl CertificateChain {
 
     /// Checks that the chain leads from its leaf to one of `anchors` (DER certificates) at `now` (RFC 5280 §6).
     ///
-    /// Order does not matter here, nor whether the anchor is inside. Any extended key usage is accepted. A leaf that is
-    /// itself an anchor does not lead to one. Revocation is not asked for.
+    /// Order does not matter here, nor whether the anchor is inside. Any extended key usage is accepted. A self-signed
+    /// leaf is accepted when it is itself an anchor; where that is not wanted, ask
+    /// [`CertificateChain::is_leaf_self_signed`] too. Revocation is not asked for.
     pub fn verify(&self, anchors: &[Vec<u8>], now_unix_seconds: i64) -> Result<(), ChainError> {
         let mut certificates = self.der().map(CertificateDer::from);
         let leaf = certificates.next().ok_or(ChainError::Empty)?;
         let others: Vec<_> = certificates.collect();
-        let leaf = EndEntityCert::try_from(&leaf).map_err(|error| ChainError::Path {
-            reason: error.to_string(),
-        })?;
-        let anchor_certificates: Vec<_> = anchors
-            .iter()
-            .map(|der| CertificateDer::from(der.as_slice()))
-            .collect();
+        let leaf = EndEntityCert::try_from(&leaf).map_err(|error| ChainError::Path { reason: error.to_string() })?;
+        let anchor_certificates: Vec<_> = anchors.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         let anchors = anchor_certificates
             .iter()
             .enumerate()
@@ -262,19 +243,10 @@ impl CertificateChain {
                 webpki::anchor_from_trusted_cert(der).map_err(|_| ChainError::Anchor { position: index + 1 })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let now =
-            UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now_unix_seconds).unwrap_or(0)));
-        leaf.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &anchors,
-            &others,
-            now,
-            AnyUsage,
-            None,
-            None,
-        )
-        .map(drop)
-        .map_err(|error| self.explain(&error))
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now_unix_seconds).unwrap_or(0)));
+        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &others, now, AnyUsage, None, None)
+            .map(drop)
+            .map_err(|error| self.explain(&error))
     }
 
     fn leaf(&self) -> Option<&Certificate> {
@@ -283,42 +255,25 @@ impl CertificateChain {
 
     fn explain(&self, error: &webpki::Error) -> ChainError {
         if let webpki::Error::CertExpired { not_after, .. } = error {
-            return ChainError::Expired {
-                not_after: seconds(*not_after),
-            };
+            return ChainError::Expired { not_after: seconds(*not_after) };
         }
         if let webpki::Error::CertNotValidYet { not_before, .. } = error {
-            return ChainError::NotYetValid {
-                not_before: seconds(*not_before),
-            };
+            return ChainError::NotYetValid { not_before: seconds(*not_before) };
         }
         if *error == webpki::Error::UnknownIssuer {
-            let issuer = self
-                .certificates
-                .last()
-                .map(|last| last.issuer_text.clone())
-                .unwrap_or_default();
+            let issuer = self.certificates.last().map(|last| last.issuer_text.clone()).unwrap_or_default();
             return ChainError::UnknownIssuer { issuer };
         }
         if *error == webpki::Error::CaUsedAsEndEntity {
             return ChainError::AuthorityLeaf;
         }
-        ChainError::Path {
-            reason: error.to_string(),
-        }
+        ChainError::Path { reason: error.to_string() }
     }
 }
 
 impl fmt::Debug for CertificateChain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_list()
-            .entries(
-                self.certificates
-                    .iter()
-                    .map(|certificate| &certificate.subject_text),
-            )
-            .finish()
+        formatter.debug_list().entries(self.certificates.iter().map(|certificate| &certificate.subject_text)).finish()
     }
 }
 

@@ -17,10 +17,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 }
 
 /// Fills `bytes` from the generator of AWS-LC, which the operating system seeds.
-#[expect(
-    clippy::panic,
-    reason = "a server without entropy must not go on with predictable bytes"
-)]
+#[expect(clippy::panic, reason = "a server without entropy must not go on with predictable bytes")]
 pub fn fill_random(bytes: &mut [u8]) {
     if rand::fill(bytes).is_err() {
         panic!("the random generator failed");

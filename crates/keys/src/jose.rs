@@ -17,33 +17,21 @@ pub(crate) enum Refusal {
 
 /// `base64url(header) "." base64url(payload) "."`: the signing input of RFC 7515 §5.1 and the dot after it. The header
 /// gets `alg`. The caller signs all but the last dot and appends the signature, so that a signer may take its time.
-pub(crate) fn frame(
-    header: Map<String, Value>,
-    payload: &[u8],
-    algorithm: Algorithm,
-) -> Result<String, String> {
+pub(crate) fn frame(header: Map<String, Value>, payload: &[u8], algorithm: Algorithm) -> Result<String, String> {
     let header = JwsHeader::from_map(header).map_err(reason)?;
-    JwsContext::new()
-        .serialize_compact(payload, &header, &Unsigned(Name(algorithm)))
-        .map_err(reason)
+    JwsContext::new().serialize_compact(payload, &header, &Unsigned(Name(algorithm))).map_err(reason)
 }
 
 /// Verifies a compact JWS with `key`; its header must name the key's algorithm.
 pub(crate) fn verify(compact: &str, key: &PublicJwk) -> Result<(), Refusal> {
-    let verifier = Verifier {
-        name: Name(key.algorithm()),
-        key: key.clone(),
-    };
+    let verifier = Verifier { name: Name(key.algorithm()), key: key.clone() };
     match JwsContext::new().deserialize_compact(compact, &verifier) {
         Ok(_) => Ok(()),
         Err(JoseError::InvalidSignature(_)) => Err(Refusal::Signature),
-        Err(error) => Err(Refusal::Framing {
-            reason: reason(error),
-        }),
+        Err(error) => Err(Refusal::Framing { reason: reason(error) }),
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn reason(error: JoseError) -> String {
     error.to_string()
 }
@@ -110,9 +98,7 @@ impl JwsVerifier for Verifier {
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), JoseError> {
-        self.key
-            .verify(message, signature)
-            .map_err(|error| JoseError::InvalidSignature(error.into()))
+        self.key.verify(message, signature).map_err(|error| JoseError::InvalidSignature(error.into()))
     }
 
     fn box_clone(&self) -> Box<dyn JwsVerifier> {

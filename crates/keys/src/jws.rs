@@ -122,12 +122,9 @@ pub fn decode(compact: &str) -> Result<Unverified, JwsError> {
         return Err(JwsError::TooLong { got: compact.len() });
     }
     let mut parts = compact.split('.');
-    let (Some(header), Some(payload), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(JwsError::Parts {
-            got: compact.split('.').count(),
-        });
+        return Err(JwsError::Parts { got: compact.split('.').count() });
     };
     let header = object(Part::Header, header)?;
     if header.contains_key("crit") {
@@ -137,12 +134,7 @@ pub fn decode(compact: &str) -> Result<Unverified, JwsError> {
     let algorithm = Algorithm::parse(name).ok_or_else(|| JwsError::Algorithm { got: excerpt(name) })?;
     let claims = object(Part::Payload, payload)?;
     base64url(Part::Signature, signature)?;
-    Ok(Unverified {
-        compact: compact.to_owned(),
-        header,
-        claims,
-        algorithm,
-    })
+    Ok(Unverified { compact: compact.to_owned(), header, claims, algorithm })
 }
 
 impl Unverified {
@@ -181,21 +173,16 @@ impl Unverified {
     pub fn sha256_hex(&self) -> String {
         use fmt::Write as _;
 
-        sha256(self.compact.as_bytes())
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        sha256(self.compact.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 
     /// Checks the signature with `key`, which must be for the algorithm that `alg` names.
     pub fn verify(&self, key: &PublicJwk) -> Result<(), JwsError> {
         if key.algorithm() != self.algorithm {
-            return Err(JwsError::AlgorithmMismatch {
-                expected: key.algorithm(),
-                got: self.algorithm,
-            });
+            return Err(JwsError::AlgorithmMismatch { expected: key.algorithm(), got: self.algorithm });
         }
         jose::verify(&self.compact, key).map_err(|refusal| match refusal {
             jose::Refusal::Signature => JwsError::Signature,
@@ -229,17 +216,12 @@ fn object(part: Part, text: &str) -> Result<Map<String, Value>, JwsError> {
     strict_json::object(&base64url(part, text)?).map_err(|invalid| match invalid {
         Invalid::Json => JwsError::NotJson { part },
         Invalid::NotAnObject => JwsError::NotAnObject { part },
-        Invalid::Duplicate { name } => JwsError::Duplicate {
-            part,
-            name: excerpt(&name),
-        },
+        Invalid::Duplicate { name } => JwsError::Duplicate { part, name: excerpt(&name) },
     })
 }
 
 fn base64url(part: Part, text: &str) -> Result<Vec<u8>, JwsError> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| JwsError::NotBase64Url { part })
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| JwsError::NotBase64Url { part })
 }
 
 #[cfg(test)]

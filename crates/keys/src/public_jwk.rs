@@ -100,10 +100,7 @@ impl PublicJwk {
     /// Reads a JWK. Members that say nothing about the point (`kid`, `use`, `key_ops`, …) are ignored; `alg` must
     /// agree with the curve when it is there.
     pub fn from_json(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
-        if let Some(member) = PRIVATE_MEMBERS
-            .into_iter()
-            .find(|member| jwk.contains_key(*member))
-        {
+        if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains_key(*member)) {
             return Err(JwkError::Private { member });
         }
         let algorithm = match (string(jwk, "kty")?, string(jwk, "crv")) {
@@ -113,19 +110,14 @@ impl PublicJwk {
             ("EC" | "OKP", Ok(curve)) => return Err(JwkError::Curve { got: excerpt(curve) }),
             ("EC" | "OKP", Err(error)) => return Err(error),
             (key_type, _) => {
-                return Err(JwkError::KeyType {
-                    got: excerpt(key_type),
-                });
+                return Err(JwkError::KeyType { got: excerpt(key_type) });
             }
         };
         match string(jwk, "alg") {
             Err(JwkError::Missing { .. }) => {}
             Ok(name) if name_fits(name, algorithm) => {}
             Ok(name) => {
-                return Err(JwkError::AlgorithmMismatch {
-                    expected: algorithm,
-                    got: excerpt(name),
-                });
+                return Err(JwkError::AlgorithmMismatch { expected: algorithm, got: excerpt(name) });
             }
             Err(error) => return Err(error),
         }
@@ -202,18 +194,12 @@ impl PublicJwk {
         if signature.len() != self.algorithm.signature_len() {
             return Err(SignatureInvalid);
         }
-        self.key
-            .verify_sig(message, signature)
-            .map_err(|_| SignatureInvalid)
+        self.key.verify_sig(message, signature).map_err(|_| SignatureInvalid)
     }
 
     /// Reads `04 || x || y`, or the 32 bytes of an Ed25519 key, and nothing else that AWS-LC would take for a key.
     pub(crate) fn from_point(algorithm: Algorithm, point: &[u8]) -> Result<Self, JwkError> {
-        let wrong_length = |expected| JwkError::Length {
-            member: "the key",
-            expected,
-            got: point.len(),
-        };
+        let wrong_length = |expected| JwkError::Length { member: "the key", expected, got: point.len() };
         let parsed = match algorithm {
             Algorithm::EdDsa => {
                 if point.len() != algorithm.coordinate_len() {
@@ -247,11 +233,7 @@ impl PublicJwk {
     fn from_compressed(algorithm: Algorithm, point: &[u8]) -> Result<Self, JwkError> {
         let expected = 1 + algorithm.coordinate_len();
         if point.len() != expected {
-            return Err(JwkError::Length {
-                member: "the compressed point",
-                expected,
-                got: point.len(),
-            });
+            return Err(JwkError::Length { member: "the compressed point", expected, got: point.len() });
         }
         let off_curve = || JwkError::NotOnCurve(algorithm);
         if !matches!(point.first(), Some(0x02 | 0x03)) {
@@ -260,11 +242,7 @@ impl PublicJwk {
         let compressed = ParsedPublicKey::new(ecdsa(algorithm), point).map_err(|_| off_curve())?;
         // A SubjectPublicKeyInfo ends in the uncompressed point (RFC 5480 §2.2).
         let info = compressed.as_der().map_err(|_| off_curve())?;
-        let start = info
-            .as_ref()
-            .len()
-            .checked_sub(1 + 2 * algorithm.coordinate_len())
-            .ok_or_else(off_curve)?;
+        let start = info.as_ref().len().checked_sub(1 + 2 * algorithm.coordinate_len()).ok_or_else(off_curve)?;
         let uncompressed = info.as_ref().get(start..).unwrap_or_default();
         Self::from_point(algorithm, uncompressed)
     }
@@ -298,12 +276,7 @@ impl Hash for PublicJwk {
 
 impl fmt::Debug for PublicJwk {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "PublicJwk({} {})",
-            self.algorithm.curve(),
-            self.thumbprint()
-        )
+        write!(formatter, "PublicJwk({} {})", self.algorithm.curve(), self.thumbprint())
     }
 }
 
@@ -331,10 +304,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 fn string<'jwk>(jwk: &'jwk Map<String, Value>, member: &'static str) -> Result<&'jwk str, JwkError> {
-    jwk.get(member)
-        .ok_or(JwkError::Missing { member })?
-        .as_str()
-        .ok_or(JwkError::NotAString { member })
+    jwk.get(member).ok_or(JwkError::Missing { member })?.as_str().ok_or(JwkError::NotAString { member })
 }
 
 /// Whether a JWK may say `alg: name` about a key of `algorithm`. RFC 9864 names EdDSA on Ed25519 `Ed25519`.
@@ -353,25 +323,11 @@ fn coordinate(
     let expected = algorithm.coordinate_len();
     // Four characters hold three bytes: nothing longer than this is worth decoding.
     if text.len() > 4 * expected {
-        return Err(JwkError::Length {
-            member,
-            expected,
-            got: text.len() / 4 * 3,
-        });
+        return Err(JwkError::Length { member, expected, got: text.len() / 4 * 3 });
     }
-    URL_SAFE_NO_PAD
-        .decode_vec(text, into)
-        .map_err(|_| JwkError::NotBase64Url { member })?;
+    URL_SAFE_NO_PAD.decode_vec(text, into).map_err(|_| JwkError::NotBase64Url { member })?;
     let got = into.len() - before;
-    if got == expected {
-        Ok(())
-    } else {
-        Err(JwkError::Length {
-            member,
-            expected,
-            got,
-        })
-    }
+    if got == expected { Ok(()) } else { Err(JwkError::Length { member, expected, got }) }
 }
 
 fn ecdsa(algorithm: Algorithm) -> &'static signature::EcdsaVerificationAlgorithm {
@@ -392,12 +348,12 @@ fn has_small_order(key: &[u8]) -> bool {
         edge(0xed, 0xff, 0x7f),
         edge(0xee, 0xff, 0x7f),
         [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
-            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
         ],
         [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
-            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
         ],
     ];
     const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
@@ -409,10 +365,7 @@ fn has_small_order(key: &[u8]) -> bool {
     let Some((last, rest)) = key.split_last() else {
         return false;
     };
-    Y.iter().any(|y| {
-        y.split_last()
-            .is_some_and(|(y_last, y_rest)| rest == y_rest && last & 0x7f == *y_last)
-    })
+    Y.iter().any(|y| y.split_last().is_some_and(|(y_last, y_rest)| rest == y_rest && last & 0x7f == *y_last))
 }
 
 #[cfg(test)]

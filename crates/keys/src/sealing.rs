@@ -61,10 +61,7 @@ impl SealingKey {
     /// A key from 32 secret bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self {
-            current: Slot::new(bytes),
-            previous: Vec::new(),
-        }
+        Self { current: Slot::new(bytes), previous: Vec::new() }
     }
 
     /// Opens also what was sealed with an earlier key; seals with the current one only.
@@ -83,9 +80,7 @@ impl SealingKey {
         sealed.extend_from_slice(&salt);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
-        let (_, text) = sealed
-            .split_at_mut_checked(1 + SALT_LEN + NONCE_LEN)
-            .ok_or(SealError::Seal)?;
+        let (_, text) = sealed.split_at_mut_checked(1 + SALT_LEN + NONCE_LEN).ok_or(SealError::Seal)?;
         let tag = self
             .current
             .message_key(&salt)
@@ -107,16 +102,11 @@ impl SealingKey {
         let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or(too_short)?;
         let mut outcome = SealError::UnknownKey { got: *id };
         // One byte names a key only loosely; the tag decides.
-        for slot in std::iter::once(&self.current)
-            .chain(&self.previous)
-            .filter(|slot| slot.id == *id)
-        {
+        for slot in std::iter::once(&self.current).chain(&self.previous).filter(|slot| slot.id == *id) {
             let mut opened = Zeroizing::new(text.to_vec());
             let nonce = Nonce::assume_unique_for_key(*nonce);
             let key = slot.message_key(salt).ok_or(SealError::Altered)?;
-            let plain_len = key
-                .open_in_place(nonce, Aad::from(associated), &mut opened)
-                .map(|plain| plain.len());
+            let plain_len = key.open_in_place(nonce, Aad::from(associated), &mut opened).map(|plain| plain.len());
             if let Ok(plain_len) = plain_len {
                 opened.truncate(plain_len);
                 return Ok(opened);
@@ -137,9 +127,7 @@ impl Slot {
 
     fn message_key(&self, salt: &[u8; SALT_LEN]) -> Option<LessSafeKey> {
         let key = derived(&self.root, "sealing", salt);
-        UnboundKey::new(&AES_256_GCM, key.as_ref())
-            .ok()
-            .map(LessSafeKey::new)
+        UnboundKey::new(&AES_256_GCM, key.as_ref()).ok().map(LessSafeKey::new)
     }
 }
 

@@ -50,20 +50,8 @@ struct Inner {
 }
 
 impl Signer {
-    pub(crate) fn new(
-        key_id: String,
-        public_jwk: PublicJwk,
-        chain: CertificateChain,
-        private: PrivateKey,
-    ) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                key_id,
-                public_jwk,
-                chain,
-                private,
-            }),
-        }
+    pub(crate) fn new(key_id: String, public_jwk: PublicJwk, chain: CertificateChain, private: PrivateKey) -> Self {
+        Self { inner: Arc::new(Inner { key_id, public_jwk, chain, private }) }
     }
 
     /// The algorithm of its signatures.
@@ -93,7 +81,7 @@ impl Signer {
     /// Signs `message`; EC signatures are raw `r || s` (RFC 7518 §3.4).
     ///
     /// A key in memory signs on the spot, without a task or a thread: that takes some ten microseconds.
-    #[expect(clippy::unused_async, reason = "keys in hardware answer later")]
+    /// Keys in hardware answer later, which is why this is async.
     pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.inner.private.sign(message)
     }

@@ -24,15 +24,11 @@ impl SoftwareKey {
         let failed = |_| KeyError::Generation(algorithm);
         let pkcs8 = match ecdsa(algorithm) {
             Some(ecdsa) => {
-                let document = EcdsaKeyPair::generate(ecdsa)
-                    .and_then(|key| key.to_pkcs8v1())
-                    .map_err(failed)?;
+                let document = EcdsaKeyPair::generate(ecdsa).and_then(|key| key.to_pkcs8v1()).map_err(failed)?;
                 Zeroizing::new(document.as_ref().to_vec())
             }
             None => {
-                let document = Ed25519KeyPair::generate()
-                    .and_then(|key| key.to_pkcs8v1())
-                    .map_err(failed)?;
+                let document = Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1()).map_err(failed)?;
                 Zeroizing::new(document.as_ref().to_vec())
             }
         };
@@ -48,16 +44,10 @@ impl SoftwareKey {
                 PrivateKey::Ecdsa { algorithm, pair }
             }
             // Version 1 documents, which OpenSSL writes, do not hold the public key to check against.
-            None => PrivateKey::Ed25519(
-                Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| rejected())?,
-            ),
+            None => PrivateKey::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| rejected())?),
         };
         let public_jwk = PublicJwk::from_point(algorithm, private.public_point()).map_err(|_| rejected())?;
-        Ok(Self {
-            public_jwk,
-            private,
-            pkcs8: Zeroizing::new(pkcs8.to_vec()),
-        })
+        Ok(Self { public_jwk, private, pkcs8: Zeroizing::new(pkcs8.to_vec()) })
     }
 
     /// The key as PKCS#8 (DER), to be sealed. The buffer is wiped when dropped.
@@ -99,18 +89,12 @@ impl SoftwareKey {
 /// The algorithm and the public key only.
 impl fmt::Debug for SoftwareKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SoftwareKey")
-            .field("public_jwk", &self.public_jwk)
-            .finish_non_exhaustive()
+        formatter.debug_struct("SoftwareKey").field("public_jwk", &self.public_jwk).finish_non_exhaustive()
     }
 }
 
 pub(crate) enum PrivateKey {
-    Ecdsa {
-        algorithm: Algorithm,
-        pair: EcdsaKeyPair,
-    },
+    Ecdsa { algorithm: Algorithm, pair: EcdsaKeyPair },
     Ed25519(Ed25519KeyPair),
 }
 

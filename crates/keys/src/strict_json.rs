@@ -21,11 +21,9 @@ pub(crate) enum Invalid {
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Invalid> {
     let duplicate = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = Strict {
-        duplicate: &duplicate,
-    }
-    .deserialize(&mut deserializer)
-    .and_then(|value| deserializer.end().map(|()| value));
+    let parsed = Strict { duplicate: &duplicate }
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     match (parsed, duplicate.into_inner()) {
         (_, Some(name)) => Err(Invalid::Duplicate { name }),
         (Err(_), None) => Err(Invalid::Json),
@@ -106,8 +104,6 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -117,26 +113,15 @@ mod tests {
     fn an_object_keeps_its_members_in_wire_order() {
         let object = object(br#"{"z":1,"a":[true,null,-2,1.5,"x"],"m":{"k":18446744073709551615}}"#).unwrap();
         assert_eq!(object.keys().collect::<Vec<_>>(), ["z", "a", "m"]);
-        assert_eq!(
-            Value::Object(object),
-            json!({"z":1,"a":[true,null,-2,1.5,"x"],"m":{"k":u64::MAX}})
-        );
+        assert_eq!(Value::Object(object), json!({"z":1,"a":[true,null,-2,1.5,"x"],"m":{"k":u64::MAX}}));
     }
 
     #[test]
     fn a_member_given_twice_is_refused_at_any_depth() {
-        let duplicate = |name: &str| {
-            Err(Invalid::Duplicate {
-                name: name.to_owned(),
-            })
-        };
+        let duplicate = |name: &str| Err(Invalid::Duplicate { name: name.to_owned() });
         assert_eq!(object(br#"{"alg":"ES256","alg":"none"}"#), duplicate("alg"));
         assert_eq!(object(br#"{"a":[{"b":{"x":1,"x":1}}]}"#), duplicate("x"));
-        assert_eq!(
-            object(br#"{"alg":1,"\u0061lg":2}"#),
-            duplicate("alg"),
-            "an escaped spelling is the same name"
-        );
+        assert_eq!(object(br#"{"alg":1,"\u0061lg":2}"#), duplicate("alg"), "an escaped spelling is the same name");
     }
 
     #[test]

@@ -91,9 +91,7 @@ impl Certificate {
     }
 
     fn parsed(&self) -> Option<X509Certificate<'_>> {
-        X509Certificate::from_der(&self.der)
-            .ok()
-            .map(|(_, parsed)| parsed)
+        X509Certificate::from_der(&self.der).ok().map(|(_, parsed)| parsed)
     }
 }
 

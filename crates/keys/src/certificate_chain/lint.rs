@@ -7,9 +7,7 @@ use super::{CertificateChain, ChainError};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChainFinding {
     /// The leaf vouches for itself.
-    #[error(
-        "the leaf certificate {subject:?} is self-signed; HAIP 1.0 §4.5.1 wants one that an authority issued"
-    )]
+    #[error("the leaf certificate {subject:?} is self-signed; HAIP 1.0 §4.5.1 wants one that an authority issued")]
     SelfSignedLeaf {
         /// Its subject.
         subject: String,
@@ -86,40 +84,22 @@ impl CertificateChain {
             let position = index + 1;
             let subject = || certificate.subject_text.clone();
             if index > 0 && certificate.is_self_issued() {
-                findings.push(ChainFinding::AnchorInside {
-                    position,
-                    subject: subject(),
-                });
+                findings.push(ChainFinding::AnchorInside { position, subject: subject() });
             }
             if now_unix_seconds > certificate.not_after {
                 let not_after = certificate.not_after;
-                findings.push(ChainFinding::Expired {
-                    position,
-                    subject: subject(),
-                    not_after,
-                });
+                findings.push(ChainFinding::Expired { position, subject: subject(), not_after });
             }
             if now_unix_seconds < certificate.not_before {
                 let not_before = certificate.not_before;
-                findings.push(ChainFinding::NotYetValid {
-                    position,
-                    subject: subject(),
-                    not_before,
-                });
+                findings.push(ChainFinding::NotYetValid { position, subject: subject(), not_before });
             }
             if let Some(next) = self.certificates.get(index + 1) {
                 if !certificate.names_as_issuer(next) {
                     let (expected, got) = (certificate.issuer_text.clone(), next.subject_text.clone());
-                    findings.push(ChainFinding::Order {
-                        position,
-                        expected,
-                        got,
-                    });
+                    findings.push(ChainFinding::Order { position, expected, got });
                 } else if !certificate.is_signed_by(next) {
-                    findings.push(ChainFinding::Signature {
-                        position,
-                        subject: subject(),
-                    });
+                    findings.push(ChainFinding::Signature { position, subject: subject() });
                 }
             }
         }

@@ -1,6 +1,4 @@
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, PublicKeyData, SanType, SignatureAlgorithm, SigningKey,
-};
+use rcgen::{CertificateParams, DistinguishedName, DnType, PublicKeyData, SanType, SignatureAlgorithm, SigningKey};
 
 use super::SoftwareKey;
 use crate::public_jwk::excerpt;
@@ -16,10 +14,7 @@ const MAX_DNS_NAME: usize = 253;
 const MAX_URI: usize = 2048;
 
 pub(super) fn write(key: &SoftwareKey, common_name: &str, names: &[String]) -> Result<String, KeyError> {
-    let refused = |name: &str, reason| KeyError::CertificateName {
-        name: excerpt(name),
-        reason,
-    };
+    let refused = |name: &str, reason| KeyError::CertificateName { name: excerpt(name), reason };
     if common_name.is_empty() || common_name.chars().count() > MAX_COMMON_NAME {
         return Err(refused(common_name, "a common name has 1 to 64 characters"));
     }
@@ -33,47 +28,33 @@ pub(super) fn write(key: &SoftwareKey, common_name: &str, names: &[String]) -> R
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
     for name in names {
-        params
-            .subject_alt_names
-            .push(alternative_name(name).map_err(|reason| refused(name, reason))?);
+        params.subject_alt_names.push(alternative_name(name).map_err(|reason| refused(name, reason))?);
     }
     let failed = |error: rcgen::Error| KeyError::CertificateRequest(error.to_string());
-    params
-        .serialize_request(&Subject(key))
-        .and_then(|request| request.pem())
-        .map_err(failed)
+    params.serialize_request(&Subject(key)).and_then(|request| request.pem()).map_err(failed)
 }
 
 fn alternative_name(name: &str) -> Result<SanType, &'static str> {
     if let Some((scheme, rest)) = name.split_once(':') {
         let scheme_fits = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|other| other.is_ascii_alphanumeric() || "+-.".contains(other));
+            && scheme.chars().all(|other| other.is_ascii_alphanumeric() || "+-.".contains(other));
         let rest_fits = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic());
         if !scheme_fits || !rest_fits || name.len() > MAX_URI {
             return Err("not a URI in ASCII of at most 2048 bytes");
         }
-        return name
-            .try_into()
-            .map(SanType::URI)
-            .map_err(|_| "not a URI in ASCII");
+        return name.try_into().map(SanType::URI).map_err(|_| "not a URI in ASCII");
     }
     let label_fits = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let labels = name.strip_prefix("*.").unwrap_or(name);
     if name.len() > MAX_DNS_NAME || !labels.split('.').all(label_fits) {
         return Err("neither a DNS name (in its ASCII form) nor a URI");
     }
-    name.try_into()
-        .map(SanType::DnsName)
-        .map_err(|_| "not a DNS name")
+    name.try_into().map(SanType::DnsName).map_err(|_| "not a DNS name")
 }
 
 /// The key as rcgen wants to see it: without its bytes.
@@ -95,11 +76,7 @@ impl PublicKeyData for Subject<'_> {
 
 impl SigningKey for Subject<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let raw = self
-            .0
-            .private
-            .sign(message)
-            .map_err(|_| rcgen::Error::RemoteKeyError)?;
+        let raw = self.0.private.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)?;
         Ok(match self.0.algorithm() {
             Algorithm::Es256 | Algorithm::Es384 => ecdsa_der(&raw),
             Algorithm::EdDsa => raw,
@@ -137,13 +114,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_the_shortest_positive_integers() {
-        assert_eq!(
-            ecdsa_der(&[0x00, 0x01, 0x80, 0x00]),
-            [0x30, 8, 0x02, 1, 0x01, 0x02, 3, 0x00, 0x80, 0x00]
-        );
-        assert_eq!(
-            ecdsa_der(&[0x00, 0x00, 0x7f, 0xff]),
-            [0x30, 7, 0x02, 1, 0x00, 0x02, 2, 0x7f, 0xff]
-        );
+        assert_eq!(ecdsa_der(&[0x00, 0x01, 0x80, 0x00]), [0x30, 8, 0x02, 1, 0x01, 0x02, 3, 0x00, 0x80, 0x00]);
+        assert_eq!(ecdsa_der(&[0x00, 0x00, 0x7f, 0xff]), [0x30, 7, 0x02, 1, 0x00, 0x02, 2, 0x7f, 0xff]);
     }
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::parse_x509_pem;
@@ -51,9 +49,8 @@ fn debug_output_shows_the_public_half_only() {
 
 #[tokio::test]
 async fn a_clone_of_a_signer_is_the_same_signer() {
-    let signer = SoftwareKey::generate(Algorithm::Es384)
-        .unwrap()
-        .into_signer("key-1".to_owned(), CertificateChain::default());
+    let signer =
+        SoftwareKey::generate(Algorithm::Es384).unwrap().into_signer("key-1".to_owned(), CertificateChain::default());
     let clone = signer.clone();
     drop(signer);
     let signature = clone.sign(b"message").await.unwrap();
@@ -66,7 +63,8 @@ async fn a_clone_of_a_signer_is_the_same_signer() {
 fn a_certificate_request_is_signed_by_the_key_it_names() {
     for algorithm in Algorithm::ALL {
         let key = SoftwareKey::generate(algorithm).unwrap();
-        let names = ["issuer.example".to_owned(), "https://issuer.example/o/demo".to_owned(), "*.issuer.example".to_owned()];
+        let names =
+            ["issuer.example".to_owned(), "https://issuer.example/o/demo".to_owned(), "*.issuer.example".to_owned()];
         let pem = key.certificate_signing_request("Erika's Töchter GmbH", &names).unwrap();
         let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
         assert_eq!(pem.label, "CERTIFICATE REQUEST");
@@ -78,9 +76,12 @@ fn a_certificate_request_is_signed_by_the_key_it_names() {
         let found: Vec<_> = request
             .requested_extensions()
             .unwrap()
-            .filter_map(|extension| match extension {
-                ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
-                _ => None,
+            .filter_map(|extension| {
+                if let ParsedExtension::SubjectAlternativeName(names) = extension {
+                    Some(&names.general_names)
+                } else {
+                    None
+                }
             })
             .flatten()
             .collect();
