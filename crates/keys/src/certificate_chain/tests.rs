@@ -89,6 +89,7 @@ fn a_chain_leads_to_its_anchor_with_or_without_it_inside() {
     assert_eq!(authority.chain().verify(&among_others, NOW), Ok(()));
 }
 
+/// KAT-5.
 #[test]
 fn a_chain_that_leads_to_no_anchor_is_refused_and_the_missing_issuer_named() {
     let authority = Authority::new();

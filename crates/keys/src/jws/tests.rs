@@ -77,6 +77,7 @@ fn a_signature_by_another_key_is_refused() {
     assert_eq!(decode(&compact).unwrap().verify(other.public_jwk()), Err(JwsError::Signature));
 }
 
+/// PRF-1, DPP-1, SEC-13.
 #[test]
 fn no_algorithm_but_the_three_is_decoded() {
     for alg in ["none", "None", "HS256", "RS256", "PS256", "ES256K", "es256", ""] {
@@ -90,6 +91,7 @@ fn no_algorithm_but_the_three_is_decoded() {
     assert_eq!(decode(unsecured).unwrap_err(), JwsError::Algorithm { got: "none".to_owned() }, "RFC 7519 §6.1");
 }
 
+/// SEC-13; RFC 8725 §2.1.
 #[test]
 fn an_hmac_keyed_with_the_public_key_is_refused() {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, ES256.public_jwk().point());

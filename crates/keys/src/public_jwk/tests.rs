@@ -71,6 +71,7 @@ fn members_that_do_not_change_the_point_are_ignored() {
     assert!(read(with(ed25519(), "alg", "Ed25519")).is_ok(), "RFC 9864");
 }
 
+/// DPP-1, WAT-4.
 #[test]
 fn a_private_or_symmetric_member_is_refused_and_its_value_is_not_repeated() {
     for member in PRIVATE_MEMBERS {

@@ -5,6 +5,7 @@ fn a_good_chain_has_no_findings() {
     assert_eq!(Authority::new().chain().lint(NOW), []);
 }
 
+/// KAT-5; HAIP 1.0 §4.5.1.
 #[test]
 fn an_anchor_inside_is_found() {
     let authority = Authority::new();
