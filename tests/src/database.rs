@@ -62,6 +62,10 @@ impl Database {
                 let name = new_name("template");
                 run(&postgres_url(), &format!("CREATE DATABASE {name}")).await;
                 migrate(&with_database(&postgres_url(), &name)).await;
+                // A database that somebody is connected to cannot be copied.
+                let leave =
+                    format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'");
+                run(&postgres_url(), &leave).await;
                 name
             })
             .await;

@@ -229,7 +229,6 @@ async fn migrate(environment: &Environment, database_url: &str) {
     let settings = Settings::load(None, &environment).expect("usable settings");
     let context = open_context(&settings, Env::system()).await.expect("an open database");
     context.store().migrate().await.expect("a current schema");
-    context.store().close().await;
 }
 
 /// A proxy to the host and port of a URL.
