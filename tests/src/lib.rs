@@ -98,9 +98,6 @@ pub use proxy::{Place, Proxy};
 pub use wallet::{Opened, Received, Token, Wallet};
 pub use world::{Options, World};
 
-#[doc(hidden)]
-pub use tokio;
-
 /// Makes each behaviour two tests, one per [`Backend`], in a module of its name.
 ///
 /// A behaviour that takes `world: &World` is handed a new world; one that takes `backend: Backend` makes its own, for
