@@ -8,6 +8,8 @@ use chancery_storage::{Replay, Store};
 use url::Url;
 
 use crate::keyring::Keyrings;
+use crate::management::access::Keys;
+use crate::management::definitions::Definitions;
 
 /// Everything a use case may touch. Clones share it.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ struct Inner {
     sealing_key: SealingKey,
     nonce_key: MacKey,
     keyrings: Keyrings,
+    api_keys: Keys,
+    definitions: Definitions,
 }
 
 /// Settings of the deployment that use cases need.
@@ -35,8 +39,8 @@ pub struct Settings {
 impl Context {
     /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
     pub fn new(env: Env, store: Store, replay: Replay, settings: Settings, sealing_key: SealingKey) -> Self {
-        let nonce_key = sealing_key.derive_mac_key("nonce");
-        Self(Arc::new(Inner { env, store, replay, settings, sealing_key, nonce_key, keyrings: Keyrings::default() }))
+        let nonce_key = MacKey::derive(&sealing_key, "nonce");
+        Self(Arc::new(Inner { env, store, replay, settings, sealing_key, nonce_key, keyrings: Keyrings::default(), api_keys: Keys::default(), definitions: Definitions::default() }))
     }
 
     /// Clock and entropy.
@@ -69,5 +73,13 @@ impl Context {
 
     pub(crate) fn keyrings(&self) -> &Keyrings {
         &self.0.keyrings
+    }
+
+    pub(crate) fn api_keys(&self) -> &Keys {
+        &self.0.api_keys
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.0.definitions
     }
 }

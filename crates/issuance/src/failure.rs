@@ -1,6 +1,6 @@
 //! Rejections are data, failures are logs.
 
-use chancery_keys::KeyError;
+use chancery_keys::{KeyError, SealError};
 use chancery_storage::StoreError;
 
 /// Why a use case did not answer. `R` is the closed list of reasons for which it refuses its caller.
@@ -36,6 +36,12 @@ impl<R> From<StoreError> for Failure<R> {
 
 impl<R> From<KeyError> for Failure<R> {
     fn from(error: KeyError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl<R> From<SealError> for Failure<R> {
+    fn from(error: SealError) -> Self {
         Self::Internal(error.into())
     }
 }

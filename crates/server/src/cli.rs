@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use chancery_issuance::Context;
+use chancery_issuance::{Context, Failure};
 use chancery_model::Env;
 use clap::{Parser, Subcommand};
+use serde_json::{Map, Value};
 
 use crate::config::{Api, DEFAULTS, Environment, Settings};
 use crate::server::{Server, open_context};
@@ -158,4 +159,21 @@ pub(crate) async fn stopped() -> anyhow::Result<()> {
 async fn open(settings: &Settings) -> anyhow::Result<Context> {
     telemetry::start(settings);
     open_context(settings, Env::system()).await
+}
+
+/// A failed use case in words for a terminal.
+fn say<R>(failure: Failure<R>, words: impl FnOnce(R) -> String) -> anyhow::Error {
+    match failure {
+        Failure::Rejected(rejection) => anyhow::anyhow!(words(rejection)),
+        Failure::Unavailable(cause) => cause.context("something that Chancery depends on is away"),
+        Failure::Internal(cause) => cause.context("an error inside Chancery"),
+    }
+}
+
+/// The members of a JSON object.
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
 }

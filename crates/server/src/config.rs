@@ -2,6 +2,8 @@
 
 mod check;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,0 +1,111 @@
+use std::path::PathBuf;
+
+use super::{Api, Environment, ReplayStore, Settings};
+
+const KEY: (&str, &str) = ("CHANCERY_SECRETS_SEALING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn refusal(variables: &[(&str, &str)]) -> String {
+    match Settings::load(None, &environment(variables)) {
+        Ok(_) => panic!("accepted: {variables:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn with(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("chancery-config-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+#[test]
+fn the_defaults_need_only_a_sealing_key() {
+    let settings = Settings::load(None, &environment(&[KEY])).unwrap();
+    assert_eq!(settings.api, Api::All);
+    assert_eq!(settings.database_url, "sqlite://data/chancery.db");
+    assert_eq!(settings.replay, ReplayStore::InProcess { capacity: 1_000_000 });
+    assert!(settings.platform_key.is_none());
+}
+
+#[test]
+fn without_a_sealing_key_there_is_no_start() {
+    let refusal = refusal(&[]);
+    assert!(refusal.contains("secrets.sealing_key (default): is missing"), "{refusal}");
+}
+
+#[test]
+fn every_wrong_setting_is_named_at_once_with_its_source() {
+    let refusal = refusal(&[
+        KEY,
+        ("CHANCERY_SERVER_PUBLIC_URL", "http://issuer.example"),
+        ("CHANCERY_DATABASE_URL", "mysql://x"),
+        ("CHANCERY_DATABASE_MAX_CONNECTIONS", "many"),
+    ]);
+    for expected in [
+        "server.public_url (CHANCERY_SERVER_PUBLIC_URL): must be https",
+        "database.url (CHANCERY_DATABASE_URL): must begin with sqlite:// or postgres://",
+        "database.max_connections (CHANCERY_DATABASE_MAX_CONNECTIONS): must be a whole number from 1 to 1000",
+    ] {
+        assert!(refusal.contains(expected), "{expected}\nnot in\n{refusal}");
+    }
+}
+
+#[test]
+fn an_unknown_variable_is_refused_because_it_may_be_a_misspelt_one() {
+    let refusal = refusal(&[KEY, ("CHANCERY_DATABSE_URL", "sqlite://x")]);
+    assert!(refusal.contains("databse.url (CHANCERY_DATABSE_URL): there is no such setting"), "{refusal}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = TemporaryFile::with("wins.toml", "[server]\napi = \"wallet\"\nshutdown_grace = 3\n");
+    let variables = environment(&[KEY, ("CHANCERY_SERVER_API", "management")]);
+    let settings = Settings::load(Some(&file.0), &variables).unwrap();
+    assert_eq!((settings.api, settings.shutdown_grace), (Api::Management, 3));
+}
+
+#[test]
+fn a_secret_can_come_from_a_file() {
+    let secret = TemporaryFile::with("secret", &format!("{}\n", KEY.1));
+    let variables = [("CHANCERY_SECRETS_SEALING_KEY_FILE", secret.0.to_str().unwrap())];
+    assert!(Settings::load(None, &environment(&variables)).is_ok());
+}
+
+#[test]
+fn a_wrong_secret_is_named_but_not_repeated() {
+    let refusal = refusal(&[("CHANCERY_SECRETS_SEALING_KEY", "hunter2hunter2")]);
+    assert!(refusal.contains("secrets.sealing_key"), "{refusal}");
+    assert!(!refusal.contains("hunter2"), "{refusal}");
+}
+
+#[test]
+fn postgresql_without_redis_must_be_chosen_on_purpose() {
+    let postgres = ("CHANCERY_DATABASE_URL", "postgres://chancery@localhost/chancery");
+    assert!(refusal(&[KEY, postgres]).contains("replay.store = \"in-process\""));
+    let chosen = environment(&[KEY, postgres, ("CHANCERY_REPLAY_STORE", "in-process")]);
+    assert!(Settings::load(None, &chosen).is_ok());
+    let redis = environment(&[KEY, postgres, ("CHANCERY_REDIS_URL", "redis://localhost")]);
+    let settings = Settings::load(None, &redis).unwrap();
+    assert_eq!(settings.replay, ReplayStore::Redis { url: "redis://localhost".to_owned() });
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_without_showing_its_content() {
+    let file = TemporaryFile::with("broken.toml", "[secrets]\nsealing_key = s3cr3t-without-quotes\n");
+    let Err(error) = Settings::load(Some(&file.0), &environment(&[])) else { panic!("accepted") };
+    assert!(error.to_string().contains("not TOML"), "{error}");
+    assert!(!error.to_string().contains("s3cr3t"), "{error}");
+}
