@@ -96,7 +96,9 @@ pub enum AuthorizationDetailsError {
         error: ClaimPathError,
     },
     /// Two claim paths repeat or contradict each other (OpenID4VCI Appendix B.3).
-    #[error("claim paths {first} and {second} of element {index} of `authorization_details` repeat or contradict each other")]
+    #[error(
+        "claim paths {first} and {second} of element {index} of `authorization_details` repeat or contradict each other"
+    )]
     Conflict {
         /// Position, from 0.
         index: usize,
@@ -111,20 +113,18 @@ impl AuthorizationDetailsError {
     /// The same for the wallet's developer.
     pub fn explain(&self) -> Explanation {
         let (help, spec_ref) = match self {
-            Self::Json(_) | Self::NotAList { .. } | Self::NotAnObject { .. } => (
-                "send a JSON array of objects, percent-encoded in the form",
-                "RFC 9396 §2",
-            ),
+            Self::Json(_) | Self::NotAList { .. } | Self::NotAnObject { .. } => {
+                ("send a JSON array of objects, percent-encoded in the form", "RFC 9396 §2")
+            }
             Self::UnknownType { .. } => ("set `type` to `openid_credential`", "RFC 9396 §5"),
             Self::Member { .. } => (
                 "name the configuration in `credential_configuration_id`, exactly as the credential offer or the issuer \
                  metadata has it",
                 "OpenID4VCI 1.0 §5.1.1",
             ),
-            Self::DraftShape { .. } => (
-                "select with `credential_configuration_id` instead of `format`",
-                "OpenID4VCI 1.0 §5.1.1",
-            ),
+            Self::DraftShape { .. } => {
+                ("select with `credential_configuration_id` instead of `format`", "OpenID4VCI 1.0 §5.1.1")
+            }
             Self::Path { .. } => (
                 "write a claim path as a non-empty array of strings, non-negative integers and nulls",
                 "OpenID4VCI 1.0 Appendix C",
@@ -197,7 +197,8 @@ impl Reader<'_> {
             return Err(AuthorizationDetailsError::DraftShape { index });
         }
         let configuration = "credential_configuration_id";
-        let id = self.object.get(configuration).and_then(string).ok_or_else(|| self.wrong(configuration, "a string"))?;
+        let id =
+            self.object.get(configuration).and_then(string).ok_or_else(|| self.wrong(configuration, "a string"))?;
         Ok(AuthorizationDetail {
             credential_configuration_id: id,
             credential_identifiers: Vec::new(),

@@ -1,5 +1,7 @@
 //! Credential requests (OpenID4VCI §8.2), and recognition of the shapes that older drafts gave them.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -39,8 +41,8 @@ pub enum Selector {
     Identifier(String),
 }
 
-/// The member `proofs`, by proof type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The member `proofs`, by proof type. `Debug` shows how many there are, and no proof.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Proofs {
     /// Absent.
     None,
@@ -60,6 +62,17 @@ impl Proofs {
             Self::Jwt(_) => Some("jwt"),
             Self::Attestation(_) => Some("attestation"),
             Self::Other(name) => Some(name),
+        }
+    }
+}
+
+impl fmt::Debug for Proofs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("None"),
+            Self::Jwt(proofs) => write!(formatter, "Jwt({} proofs)", proofs.len()),
+            Self::Attestation(_) => formatter.write_str("Attestation"),
+            Self::Other(name) => write!(formatter, "Other({name})"),
         }
     }
 }
@@ -152,14 +165,12 @@ impl CredentialRequestError {
                 REQUEST,
             ),
             Self::DraftShape { member, .. } => (draft_help(member), REQUEST),
-            Self::ProofTypes { .. } | Self::ProofList { .. } => (
-                "send `proofs` as an object with one member, for example `{\"jwt\": [\"eyJ...\"]}`",
-                REQUEST,
-            ),
-            Self::TooManyProofs { proof_type: "attestation", .. } => (
-                "send one key attestation; it lists all the keys in `attested_keys`",
-                "OpenID4VCI 1.0 Appendix F.3",
-            ),
+            Self::ProofTypes { .. } | Self::ProofList { .. } => {
+                ("send `proofs` as an object with one member, for example `{\"jwt\": [\"eyJ...\"]}`", REQUEST)
+            }
+            Self::TooManyProofs { proof_type: "attestation", .. } => {
+                ("send one key attestation; it lists all the keys in `attested_keys`", "OpenID4VCI 1.0 Appendix F.3")
+            }
             Self::TooManyProofs { .. } => (
                 "send at most as many proofs as `batch_credential_issuance.batch_size` in the issuer metadata says",
                 "OpenID4VCI 1.0 §12.2.4",
@@ -202,10 +213,10 @@ fn without_selector(object: &Map<String, Value>) -> CredentialRequestError {
         ("types", "draft 11"),
         ("format", "draft 13 or 14"),
     ];
-    shapes
-        .into_iter()
-        .find(|(member, _)| object.contains_key(*member))
-        .map_or(CredentialRequestError::NoSelector, |(member, draft)| CredentialRequestError::DraftShape { member, draft })
+    shapes.into_iter().find(|(member, _)| object.contains_key(*member)).map_or(
+        CredentialRequestError::NoSelector,
+        |(member, draft)| CredentialRequestError::DraftShape { member, draft },
+    )
 }
 
 fn draft_help(member: &str) -> &'static str {

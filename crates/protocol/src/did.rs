@@ -92,7 +92,9 @@ pub enum DidError {
         expected: &'static str,
     },
     /// A key type that is not supported, by its multicodec number.
-    #[error("the DID holds a key of multicodec type {got:#x}, expected P-256 (0x1200), P-384 (0x1201), Ed25519 (0xed) or jwk_jcs-pub (0xeb51)")]
+    #[error(
+        "the DID holds a key of multicodec type {got:#x}, expected P-256 (0x1200), P-384 (0x1201), Ed25519 (0xed) or jwk_jcs-pub (0xeb51)"
+    )]
     KeyType {
         /// The multicodec number.
         got: u64,
@@ -195,9 +197,8 @@ pub fn from_jwk(key: &PublicJwk) -> String {
 
 /// The key of a `did:jwk` identifier.
 fn jwk(identifier: &str) -> Result<PublicJwk, DidError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(identifier)
-        .map_err(|_| DidError::Encoding { expected: "base64url without padding" })?;
+    let bytes =
+        URL_SAFE_NO_PAD.decode(identifier).map_err(|_| DidError::Encoding { expected: "base64url without padding" })?;
     let jwk = json::object(&bytes, LENGTH_LIMIT).map_err(DidError::Json)?;
     PublicJwk::from_json(&jwk).map_err(DidError::Key)
 }

@@ -51,7 +51,9 @@ impl FormError {
     /// The same for the wallet's developer.
     pub fn explain(&self) -> Explanation {
         let (help, spec_ref) = match self {
-            Self::TooLong { .. } | Self::TooManyParameters => ("send only the parameters of the request", "RFC 6749 §3.2"),
+            Self::TooLong { .. } | Self::TooManyParameters => {
+                ("send only the parameters of the request", "RFC 6749 §3.2")
+            }
             Self::Encoding { .. } => (
                 "encode names and values as UTF-8, then percent-encode them (application/x-www-form-urlencoded)",
                 "RFC 6749 Appendix B",
@@ -76,7 +78,8 @@ impl Form {
                 return Err(FormError::TooManyParameters);
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let mut half = || decode(halves.next().unwrap_or_default()).ok_or(FormError::Encoding { number: index + 1 });
+            let mut half =
+                || decode(halves.next().unwrap_or_default()).ok_or(FormError::Encoding { number: index + 1 });
             let (name, value) = (half()?, half()?);
             if name != REPEATABLE && parameters.iter().any(|(known, _)| *known == name) {
                 return Err(FormError::Repeated { name: excerpt(&name) });
@@ -88,7 +91,10 @@ impl Form {
 
     /// The value of a parameter; `None` when it is absent or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// All values of a parameter that are not empty.

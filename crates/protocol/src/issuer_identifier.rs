@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn http_is_for_loopback_hosts_only() {
-        for text in ["http://localhost:8080/o/demo", "http://127.0.0.1:1", "http://[::1]:8080/a", "http://a.localhost"] {
+        for text in ["http://localhost:8080/o/demo", "http://127.0.0.1:1", "http://[::1]:8080/a", "http://a.localhost"]
+        {
             assert_eq!(IssuerIdentifier::parse(text).unwrap().as_str(), text);
         }
         assert_eq!(IssuerIdentifier::parse("http://[::1]:8080/a").unwrap().host(), "[::1]");

@@ -54,9 +54,10 @@ pub(crate) fn value(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
         return Err(JsonError::TooLong { limit, got: bytes.len() });
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    Strict { depth: DEPTH_LIMIT }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(
-        |error| JsonError::Syntax { line: error.line(), column: error.column(), problem: problem(&error) },
-    )
+    Strict { depth: DEPTH_LIMIT }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| JsonError::Syntax { line: error.line(), column: error.column(), problem: problem(&error) })
 }
 
 /// The JSON type of a value, for a sentence.

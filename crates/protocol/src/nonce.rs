@@ -71,10 +71,9 @@ impl NonceError {
     /// The same for the wallet's developer; `purpose` is what the nonce was checked for.
     pub fn explain(&self, purpose: Purpose) -> Explanation {
         let (help, spec_ref) = match purpose {
-            Purpose::CNonce => (
-                "ask the nonce endpoint for a new `c_nonce` and sign the key proof again",
-                "OpenID4VCI 1.0 §8.3.1.2",
-            ),
+            Purpose::CNonce => {
+                ("ask the nonce endpoint for a new `c_nonce` and sign the key proof again", "OpenID4VCI 1.0 §8.3.1.2")
+            }
             Purpose::DpopAuthorizationServer => (
                 "take the value of the `DPoP-Nonce` header of this answer as `nonce` and repeat the request",
                 "RFC 9449 §8",
@@ -104,13 +103,7 @@ pub fn mint(key: &MacKey, audience: &[u8], purpose: Purpose, expires_at: i64, ra
 }
 
 /// Checks that a nonce was made by [`mint`] for this audience and purpose, and is valid at `now`.
-pub fn check(
-    key: &MacKey,
-    audience: &[u8],
-    purpose: Purpose,
-    now: i64,
-    nonce: &str,
-) -> Result<Accepted, NonceError> {
+pub fn check(key: &MacKey, audience: &[u8], purpose: Purpose, now: i64, nonce: &str) -> Result<Accepted, NonceError> {
     if nonce.len() != CHARACTERS {
         return Err(NonceError::Unrecognised);
     }

@@ -85,7 +85,9 @@ impl TokenRequestError {
                 "send the code of the offer as `pre-authorized_code`, spelled with a hyphen, then an underscore",
                 "OpenID4VCI 1.0 §6.1",
             ),
-            Self::TooLong { .. } => ("send the value exactly as the offer or the metadata has it", "OpenID4VCI 1.0 §6.1"),
+            Self::TooLong { .. } => {
+                ("send the value exactly as the offer or the metadata has it", "OpenID4VCI 1.0 §6.1")
+            }
             Self::AuthorizationDetails(error) => return error.explain(),
         };
         Explanation::new(self, help, spec_ref)
@@ -239,7 +241,10 @@ mod tests {
     fn a_missing_code_is_an_invalid_request_by_tok_2() {
         let error = parse("grant_type=urn:ietf:params:oauth:grant-type:pre-authorized_code&pre_authorized_code=x");
         let error = error.unwrap_err();
-        assert_eq!((error.code(), &error), ("invalid_request", &TokenRequestError::Missing { name: "pre-authorized_code" }));
+        assert_eq!(
+            (error.code(), &error),
+            ("invalid_request", &TokenRequestError::Missing { name: "pre-authorized_code" })
+        );
         assert_eq!(parse("pre-authorized_code=x").unwrap_err().code(), "invalid_request");
     }
 

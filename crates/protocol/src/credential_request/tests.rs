@@ -104,7 +104,8 @@ fn another_proof_type_is_kept_by_name() {
 
 #[test]
 fn a_wish_for_an_encrypted_response_is_noticed_by_enc_7() {
-    let body = json!({"credential_configuration_id": "a", "credential_response_encryption": {"jwk": {}, "enc": "A256GCM"}});
+    let body =
+        json!({"credential_configuration_id": "a", "credential_response_encryption": {"jwk": {}, "enc": "A256GCM"}});
     assert!(parse(&body).unwrap().response_encryption);
 }
 

@@ -95,10 +95,9 @@ fn a_jwk_inside_a_did_key_must_be_canonical_and_minimal() {
 fn a_private_member_is_refused_in_both_methods() {
     let key = fresh(Algorithm::Es256);
     let private = canonical(&key).replacen(r#""kty""#, r#""d":"AAAA","kty""#, 1);
-    for did in [
-        did_key(&[0xd1, 0xd6, 0x03], private.as_bytes()),
-        format!("did:jwk:{}#0", URL_SAFE_NO_PAD.encode(&private)),
-    ] {
+    for did in
+        [did_key(&[0xd1, 0xd6, 0x03], private.as_bytes()), format!("did:jwk:{}#0", URL_SAFE_NO_PAD.encode(&private))]
+    {
         assert!(matches!(resolve(&did), Err(DidError::Key(_))), "{did}");
     }
 }

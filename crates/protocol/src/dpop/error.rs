@@ -126,15 +126,13 @@ impl DpopError {
             ) => ("send a JWS in compact form: three parts in base64url without padding", SYNTAX),
             Self::Type { .. } => ("set `typ` to `dpop+jwt`", SYNTAX),
             Self::KeyMissing => ("put the public key into the header as `jwk`", SYNTAX),
-            Self::Key(JwkError::Private { .. }) => (
-                "leave the private members out of `jwk`; this key is no longer secret, so make a new one",
-                SYNTAX,
-            ),
+            Self::Key(JwkError::Private { .. }) => {
+                ("leave the private members out of `jwk`; this key is no longer secret, so make a new one", SYNTAX)
+            }
             Self::Key(_) => ("send a P-256, P-384 or Ed25519 public key with unpadded base64url members", SYNTAX),
-            Self::ClaimMissing { name: "ath" } => (
-                "add `ath`: base64url of the SHA-256 of the access token, in every request with a token",
-                CHECKS,
-            ),
+            Self::ClaimMissing { name: "ath" } => {
+                ("add `ath`: base64url of the SHA-256 of the access token, in every request with a token", CHECKS)
+            }
             Self::ClaimMissing { .. } | Self::NotAString { .. } | Self::ClaimLength { .. } => {
                 ("send `jti`, `htm` and `htu` as strings, and `iat` as an integer", SYNTAX)
             }
@@ -145,10 +143,9 @@ impl DpopError {
                 CHECKS,
             ),
             Self::Freshness(error) => (error.help(), CHECKS),
-            Self::AccessTokenHash { .. } => (
-                "compute `ath` as base64url of the SHA-256 of the ASCII access token sent in this request",
-                CHECKS,
-            ),
+            Self::AccessTokenHash { .. } => {
+                ("compute `ath` as base64url of the SHA-256 of the ASCII access token sent in this request", CHECKS)
+            }
         };
         Explanation::new(self, help, spec_ref)
     }

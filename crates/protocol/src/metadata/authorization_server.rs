@@ -149,6 +149,9 @@ mod tests {
         assert_eq!(json["issuer"], "https://issuer.example/t/acme");
         let published = json["jwks"]["keys"][0].as_object().unwrap();
         assert_eq!(PublicJwk::from_json(published).unwrap(), key);
-        assert_eq!((&published["kid"], &published["use"], &published["alg"]), (&json!("k1"), &json!("sig"), &json!("ES256")));
+        assert_eq!(
+            (&published["kid"], &published["use"], &published["alg"]),
+            (&json!("k1"), &json!("sig"), &json!("ES256"))
+        );
     }
 }

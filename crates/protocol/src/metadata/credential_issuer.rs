@@ -228,10 +228,8 @@ mod tests {
 
     fn metadata() -> IssuerMetadata {
         let issuer = IssuerIdentifier::parse("https://issuer.example/t/acme").unwrap();
-        let proof_type = |attestation| ProofType {
-            algorithms: vec![Algorithm::Es256],
-            key_attestations_required: attestation,
-        };
+        let proof_type =
+            |attestation| ProofType { algorithms: vec![Algorithm::Es256], key_attestations_required: attestation };
         let attestation =
             KeyAttestationsRequired { key_storage: vec!["iso_18045_high".to_owned()], user_authentication: Vec::new() };
         let badge = CredentialConfiguration {

@@ -32,7 +32,9 @@ pub enum ProofError {
         header_names: String,
     },
     /// The header names its key more than once.
-    #[error("the header has the parameters {header_names}, expected exactly one of `kid`, `jwk` and `x5c`, got several")]
+    #[error(
+        "the header has the parameters {header_names}, expected exactly one of `kid`, `jwk` and `x5c`, got several"
+    )]
     SeveralKeys {
         /// Names of the header parameters in wire order.
         header_names: String,
@@ -139,15 +141,15 @@ impl ProofError {
             ) => ("send a JWS in compact form: three parts in base64url without padding", PROOF),
             Self::Type { .. } => ("set `typ` to `openid4vci-proof+jwt`", PROOF),
             Self::KeyMissing { .. } => ("put the public key into the header as `jwk`", PROOF),
-            Self::SeveralKeys { .. } => ("leave one of `kid`, `jwk` and `x5c` in the header; they exclude each other", PROOF),
-            Self::KeyMalformed { .. } => (
-                "send `jwk` as an object, `kid` as a DID URL, or `x5c` as an array of base64 certificates",
-                PROOF,
-            ),
-            Self::Key(JwkError::Private { .. }) => (
-                "leave the private members out of `jwk`; this key is no longer secret, so make a new one",
-                CHECKS,
-            ),
+            Self::SeveralKeys { .. } => {
+                ("leave one of `kid`, `jwk` and `x5c` in the header; they exclude each other", PROOF)
+            }
+            Self::KeyMalformed { .. } => {
+                ("send `jwk` as an object, `kid` as a DID URL, or `x5c` as an array of base64 certificates", PROOF)
+            }
+            Self::Key(JwkError::Private { .. }) => {
+                ("leave the private members out of `jwk`; this key is no longer secret, so make a new one", CHECKS)
+            }
             Self::Key(_) => ("send a P-256, P-384 or Ed25519 public key with unpadded base64url members", PROOF),
             Self::Did(error) => return Explanation { reason: self.to_string(), ..error.explain() },
             Self::NoTrustAnchors => ("send the public key as `jwk`", PROOF),
@@ -167,10 +169,9 @@ impl ProofError {
                 PROOF,
             ),
             Self::Freshness(error) => (error.help(), CHECKS),
-            Self::IssuerMismatch { .. } => (
-                "set `iss` to the `client_id` of the token request, or leave it out",
-                PROOF,
-            ),
+            Self::IssuerMismatch { .. } => {
+                ("set `iss` to the `client_id` of the token request, or leave it out", PROOF)
+            }
             Self::IssuerNotAllowed { .. } => (
                 "leave `iss` out when the token was requested without `client_id`, or send `client_id` at the token \
                  endpoint",

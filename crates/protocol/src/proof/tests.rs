@@ -1,7 +1,7 @@
 //! Captured key proofs of real wallets, and own proofs with one thing changed.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chancery_keys::{CertificateChain, JwkError, Signer, SoftwareKey, jws::JwsError};
 use proptest::prelude::*;
 use serde_json::json;
@@ -59,7 +59,9 @@ fn the_proof_of_wallet_b_is_valid_where_iss_may_be_the_holders_did() {
     assert_eq!(proof.key.thumbprint(), "4NJVdcqro9Bt8Gfx4xpzlbGo3GsWsyw3Lrg-EMsiaQ8");
     assert_eq!(proof.nonce.as_deref(), Some("cOK5QeNRbAMbXcfCH1biZ8q68-5zdw"));
     assert_eq!(proof.header_names, ["kid", "typ", "alg"]);
-    assert!(matches!(&proof.key_reference, KeyReference::Did(did) if did.starts_with("did:key:z2dmz") && did.len() == 186));
+    assert!(
+        matches!(&proof.key_reference, KeyReference::Did(did) if did.starts_with("did:key:z2dmz") && did.len() == 186)
+    );
 }
 
 #[test]
@@ -78,14 +80,18 @@ fn the_proof_of_wallet_b_is_refused_for_its_iss_under_the_strict_rule_by_prf_2()
 fn the_proof_of_wallet_b_is_refused_where_did_key_is_not_advertised() {
     let bare = Expected { binding_methods: &[BindingMethod::Jwk], ..for_b() };
     let error = verify_jwt(PROOF_B2, &bare).unwrap_err();
-    assert!(matches!(&error, ProofError::BindingMethod { expected, method: BindingMethod::DidKey, .. } if expected == "jwk"));
+    assert!(
+        matches!(&error, ProofError::BindingMethod { expected, method: BindingMethod::DidKey, .. } if expected == "jwk")
+    );
     let dids = Expected { binding_methods: &[BindingMethod::DidKey], ..for_a() };
     assert!(matches!(verify_jwt(PROOF_A2, &dids), Err(ProofError::BindingMethod { method: BindingMethod::Jwk, .. })));
 }
 
 #[test]
 fn a_captured_proof_is_refused_elsewhere_and_at_other_times() {
-    for audience in [ISSUER_B, "https://issuer-playground-service.igrant.io/", "https://issuer-playground-service.igrant.io/token"] {
+    for audience in
+        [ISSUER_B, "https://issuer-playground-service.igrant.io/", "https://issuer-playground-service.igrant.io/token"]
+    {
         let error = verify_jwt(PROOF_A2, &Expected { audience, ..for_a() }).unwrap_err();
         assert_eq!(error, ProofError::AudienceMismatch { expected: excerpt(audience), got: ISSUER_A.to_owned() });
     }
@@ -200,7 +206,8 @@ fn an_algorithm_that_is_not_listed_is_refused_by_prf_3() {
 fn none_and_symmetric_algorithms_are_refused_by_prf_1() {
     for alg in ["none", "HS256"] {
         let wallet = Wallet::new().header("alg", json!(alg));
-        let parts = [Value::Object(wallet.header).to_string(), Value::Object(wallet.claims).to_string(), "s".repeat(64)];
+        let parts =
+            [Value::Object(wallet.header).to_string(), Value::Object(wallet.claims).to_string(), "s".repeat(64)];
         let proof = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
         let error = verify_jwt(&proof, &for_a()).unwrap_err();
         assert_eq!(error, ProofError::Jws(JwsError::Algorithm { got: alg.to_owned() }));
@@ -233,7 +240,10 @@ fn a_private_malformed_or_foreign_jwk_is_refused_by_prf_4() {
     let error = Wallet::new().header("jwk", Value::Object(private)).refusal();
     assert_eq!(error, ProofError::Key(JwkError::Private { member: "d" }));
     for jwk in [json!("key"), json!(null), json!([])] {
-        assert!(matches!(Wallet::new().header("jwk", jwk).refusal(), ProofError::KeyMalformed { parameter: "jwk", .. }));
+        assert!(matches!(
+            Wallet::new().header("jwk", jwk).refusal(),
+            ProofError::KeyMalformed { parameter: "jwk", .. }
+        ));
     }
     let other = Wallet::new().signer.public_jwk().to_json();
     let error = Wallet::new().header("jwk", Value::Object(other)).refusal();
@@ -265,6 +275,49 @@ fn a_proof_with_x5c_is_refused_where_nothing_is_trusted() {
     assert!(matches!(verify_jwt(&wallet.sign(), &dids), Err(ProofError::BindingMethod { .. })));
     wallet.header.insert("x5c".to_owned(), json!([]));
     assert!(matches!(verify_jwt(&wallet.sign(), &trusting), Err(ProofError::KeyMalformed { parameter: "x5c", .. })));
+}
+
+#[test]
+fn a_proof_with_x5c_is_bound_to_the_first_certificate_by_prf_4() {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let anchors = [authority.self_signed(&authority_key).unwrap().der().to_vec()];
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+
+    let leaf_key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["wallet.example".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+    let mut wallet = Wallet::new().header("x5c", json!([STANDARD.encode(leaf.der())]));
+    wallet.header.remove("jwk");
+    let foreign = wallet.sign();
+    let key = SoftwareKey::from_pkcs8(Algorithm::Es256, &leaf_key.serialize_der()).unwrap();
+    wallet.signer = key.into_signer("k".to_owned(), CertificateChain::default());
+
+    let trusting = Expected { trust_anchors: &anchors, ..for_a() };
+    let proof = verify_jwt(&wallet.sign(), &trusting).unwrap();
+    assert_eq!((&proof.key, &proof.key_reference), (wallet.signer.public_jwk(), &KeyReference::X5c));
+    assert_eq!(verify_jwt(&foreign, &trusting).unwrap_err(), ProofError::Jws(JwsError::Signature));
+    let other = [rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.der().to_vec()];
+    let elsewhere = Expected { trust_anchors: &other, ..for_a() };
+    assert!(matches!(verify_jwt(&wallet.sign(), &elsewhere), Err(ProofError::Chain(_))));
+}
+
+#[test]
+fn a_der_signature_and_padding_are_refused() {
+    let proof = Wallet::new().sign();
+    let (message, signature) = proof.rsplit_once('.').unwrap();
+    let raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut der = Vec::new();
+    for half in raw.chunks(32) {
+        der.extend([2, 33, 0]);
+        der.extend(half);
+    }
+    let der = [vec![0x30, 70], der].concat();
+    let error = verify_jwt(&format!("{message}.{}", URL_SAFE_NO_PAD.encode(der)), &for_a()).unwrap_err();
+    assert_eq!(error, ProofError::Jws(JwsError::Signature));
+    assert!(error.explain().help.contains("not DER"));
+    assert!(matches!(verify_jwt(&format!("{proof}=="), &for_a()), Err(ProofError::Jws(JwsError::NotBase64Url { .. }))));
 }
 
 #[test]
