@@ -100,13 +100,7 @@ impl Violation {
         expected: impl Into<String>,
         got: impl Into<String>,
     ) -> Self {
-        Self {
-            step,
-            clause,
-            what: what.into(),
-            expected: expected.into(),
-            got: got.into(),
-        }
+        Self { step, clause, what: what.into(), expected: expected.into(), got: got.into() }
     }
 
     pub(crate) fn err<T>(

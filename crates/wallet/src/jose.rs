@@ -1,9 +1,7 @@
 //! Compact JWS and public JWKs, read strictly and verified with aws-lc-rs.
 
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -78,10 +76,7 @@ impl Jws {
     pub fn verify(&self, key: &PublicKey) -> Result<(), String> {
         let alg = self.header_text("alg").unwrap_or("");
         if !key.algorithm_names().contains(&alg) {
-            return Err(format!(
-                "header alg {alg:?} does not fit a key for {}",
-                key.algorithm_names().join("/")
-            ));
+            return Err(format!("header alg {alg:?} does not fit a key for {}", key.algorithm_names().join("/")));
         }
         if key.verify(self.signing_input.as_bytes(), &self.signature) {
             Ok(())
@@ -153,10 +148,7 @@ impl PublicKey {
             ("1.3.101.112", None) => (Curve::Ed25519, 32),
             _ => return None,
         };
-        (bytes.len() == length).then(|| Self {
-            curve,
-            bytes: bytes.to_vec(),
-        })
+        (bytes.len() == length).then(|| Self { curve, bytes: bytes.to_vec() })
     }
 
     /// The JOSE names of the only algorithm this key verifies.
@@ -171,10 +163,8 @@ impl PublicKey {
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match self.curve {
-            Curve::P256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.bytes)
-                .verify(message, signature),
-            Curve::P384 => UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.bytes)
-                .verify(message, signature),
+            Curve::P256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.bytes).verify(message, signature),
+            Curve::P384 => UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.bytes).verify(message, signature),
             Curve::Ed25519 => UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature),
         };
         verified.is_ok()
@@ -199,17 +189,11 @@ pub(crate) fn thumbprint(jwk: &Object) -> Option<String> {
 
 /// base64url without padding; anything else is refused, non-zero trailing bits too (RFC 7515 §2).
 pub(crate) fn decode_base64url(text: &str) -> Result<Vec<u8>, String> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| "not base64url without padding".to_owned())
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| "not base64url without padding".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "a failed unwrap fails the test"
-    )]
     use super::*;
     use crate::keys::{Algorithm, HolderKey};
     use serde_json::json;
@@ -221,17 +205,16 @@ mod tests {
     #[test]
     fn the_thumbprint_of_rfc_8037_appendix_a3_is_reproduced() {
         let jwk = object(json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
-        assert_eq!(
-            thumbprint(&jwk).unwrap(),
-            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-        );
+        assert_eq!(thumbprint(&jwk).unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]
     fn the_signed_example_of_rfc_8037_appendix_a4_verifies() {
         let jwk = object(json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
         let key = PublicKey::from_jwk(&jwk).unwrap();
-        let signature = decode_base64url("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg").unwrap();
+        let signature =
+            decode_base64url("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
+                .unwrap();
         assert!(key.verify(b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc", &signature));
     }
 
@@ -256,9 +239,7 @@ mod tests {
         let key = HolderKey::generate(Algorithm::Es256).unwrap();
         let public = PublicKey::from_jwk(key.public_jwk()).unwrap();
         for alg in ["none", "HS256", "ES384", "EdDSA"] {
-            let jwt = key
-                .sign_jwt(&object(json!({"alg": alg})), &Object::new())
-                .unwrap();
+            let jwt = key.sign_jwt(&object(json!({"alg": alg})), &Object::new()).unwrap();
             assert!(Jws::decode(&jwt).unwrap().verify(&public).is_err(), "{alg}");
         }
     }
@@ -268,7 +249,8 @@ mod tests {
         for bad in ["", "a.b", "e30.e30.AA.AA", "e30=.e30.AA", "W10.e30.AA", "eyJjcml0IjpbXX0.e30.AA"] {
             assert!(Jws::decode(bad).is_err(), "{bad}");
         }
-        let private = object(json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"AA"}));
+        let private =
+            object(json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"AA"}));
         assert!(PublicKey::from_jwk(&private).is_err());
     }
 }

@@ -11,9 +11,7 @@ pub(crate) type Object = Map<String, Value>;
 
 /// Parses one JSON value. A member that appears twice in one object is an error: two readers could see two values.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice::<Strict>(bytes)
-        .map(|strict| strict.0)
-        .map_err(|error| shape_of(&error))
+    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0).map_err(|error| shape_of(&error))
 }
 
 /// Parses one JSON object, see [`parse`].
@@ -115,10 +113,6 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "a failed unwrap fails the test"
-    )]
     use super::*;
 
     #[test]
@@ -130,10 +124,7 @@ mod tests {
     #[test]
     fn values_come_back_as_serde_json_reads_them() {
         let text = br#"{"a":[1,-2,1.5,true,null,"x"],"b":{"c":{}}}"#;
-        assert_eq!(
-            parse(text).unwrap(),
-            serde_json::from_slice::<Value>(text).unwrap()
-        );
+        assert_eq!(parse(text).unwrap(), serde_json::from_slice::<Value>(text).unwrap());
     }
 
     #[test]

@@ -3,9 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -69,9 +67,9 @@ impl HolderKey {
                 EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
                     .map_err(|_| WalletError::Key("generate P-256"))?,
             ),
-            Algorithm::Ed25519 => Pair::Ed25519(
-                Ed25519KeyPair::generate().map_err(|_| WalletError::Key("generate Ed25519"))?,
-            ),
+            Algorithm::Ed25519 => {
+                Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| WalletError::Key("generate Ed25519"))?)
+            }
         };
         Self::from_pair(pair)
     }
@@ -86,10 +84,9 @@ impl HolderKey {
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
                     .map_err(|_| WalletError::Key("read P-256 PKCS#8"))?,
             ),
-            Algorithm::Ed25519 => Pair::Ed25519(
-                Ed25519KeyPair::from_pkcs8(der)
-                    .map_err(|_| WalletError::Key("read Ed25519 PKCS#8"))?,
-            ),
+            Algorithm::Ed25519 => {
+                Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).map_err(|_| WalletError::Key("read Ed25519 PKCS#8"))?)
+            }
         };
         Self::from_pair(pair)
     }
@@ -177,14 +174,8 @@ impl HolderKey {
                 ("x", json!(URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()))),
             ]),
         };
-        let thumbprint = crate::jose::thumbprint(&public)
-            .ok_or(WalletError::Key("thumbprint of an own key"))?;
-        Ok(Self {
-            pair,
-            public,
-            thumbprint,
-            certificates: Vec::new(),
-        })
+        let thumbprint = crate::jose::thumbprint(&public).ok_or(WalletError::Key("thumbprint of an own key"))?;
+        Ok(Self { pair, public, thumbprint, certificates: Vec::new() })
     }
 }
 
@@ -200,28 +191,18 @@ impl fmt::Debug for HolderKey {
 /// `N` random bytes in base64url, for `jti`.
 pub(crate) fn random_text<const N: usize>() -> Result<String, WalletError> {
     let mut bytes = [0_u8; N];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| WalletError::Key("random bytes"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| WalletError::Key("random bytes"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A JSON object of the given members, in order.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
-    members
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn ec_jwk(point: &[u8]) -> Result<Object, WalletError> {
     // SEC 1 §2.3.3: 0x04, then both coordinates with the full field length.
-    let (Some(4), Some(x), Some(y), 65) = (
-        point.first(),
-        point.get(1..33),
-        point.get(33..65),
-        point.len(),
-    ) else {
+    let (Some(4), Some(x), Some(y), 65) = (point.first(), point.get(1..33), point.get(33..65), point.len()) else {
         return Err(WalletError::Key("public point of an own key"));
     };
     Ok(object([

@@ -16,6 +16,8 @@ mod credential;
 mod did;
 mod dpop;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod inspect;
 mod issuer;
 mod jose;
@@ -40,16 +42,14 @@ pub use inspect::{Inspection, inspect};
 pub use issuer::Issuer;
 pub use jose::{Jws, PublicKey};
 pub use keys::{Algorithm, HolderKey};
-pub use metadata::{
-    AuthorizationServer, ClaimDescription, CredentialConfiguration, IssuerMetadata, ProofType,
-};
+pub use metadata::{AuthorizationServer, ClaimDescription, CredentialConfiguration, IssuerMetadata, ProofType};
 pub use offer::{Offer, PreAuthorizedGrant, TxCode};
 pub use options::{Dpop, KeyReference, Options};
 pub use proof::ProofOfPossession;
 pub use render::Style;
 pub use sd_jwt::{Disclosure, PathElement, SdJwt};
 pub use token::{AuthorizedDetail, Token};
-pub use verify::{Expected, KeySource, VerifiedCredential, verify_with_key};
+pub use verify::{Expected, Holder, KeySource, VerifiedCredential, verify_with_key};
 pub use wallet::{Accepted, Builder, Wallet};
 
 /// Installs aws-lc-rs as the TLS provider of this process, unless one is installed already.

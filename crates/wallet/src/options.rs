@@ -1,0 +1,87 @@
+//! What the caller of the wallet chooses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::issuer::Issuer;
+use crate::keys::{Algorithm, HolderKey};
+
+/// Choices for one acceptance. `Options::default()` does what most issuers expect.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The transaction code the user typed.
+    pub tx_code: Option<String>,
+    /// `client_id` of the token request; without it the access is anonymous. Becomes `iss` of the proofs.
+    pub client_id: Option<String>,
+    /// Whether to use DPoP.
+    pub dpop: Dpop,
+    /// Send `authorization_details` in the token request (OpenID4VCI §6.1.1).
+    pub authorization_details: bool,
+    /// Which of the offered configurations to fetch; empty means all.
+    pub configuration_ids: Vec<String>,
+    /// How many proofs, so how many credentials of one configuration. 0 means 1.
+    pub proofs: usize,
+    /// How a proof names its key.
+    pub key_reference: KeyReference,
+    /// The kind of holder keys to make.
+    pub algorithm: Algorithm,
+    /// Prepared holder keys, used in order; new ones are made when they run out.
+    pub holder_keys: Vec<Arc<HolderKey>>,
+    /// Metadata fetched before; used when it belongs to the issuer of the offer, so nothing is fetched again.
+    pub issuer: Option<Arc<Issuer>>,
+    /// Trust anchors (DER) that an `x5c` chain must end at. Empty: the chain only has to be consistent.
+    pub trust_anchors: Vec<Vec<u8>>,
+    /// `(public base, actual base)`: a URL that starts with the first is sent to the second with the public host in `Host`.
+    /// Identifiers, `aud` and `htu` keep the public form.
+    pub resolve: Vec<(String, String)>,
+}
+
+/// Whether requests carry DPoP proofs (RFC 9449).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dpop {
+    /// When the authorization server publishes an algorithm of our DPoP key.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never; the token is a bearer token.
+    Never,
+}
+
+/// How the header of a `jwt` proof names the holder key (OpenID4VCI App. F.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyReference {
+    /// The public key itself.
+    #[default]
+    Jwk,
+    /// `kid` with a `did:key` URL.
+    DidKey,
+    /// `kid` with a `did:jwk` URL.
+    DidJwk,
+    /// The certificates given with [`HolderKey::with_certificates`].
+    X5c,
+}
+
+impl Options {
+    /// Number of proofs per credential request, at least one.
+    #[must_use]
+    pub fn proof_count(&self) -> usize {
+        self.proofs.max(1)
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("tx_code", &self.tx_code.as_ref().map(|_| "***"))
+            .field("client_id", &self.client_id)
+            .field("dpop", &self.dpop)
+            .field("authorization_details", &self.authorization_details)
+            .field("configuration_ids", &self.configuration_ids)
+            .field("proofs", &self.proofs)
+            .field("key_reference", &self.key_reference)
+            .field("algorithm", &self.algorithm)
+            .field("resolve", &self.resolve)
+            .finish_non_exhaustive()
+    }
+}
