@@ -1,1 +1,40 @@
+//! The only code that knows SQL or Redis.
+//!
+//! - [`Store`]: the database. [`Store::directory`] finds organisations, [`Store::read`] looks things up inside one
+//!   organisation, [`Store::write`] is a unit of work inside one organisation: all of it or nothing.
+//! - [`Replay`]: claims of use, "this nonce was seen".
+//!
+//! Nobody reaches the rows of an organisation without holding its [`chancery_model::Organisation`]: one private type
+//! builds every query and adds the filter, primary and foreign keys carry the organisation, and on PostgreSQL
+//! row-level security repeats the filter.
+//!
+//! Whatever happens once is one conditional UPDATE whose row count is the answer. Never read a row, decide, and write.
 
+mod api_keys;
+mod connect;
+mod connection;
+mod credentials;
+mod definitions;
+mod directory;
+mod entity;
+mod error;
+mod exchanges;
+mod grants;
+mod idempotency;
+mod page;
+mod replay;
+mod row;
+mod scope;
+mod signing_keys;
+mod store;
+mod transcript;
+
+pub use connect::ConnectError;
+pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
+pub use directory::{Directory, OrganisationConflict};
+pub use error::StoreError;
+pub use exchanges::ExchangeFilter;
+pub use idempotency::IdempotentResponse;
+pub use page::{Listed, Order, Page};
+pub use replay::{Claim, Replay, ReplayUnavailable};
+pub use store::{Read, Store, Transaction};

@@ -1,0 +1,66 @@
+//! Credentials that left the building.
+
+use chancery_keys::PublicJwk;
+use chancery_model::{Credential, ExchangeId};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
+
+use crate::entity::credential::{ActiveModel, Column, Entity, Model};
+use crate::row::{Row, instant, to_json, to_name};
+use crate::{Read, StoreError, Transaction};
+
+/// Rows of one INSERT: eleven values each, of the 32 766 that SQLite binds.
+const ROWS_PER_INSERT: usize = 1000;
+
+impl Read {
+    /// What an exchange has issued, oldest first.
+    pub async fn credentials_of(&self, exchange: ExchangeId) -> Result<Vec<Credential>, StoreError> {
+        let find = self.scope.find::<Entity>().filter(Column::ExchangeId.eq(exchange.as_uuid()));
+        let rows = find.order_by_asc(Column::IssuedAt).order_by_asc(Column::Id).all(self.scope.connection()).await?;
+        rows.into_iter().map(from_row).collect()
+    }
+}
+
+impl Transaction {
+    /// Records credentials, with one statement.
+    pub async fn add_credentials(&self, credentials: &[Credential]) -> Result<(), StoreError> {
+        for chunk in credentials.chunks(ROWS_PER_INSERT) {
+            let rows = chunk.iter().map(to_row).collect::<Result<_, _>>()?;
+            self.scope.insert_all::<Entity>(rows).await?;
+        }
+        Ok(())
+    }
+}
+
+fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {
+    Ok(ActiveModel {
+        id: Set(credential.id.as_uuid()),
+        exchange_id: Set(credential.exchange_id.as_uuid()),
+        grant_id: Set(credential.grant_id.as_uuid()),
+        entry_id: Set(credential.entry.as_uuid()),
+        format: Set(to_name(&credential.format)?),
+        holder_key: Set(to_json(&credential.holder_key.to_json())?),
+        signing_key_id: Set(credential.signing_key_id.as_uuid()),
+        proof: Set(to_json(&credential.proof)?),
+        sealed_token: Set(credential.sealed_token.clone()),
+        issued_at: Set(credential.issued_at.millis()),
+        expires_at: Set(credential.expires_at.millis()),
+        ..Default::default()
+    })
+}
+
+fn from_row(model: Model) -> Result<Credential, StoreError> {
+    let row = Row { table: "credential", id: model.id };
+    Ok(Credential {
+        id: model.id.into(),
+        exchange_id: model.exchange_id.into(),
+        grant_id: model.grant_id.into(),
+        entry: model.entry_id.into(),
+        format: row.name(model.format)?,
+        holder_key: row.expect(PublicJwk::from_json(&row.json(&model.holder_key)?).ok())?,
+        signing_key_id: model.signing_key_id.into(),
+        proof: row.json(&model.proof)?,
+        sealed_token: model.sealed_token,
+        issued_at: instant(model.issued_at),
+        expires_at: instant(model.expires_at),
+    })
+}

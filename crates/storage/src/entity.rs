@@ -1,0 +1,173 @@
+//! The tables as rows. Instants are Unix milliseconds; JSON is text; the migrations say what refers to what.
+
+use sea_orm::entity::prelude::*;
+
+/// A table whose rows belong to one organisation each.
+pub(crate) trait Owned: EntityTrait {
+    /// The column that says to which.
+    const ORGANISATION: Self::Column;
+}
+
+macro_rules! tables {
+    ($(
+        $(#[$doc:meta])*
+        $table:ident $name:literal ($($owned:ident)?) {
+            key { $($key:ident: $key_type:ty,)* }
+            $($column:ident: $type:ty,)*
+        }
+    )*) => { $(
+        $(#[$doc])*
+        #[expect(unreachable_pub, reason = "the derived items beside the model are `pub` too")]
+        pub(crate) mod $table {
+            use sea_orm::entity::prelude::*;
+
+            #[derive(Clone, Debug, DeriveEntityModel)]
+            #[sea_orm(table_name = $name)]
+            pub struct Model {
+                $(#[sea_orm(primary_key, auto_increment = false)] pub $key: $key_type,)*
+                $(pub $column: $type,)*
+            }
+
+            #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+            pub enum Relation {}
+
+            impl ActiveModelBehavior for ActiveModel {}
+
+            $(tables!(@owned $owned);)?
+        }
+    )* };
+    (@owned organisation_id) => {
+        impl super::Owned for Entity {
+            const ORGANISATION: Self::Column = Column::OrganisationId;
+        }
+    };
+}
+
+tables! {
+    /// The directory, the one table that belongs to no organisation.
+    organisation "organisation" () {
+        key { id: Uuid, }
+        slug: String,
+        name: String,
+        issuer: String,
+        issuer_host: String,
+        issuer_path: String,
+        status: String,
+        policy: String,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// Keys for the management API.
+    api_key "api_key" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        name: String,
+        role: String,
+        hash: Vec<u8>,
+        created_at: i64,
+        expires_at: i64,
+        revoked_at: Option<i64>,
+        last_used_at: Option<i64>,
+    }
+    /// Keys that sign credentials.
+    signing_key "signing_key" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        kid: String,
+        algorithm: String,
+        state: String,
+        public_jwk: String,
+        sealed_private: Vec<u8>,
+        certificate_chain: String,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// What can be offered now.
+    definition "definition" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        revision: i64,
+        created_at: i64,
+    }
+    /// Versions of definitions; never changed.
+    definition_revision "definition_revision" (organisation_id) {
+        key { organisation_id: Uuid, definition_id: Uuid, revision: i64, }
+        content: String,
+        search_label: String,
+        definition_created_at: i64,
+        created_at: i64,
+    }
+    /// Configuration ids that are taken.
+    configuration "configuration" (organisation_id) {
+        key { organisation_id: Uuid, configuration_id: String, }
+        definition_id: Uuid,
+        vct: String,
+    }
+    /// Issuances. `open_definition_id` is `definition_id` until the exchange has issued or can no longer issue.
+    exchange "exchange" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        definition_id: Uuid,
+        definition_revision: i64,
+        open_definition_id: Option<Uuid>,
+        entries: String,
+        issuance_mode: String,
+        grant_kind: String,
+        status: String,
+        credential_status: String,
+        revocation_status: String,
+        offer_id: String,
+        url_scheme: String,
+        code_hash: Vec<u8>,
+        code_spent_at: Option<i64>,
+        transaction_code: Option<String>,
+        failed_attempts: i64,
+        require_key_attestation: bool,
+        client_id: Option<String>,
+        denied_reason: Option<String>,
+        sealed_secrets: Vec<u8>,
+        sealed_submissions: Option<Vec<u8>>,
+        expires_at: i64,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// What authorisations allow.
+    exchange_grant "exchange_grant" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        exchange_id: Uuid,
+        client_id: Option<String>,
+        dpop_thumbprint: Option<String>,
+        credentials: String,
+        by_identifier: bool,
+        access_token_hash: Vec<u8>,
+        access_token_expires_at: i64,
+        created_at: i64,
+    }
+    /// Credentials that left the building.
+    credential "credential" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        exchange_id: Uuid,
+        grant_id: Uuid,
+        entry_id: Uuid,
+        format: String,
+        holder_key: String,
+        signing_key_id: Uuid,
+        proof: String,
+        sealed_token: Vec<u8>,
+        issued_at: i64,
+        expires_at: i64,
+    }
+    /// What one request added to a transcript.
+    transcript_part "transcript_part" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        exchange_id: Uuid,
+        at: i64,
+        support_code: Option<String>,
+        records: String,
+        events: String,
+    }
+    /// Answers that are repeated for a repeated key.
+    idempotency "idempotency" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        key: String,
+        request_hash: Vec<u8>,
+        sealed_response: Vec<u8>,
+        expires_at: i64,
+    }
+}

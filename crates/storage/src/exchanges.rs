@@ -1,0 +1,109 @@
+//! Issuances from offer to credential.
+
+mod changes;
+mod list;
+
+use chancery_model::{Exchange, ExchangeId, ExchangeStatus, SecretHash};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, QueryTrait, Set};
+
+use crate::entity::exchange::{ActiveModel, Column, Entity, Model};
+use crate::entity::transcript_part;
+use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
+use crate::{Read, StoreError};
+
+pub use list::ExchangeFilter;
+
+impl Read {
+    /// One exchange.
+    ///
+    /// # Errors
+    /// Those of the database, as for every lookup.
+    pub async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, StoreError> {
+        self.exchange_where(Column::Id.eq(id.as_uuid())).await
+    }
+
+    /// The exchange whose offer is found under this last segment of its URI.
+    pub async fn exchange_by_offer(&self, offer_id: &str) -> Result<Option<Exchange>, StoreError> {
+        self.exchange_where(Column::OfferId.eq(offer_id)).await
+    }
+
+    /// The exchange of a pre-authorized code or `issuer_state`, spent or expired ones too.
+    pub async fn exchange_by_code(&self, hash: &SecretHash) -> Result<Option<Exchange>, StoreError> {
+        self.exchange_where(Column::CodeHash.eq(hash_bytes(hash))).await
+    }
+
+    /// The exchange in whose transcript this support code was written.
+    pub async fn exchange_by_support_code(&self, code: &str) -> Result<Option<Exchange>, StoreError> {
+        let parts = self.scope.find::<transcript_part::Entity>().filter(transcript_part::Column::SupportCode.eq(code));
+        let ids = parts.select_only().column(transcript_part::Column::ExchangeId).into_query();
+        self.exchange_where(Column::Id.in_subquery(ids)).await
+    }
+
+    async fn exchange_where(
+        &self,
+        condition: impl Into<sea_orm::sea_query::Expr>,
+    ) -> Result<Option<Exchange>, StoreError> {
+        let find = self.scope.find::<Entity>().filter(Condition::all().add(condition.into()));
+        find.one(self.scope.connection()).await?.map(from_row).transpose()
+    }
+}
+
+pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
+    let definition = exchange.definition_id.as_uuid();
+    Ok(ActiveModel {
+        id: Set(exchange.id.as_uuid()),
+        definition_id: Set(definition),
+        definition_revision: Set(i64::from(exchange.definition_revision)),
+        open_definition_id: Set(exchange.status.is_open().then_some(definition)),
+        entries: Set(to_json(&exchange.entries)?),
+        issuance_mode: Set(to_name(&exchange.issuance_mode)?),
+        grant_kind: Set(to_name(&exchange.grant_kind)?),
+        status: Set(exchange.status.name().to_owned()),
+        credential_status: Set(to_name(&exchange.credential_status)?),
+        revocation_status: Set(to_name(&exchange.revocation_status)?),
+        offer_id: Set(exchange.offer_id.clone()),
+        url_scheme: Set(exchange.url_scheme.clone()),
+        code_hash: Set(hash_bytes(&exchange.code_hash)),
+        code_spent_at: Set(exchange.code_spent_at.map(chancery_model::Timestamp::millis)),
+        transaction_code: Set(exchange.transaction_code.as_ref().map(to_json).transpose()?),
+        failed_attempts: Set(i64::from(exchange.failed_attempts)),
+        require_key_attestation: Set(exchange.require_key_attestation),
+        client_id: Set(exchange.client_id.clone()),
+        denied_reason: Set(exchange.denied_reason.clone()),
+        sealed_secrets: Set(exchange.sealed_secrets.clone()),
+        sealed_submissions: Set(exchange.sealed_submissions.clone()),
+        expires_at: Set(exchange.expires_at.millis()),
+        created_at: Set(exchange.created_at.millis()),
+        updated_at: Set(exchange.updated_at.millis()),
+        ..Default::default()
+    })
+}
+
+pub(crate) fn from_row(model: Model) -> Result<Exchange, StoreError> {
+    let row = Row { table: "exchange", id: model.id };
+    Ok(Exchange {
+        id: model.id.into(),
+        definition_id: model.definition_id.into(),
+        definition_revision: row.number(model.definition_revision)?,
+        entries: row.json(&model.entries)?,
+        issuance_mode: row.name(model.issuance_mode)?,
+        grant_kind: row.name(model.grant_kind)?,
+        status: row.expect(ExchangeStatus::parse(&model.status))?,
+        credential_status: row.name(model.credential_status)?,
+        revocation_status: row.name(model.revocation_status)?,
+        offer_id: model.offer_id,
+        url_scheme: model.url_scheme,
+        code_hash: row.hash(&model.code_hash)?,
+        code_spent_at: maybe_instant(model.code_spent_at),
+        transaction_code: model.transaction_code.as_deref().map(|text| row.json(text)).transpose()?,
+        failed_attempts: row.number(model.failed_attempts)?,
+        require_key_attestation: model.require_key_attestation,
+        client_id: model.client_id,
+        denied_reason: model.denied_reason,
+        sealed_secrets: model.sealed_secrets,
+        sealed_submissions: model.sealed_submissions,
+        expires_at: instant(model.expires_at),
+        created_at: instant(model.created_at),
+        updated_at: instant(model.updated_at),
+    })
+}

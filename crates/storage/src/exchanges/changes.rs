@@ -1,0 +1,135 @@
+//! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
+
+use chancery_model::{CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Timestamp};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
+use sea_orm::{ColumnTrait, QueryFilter, UpdateMany};
+use uuid::Uuid;
+
+use super::{from_row, to_row};
+use crate::entity::exchange::{Column, Entity};
+use crate::error::is_reference_violation;
+use crate::row::{Row, to_name};
+use crate::scope::incremented;
+use crate::{StoreError, Transaction};
+
+impl Transaction {
+    /// Adds an exchange; `false` when its definition has been deleted, after which the unit of work can only end.
+    pub async fn add_exchange(&self, exchange: &Exchange) -> Result<bool, StoreError> {
+        match self.scope.insert::<Entity>(to_row(exchange)?).await {
+            Ok(()) => Ok(true),
+            Err(error) if is_reference_violation(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes that a wallet has fetched the offer, and answers the exchange as it is now. `None` when there is nothing
+    /// to note, because the offer was fetched before or does not exist: then look the exchange up.
+    pub async fn mark_offer_received(&self, offer_id: &str, now: Timestamp) -> Result<Option<Exchange>, StoreError> {
+        let mark = self.step_to(ExchangeStatus::OfferReceived, now).filter(Column::OfferId.eq(offer_id));
+        self.scope.updated(mark).await?.map(from_row).transpose()
+    }
+
+    /// Counts a wrong transaction code; how many there have been, this one included. `None` when there were `limit`
+    /// already, or when the code is spent, so that this one does not count any more.
+    pub async fn count_failed_transaction_code(
+        &self,
+        id: ExchangeId,
+        limit: u8,
+        now: Timestamp,
+    ) -> Result<Option<u8>, StoreError> {
+        let count = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::FailedAttempts, incremented(Column::FailedAttempts))
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::FailedAttempts.lt(i64::from(limit)))
+            .filter(Column::CodeSpentAt.is_null());
+        let Some(model) = self.scope.updated(count).await? else { return Ok(None) };
+        let row = Row { table: "exchange", id: model.id };
+        Ok(Some(row.number(model.failed_attempts)?))
+    }
+
+    /// Redeems the code: `true` for exactly one caller, and only while the code is unexpired, fewer than
+    /// `attempts_limit` wrong transaction codes were counted, and the exchange may go on to `token_issued`.
+    pub async fn spend_code(
+        &self,
+        id: ExchangeId,
+        client_id: Option<&str>,
+        attempts_limit: u8,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut spend = self
+            .step_to(ExchangeStatus::TokenIssued, now)
+            .col_expr(Column::CodeSpentAt, Expr::value(now.millis()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::CodeSpentAt.is_null())
+            .filter(Column::ExpiresAt.gt(now.millis()))
+            .filter(Column::FailedAttempts.lt(i64::from(attempts_limit)));
+        if let Some(client_id) = client_id {
+            spend = spend.col_expr(Column::ClientId, Expr::value(client_id));
+        }
+        Ok(self.scope.happened(spend).await?)
+    }
+
+    /// Notes that credentials were issued: the status goes on to `reached` (`CredentialIssued` or `CredentialAcked`)
+    /// unless it is there or further already, as for a second copy. `false` when the exchange was denied, its
+    /// credential deleted, or it is unknown: then nothing may leave.
+    pub async fn record_issuance(
+        &self,
+        id: ExchangeId,
+        reached: ExchangeStatus,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let issuing = |status: ExchangeStatus| {
+            status.is_open()
+                || (ExchangeStatus::CredentialIssued..=ExchangeStatus::CredentialAccepted).contains(&status)
+        };
+        let legal = ExchangeStatus::ALL.into_iter().filter(|status| issuing(*status));
+        let behind = legal.clone().filter(|status| *status < reached);
+        let status = CaseStatement::new()
+            .case(Expr::col(Column::Status).is_in(behind.map(ExchangeStatus::name)), reached.name())
+            .finally(Expr::col(Column::Status));
+        let record = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::Status, status.into())
+            .col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?))
+            .col_expr(Column::OpenDefinitionId, no_definition())
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::Status.is_in(legal.map(ExchangeStatus::name)));
+        Ok(self.scope.happened(record).await?)
+    }
+
+    /// Denies an exchange that has not issued anything; `false` when it has, was denied before, or is unknown.
+    pub async fn deny_exchange(&self, id: ExchangeId, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let deny = self
+            .step_to(ExchangeStatus::IssuanceDenied, now)
+            .col_expr(Column::DeniedReason, Expr::value(reason))
+            .col_expr(Column::OpenDefinitionId, no_definition())
+            .filter(Column::Id.eq(id.as_uuid()));
+        Ok(self.scope.happened(deny).await?)
+    }
+
+    /// Deletes an exchange with its grants, credentials and transcript; `false` when it is unknown.
+    pub async fn delete_exchange(&self, id: ExchangeId) -> Result<bool, StoreError> {
+        let delete = self.scope.delete::<Entity>().filter(Column::Id.eq(id.as_uuid()));
+        Ok(delete.exec(self.scope.connection()).await?.rows_affected == 1)
+    }
+
+    /// An UPDATE of exchanges that may go to `next`.
+    fn step_to(&self, next: ExchangeStatus, now: Timestamp) -> UpdateMany<Entity> {
+        let from = ExchangeStatus::ALL.into_iter().filter(|status| status.may_become(next));
+        self.scope
+            .update::<Entity>()
+            .col_expr(Column::Status, Expr::value(next.name()))
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Status.is_in(from.map(ExchangeStatus::name)))
+    }
+}
+
+/// The exchange no longer keeps its definition from being deleted.
+fn no_definition() -> Expr {
+    Expr::value(None::<Uuid>)
+}

@@ -1,0 +1,67 @@
+//! What authorisations allow.
+
+use chancery_model::{Exchange, Grant, SecretHash};
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef, Set};
+
+use crate::entity::exchange;
+use crate::entity::exchange_grant::{ActiveModel, Column, Entity, Model};
+use crate::exchanges;
+use crate::row::{Row, hash_bytes, instant, to_json};
+use crate::{Read, StoreError, Transaction};
+
+impl Read {
+    /// The grant that an access token points to, expired or not, with its exchange; one statement.
+    pub async fn grant_by_access_token(&self, hash: &SecretHash) -> Result<Option<(Grant, Exchange)>, StoreError> {
+        let find = self
+            .scope
+            .find::<Entity>()
+            .filter(Column::AccessTokenHash.eq(hash_bytes(hash)))
+            .join(JoinType::InnerJoin, its_exchange())
+            .select_also(exchange::Entity);
+        let Some((grant, exchange)) = find.one(self.scope.connection()).await? else { return Ok(None) };
+        let row = Row { table: "exchange_grant", id: grant.id };
+        let exchange = exchanges::from_row(row.expect(exchange)?)?;
+        Ok(Some((from_row(grant)?, exchange)))
+    }
+}
+
+impl Transaction {
+    /// Adds a grant.
+    pub async fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+        let row = ActiveModel {
+            id: Set(grant.id.as_uuid()),
+            exchange_id: Set(grant.exchange_id.as_uuid()),
+            client_id: Set(grant.client_id.clone()),
+            dpop_thumbprint: Set(grant.dpop_thumbprint.clone()),
+            credentials: Set(to_json(&grant.credentials)?),
+            by_identifier: Set(grant.by_identifier),
+            access_token_hash: Set(hash_bytes(&grant.access_token_hash)),
+            access_token_expires_at: Set(grant.access_token_expires_at.millis()),
+            created_at: Set(grant.created_at.millis()),
+            ..Default::default()
+        };
+        Ok(self.scope.insert::<Entity>(row).await?)
+    }
+}
+
+fn its_exchange() -> RelationDef {
+    Entity::belongs_to(exchange::Entity)
+        .from((Column::OrganisationId, Column::ExchangeId))
+        .to((exchange::Column::OrganisationId, exchange::Column::Id))
+        .into()
+}
+
+fn from_row(model: Model) -> Result<Grant, StoreError> {
+    let row = Row { table: "exchange_grant", id: model.id };
+    Ok(Grant {
+        id: model.id.into(),
+        exchange_id: model.exchange_id.into(),
+        client_id: model.client_id,
+        dpop_thumbprint: model.dpop_thumbprint,
+        credentials: row.json(&model.credentials)?,
+        by_identifier: model.by_identifier,
+        access_token_hash: row.hash(&model.access_token_hash)?,
+        access_token_expires_at: instant(model.access_token_expires_at),
+        created_at: instant(model.created_at),
+    })
+}

@@ -1,0 +1,110 @@
+//! The one place where queries are made: each of them is about one organisation.
+
+use chancery_model::OrganisationId;
+use sea_orm::sea_query::{Expr, IntoCondition, OnConflict, Query};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, DeleteMany, FromQueryResult, Insert, Iterable, QueryFilter,
+    QueryTrait, Select, UpdateMany,
+};
+
+use crate::connection::Connection;
+use crate::entity::Owned;
+
+/// A connection together with the organisation it may see.
+pub(crate) struct Scope {
+    connection: Connection,
+    organisation: OrganisationId,
+}
+
+impl Scope {
+    pub(crate) fn new(connection: Connection, organisation: OrganisationId) -> Self {
+        Self { connection, organisation }
+    }
+
+    pub(crate) fn organisation(&self) -> OrganisationId {
+        self.organisation
+    }
+
+    /// For executing what the methods below have made.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// `SELECT` of the organisation's rows.
+    pub(crate) fn find<E: Owned>(&self) -> Select<E> {
+        E::find().filter(self.is_ours::<E>())
+    }
+
+    /// `UPDATE` of the organisation's rows.
+    pub(crate) fn update<E: Owned>(&self) -> UpdateMany<E> {
+        E::update_many().filter(self.is_ours::<E>())
+    }
+
+    /// `DELETE` of the organisation's rows.
+    pub(crate) fn delete<E: Owned>(&self) -> DeleteMany<E> {
+        E::delete_many().filter(self.is_ours::<E>())
+    }
+
+    /// Inserts a row as the organisation's, whatever the model says.
+    pub(crate) async fn insert<E: Owned>(&self, row: E::ActiveModel) -> Result<(), DbErr>
+    where
+        E::ActiveModel: Send,
+    {
+        Insert::one(self.ours::<E>(row)).exec_without_returning(&self.connection).await.map(drop)
+    }
+
+    /// Inserts rows with one statement; none at all when there are none. Callers stay below the 32 766 values that
+    /// SQLite binds.
+    pub(crate) async fn insert_all<E: Owned>(&self, rows: Vec<E::ActiveModel>) -> Result<(), DbErr>
+    where
+        E::ActiveModel: Send,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = rows.into_iter().map(|row| self.ours::<E>(row));
+        Insert::many(rows).exec_without_returning(&self.connection).await.map(drop)
+    }
+
+    /// Inserts a row or, where `on_conflict` says so, updates the one in its way; how many rows changed.
+    pub(crate) async fn insert_or<E: Owned>(&self, row: E::ActiveModel, on_conflict: OnConflict) -> Result<u64, DbErr>
+    where
+        E::ActiveModel: Send,
+    {
+        let mut statement = Insert::one(self.ours::<E>(row)).into_query();
+        statement.on_conflict(on_conflict);
+        Ok(self.connection.execute(&statement).await?.rows_affected())
+    }
+
+    /// Whether the conditional `update` changed a row.
+    pub(crate) async fn happened<E: Owned>(&self, update: UpdateMany<E>) -> Result<bool, DbErr> {
+        Ok(update.exec(&self.connection).await?.rows_affected == 1)
+    }
+
+    /// Runs the conditional `update` and returns the row as it is afterwards; `None` when it changed none.
+    pub(crate) async fn updated<E: Owned>(&self, update: UpdateMany<E>) -> Result<Option<E::Model>, DbErr> {
+        let mut statement = update.into_query();
+        statement.returning(Query::returning().columns(E::Column::iter()));
+        let row = self.connection.query_one(&statement).await?;
+        row.map(|row| E::Model::from_query_result(&row, "")).transpose()
+    }
+
+    fn is_ours<E: Owned>(&self) -> impl IntoCondition + use<E> {
+        E::ORGANISATION.eq(self.organisation.as_uuid())
+    }
+
+    fn ours<E: Owned>(&self, mut row: E::ActiveModel) -> E::ActiveModel {
+        row.set(E::ORGANISATION, self.organisation.as_uuid().into());
+        row
+    }
+}
+
+/// `column = column + 1`.
+pub(crate) fn incremented(column: impl ColumnTrait) -> Expr {
+    use sea_orm::sea_query::ExprTrait;
+    Expr::col(column).add(1)
+}
