@@ -44,9 +44,13 @@ pub(crate) struct Known {
     by_id: Cache<OrganisationId, Option<Arc<Organisation>>>,
     by_slug: Cache<Slug, Option<Arc<Organisation>>>,
     by_path: Cache<String, Arc<[Arc<Organisation>]>>,
+    by_host: Cache<String, Arc<[Arc<Organisation>]>>,
 }
 
 impl<'s> Directory<'s> {
+    /// Most organisations that are looked at for one host. Whoever asks wants to know whether there is just one.
+    const SAME_HOST: u64 = 16;
+
     pub(crate) fn new(store: &'s Inner) -> Self {
         Self { store }
     }
@@ -112,6 +116,19 @@ impl<'s> Directory<'s> {
     ) -> Result<Option<Arc<Organisation>>, StoreError> {
         let candidates = self.organisations_by_path(paths).await?;
         Ok(candidates.into_iter().find(|it| it.issuer.host() == host))
+    }
+
+    /// Organisations whose issuer identifier has this host (as [`IssuerIdentifier::host`] gives it), whatever its path.
+    pub async fn organisations_by_host(&self, host: &str) -> Result<Arc<[Arc<Organisation>]>, StoreError> {
+        let cache = &self.store.known.by_host;
+        if let Some(known) = cache.get(host).await {
+            return Ok(known);
+        }
+        let find = Entity::find().filter(Column::IssuerHost.eq(host)).order_by_asc(Column::Id).limit(Self::SAME_HOST);
+        let rows = find.all(self.store.database.reader()).await?;
+        let found: Arc<[_]> = rows.into_iter().map(from_row).collect::<Result<_, _>>()?;
+        cache.insert(host.to_owned(), Arc::clone(&found)).await;
+        Ok(found)
     }
 
     /// Organisations whose slug or name contains `search`; all when it is empty.
@@ -226,6 +243,7 @@ impl<'s> Directory<'s> {
         self.store.known.by_id.invalidate_all();
         self.store.known.by_slug.invalidate_all();
         self.store.known.by_path.invalidate_all();
+        self.store.known.by_host.invalidate_all();
     }
 }
 
@@ -240,6 +258,7 @@ impl Default for Known {
             by_id: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
             by_slug: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
             by_path: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
+            by_host: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
         }
     }
 }

@@ -1,1 +1,32 @@
+//! The wallet-facing HTTP face: routes, request reading, the OAuth error envelope, and `openapi/wallet.json`.
+//!
+//! `routes.rs` shows every path. Each handler calls one function of the same name in [`chancery_issuance::wallet`].
 
+mod credential;
+mod document;
+mod entry;
+mod envelope;
+mod metadata;
+mod nonce;
+mod offer;
+mod path;
+mod request;
+mod routes;
+mod schema;
+mod token;
+
+use axum::Router;
+use chancery_issuance::Context;
+
+/// The wallet face. It answers every path: mount it on a listener of its own.
+///
+/// An organisation is found at `/o/{slug}` and at its issuer identifier, whether a proxy keeps the identifier's path or
+/// strips it. Public URLs in answers always come from the issuer identifier, never from `Host` or `X-Forwarded-*`.
+pub fn router(context: Context) -> Router {
+    entry::router(context)
+}
+
+/// Description of the face in OpenAPI 3.1.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    document::describe()
+}

@@ -1,0 +1,316 @@
+//! The credential endpoint (OpenID4VCI §8): a key proof becomes a credential.
+
+mod rejection;
+mod signing;
+mod validity;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chancery_model::{
+    Credential, Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, Submission,
+    Timestamp,
+};
+use chancery_protocol::credential_request::{CredentialRequest, Proofs, Selector};
+use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
+use chancery_protocol::excerpt;
+use chancery_protocol::proof::{self, ClientIdRule, Expected, KeyProof};
+use chancery_storage::StoreError;
+use serde_json::json;
+
+pub use rejection::{ErrorCode, Rejection};
+
+use signing::Signing;
+
+use super::access::{self, Access, Presented, Scheme};
+use super::trail::Trail;
+use super::{Header, Notes, Refusal, metadata, nonce, redaction};
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+const ENDPOINT: &str = "/credential";
+
+/// Seconds for which a key proof is accepted after its `iat` (OpenID4VCI Appendix F.4).
+const PROOF_MAX_AGE: i64 = 300;
+
+/// Seconds by which a wallet's clock may be ahead.
+const PROOF_FUTURE_LEEWAY: i64 = 60;
+
+/// Key proofs of one request. More than one needs `batch_credential_issuance` in the metadata (OpenID4VCI §12.2.4).
+const MOST_PROOFS: usize = 1;
+
+/// A credential request as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// Access token and DPoP proof.
+    pub access: Presented<'r>,
+    /// The JSON.
+    pub body: &'r [u8],
+    /// Headers for the transcript.
+    pub notes: Notes<'r>,
+}
+
+/// Issues the credential that the request selects, bound to the key it proves. The access token may be used again; the
+/// nonce of the proof is used up, once for the whole request, as soon as the proof itself is found good.
+///
+/// # Errors
+/// [`Rejection`] lists what a wallet can do wrong.
+pub async fn issue(
+    context: &Context,
+    organisation: &Organisation,
+    request: Request<'_>,
+) -> Result<CredentialResponse, Failure<Refusal<Rejection>>> {
+    let now = context.env().now();
+    let mut trail = Trail::at(ENDPOINT, now);
+    match collect(context, organisation, now, &request, &mut trail).await {
+        Ok(answer) => Ok(answer),
+        Err(failure) => Err(context.conclude(organisation, trail, failure).await),
+    }
+}
+
+async fn collect(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    request: &Request<'_>,
+    trail: &mut Trail,
+) -> Result<CredentialResponse, Failure<Rejection>> {
+    let access = access::check(context, organisation, now, ENDPOINT, request.access, trail, |trail| arrived(request, trail))
+        .await
+        .map_err(|failure| failure.map_rejection(Rejection::Access))?;
+    let asked = read(request).map_err(Failure::Rejected)?;
+    let Access { grant, exchange, definition, scheme } = access;
+    let (granted, entry) = match select(&grant, &definition, &asked.selector) {
+        Ok(selected) => selected,
+        Err(missed) => return Err(missed.judge(context, organisation, scheme).await),
+    };
+    trail.recording.debug(
+        "credential.config_resolved",
+        json!({
+            "config_id": entry.configuration_id,
+            "credential_identifier": grant.by_identifier.then_some(&granted.identifier),
+        }),
+    );
+    if exchange.status == ExchangeStatus::IssuanceDenied {
+        return Err(Failure::Rejected(Rejection::Denied));
+    }
+    let proofs = verify(organisation, &grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
+    trail.recording.debug(
+        "credential.proof_validated",
+        json!({
+            "proof_type": "jwt",
+            "holder_binding_keys": proofs.iter().map(|proof| proof.key.to_json()).collect::<Vec<_>>(),
+            "key_attestation_present": proofs.iter().any(|proof| proof.key_attestation.is_some()),
+        }),
+    );
+    claim_nonces(context, organisation, now, &proofs).await?;
+    check_attestation(&exchange, entry, &proofs).map_err(Failure::Rejected)?;
+    let submission = submission(context, organisation, &exchange, entry)?;
+    let signer = Signing::prepare(context, organisation, now, &definition, entry).await?;
+
+    let mut credentials = Vec::with_capacity(proofs.len());
+    let mut answer = Vec::with_capacity(proofs.len());
+    for proof in proofs {
+        let (credential, compact) = signer.sign(&exchange, &grant, submission.clone(), proof).await?;
+        credentials.push(credential);
+        answer.push(IssuedCredential { credential: compact });
+    }
+    record(context, organisation, now, &exchange, entry, &credentials, trail).await?;
+    Ok(CredentialResponse::Issued { credentials: answer, notification_id: None })
+}
+
+/// The first record of the trail.
+fn arrived(request: &Request<'_>, trail: &mut Trail) {
+    let Presented { authorization, dpop, .. } = request.access;
+    trail.recording.info(
+        "credential.request_received",
+        json!({ "headers": redaction::headers(&request.notes, authorization, dpop), "is_dpop": !matches!(dpop, Header::Absent) }),
+    );
+    trail.recording.debug("credential.request_body", redaction::credential_body(request.body));
+}
+
+fn read(request: &Request<'_>) -> Result<CredentialRequest, Rejection> {
+    if request.notes.has_media_type("application/jwt") {
+        return Err(Rejection::Encrypted);
+    }
+    if !request.notes.has_media_type("application/json") {
+        return Err(Rejection::MediaType);
+    }
+    let asked = CredentialRequest::parse(request.body).map_err(Rejection::Request)?;
+    // A plain request must not name a key for the answer (OpenID4VCI §8.2), and encryption is not offered.
+    if asked.response_encryption { Err(Rejection::Encrypted) } else { Ok(asked) }
+}
+
+/// A selector that the grant does not have.
+enum Missed {
+    Rejected(Rejection),
+    /// A configuration that may or may not exist.
+    Configuration(String),
+}
+
+fn select<'g>(
+    grant: &'g Grant,
+    definition: &'g Definition,
+    selector: &Selector,
+) -> Result<(&'g GrantedCredential, &'g Entry), Missed> {
+    let granted = match (selector, grant.by_identifier) {
+        (Selector::ConfigurationId(_), true) => return Err(Missed::Rejected(Rejection::IdentifierRequired)),
+        (Selector::Identifier(_), false) => return Err(Missed::Rejected(Rejection::ConfigurationRequired)),
+        (Selector::ConfigurationId(id), false) => grant
+            .credentials
+            .iter()
+            .find(|granted| granted.configuration_id == *id)
+            .ok_or_else(|| Missed::Configuration(id.clone()))?,
+        (Selector::Identifier(id), true) => grant
+            .credentials
+            .iter()
+            .find(|granted| granted.identifier == *id)
+            .ok_or_else(|| Missed::Rejected(Rejection::IdentifierUnknown { got: excerpt(id) }))?,
+    };
+    let entry = definition.entry(granted.entry).ok_or_else(|| Missed::Configuration(granted.configuration_id.clone()))?;
+    Ok((granted, entry))
+}
+
+impl Missed {
+    /// A configuration of the organisation that the token does not cover is told from one that does not exist (CRE-3,
+    /// CRE-4).
+    async fn judge(self, context: &Context, organisation: &Organisation, scheme: Scheme) -> Failure<Rejection> {
+        let id = match self {
+            Self::Rejected(rejection) => return Failure::Rejected(rejection),
+            Self::Configuration(id) => id,
+        };
+        match metadata::published(context, organisation).await {
+            Ok(published) if published.configurations.contains(&id) => {
+                Failure::Rejected(Rejection::NotGranted { scheme, got: excerpt(&id) })
+            }
+            Ok(_) => Failure::Rejected(Rejection::ConfigurationUnknown { got: excerpt(&id) }),
+            Err(failure) => failure,
+        }
+    }
+}
+
+/// Checks everything about the proofs that needs no memory.
+fn verify(
+    organisation: &Organisation,
+    grant: &Grant,
+    entry: &Entry,
+    now: Timestamp,
+    proofs: &Proofs,
+) -> Result<Vec<KeyProof>, Rejection> {
+    let jwts = match proofs {
+        Proofs::Jwt(jwts) => jwts,
+        Proofs::None => return Err(Rejection::ProofMissing),
+        Proofs::Attestation(_) => return Err(Rejection::ProofType { got: "attestation".to_owned() }),
+        Proofs::Other(name) => return Err(Rejection::ProofType { got: name.clone() }),
+    };
+    if jwts.len() > MOST_PROOFS {
+        return Err(Rejection::TooManyProofs { got: jwts.len() });
+    }
+    let policy = &organisation.policy;
+    let trust_anchors = trust_anchors(organisation);
+    let methods = if entry.binding_methods.is_empty() { &policy.binding_methods } else { &entry.binding_methods };
+    let expected = Expected {
+        audience: organisation.issuer.as_str(),
+        client_id: grant.client_id.as_deref().map_or(ClientIdRule::Anonymous, ClientIdRule::Client),
+        issuer_rule: policy.proof_issuer,
+        algorithms: &policy.proof_algorithms,
+        binding_methods: methods,
+        trust_anchors: &trust_anchors,
+        now: now.seconds(),
+        max_age: PROOF_MAX_AGE,
+        future_leeway: PROOF_FUTURE_LEEWAY,
+    };
+    let verified = |jwt: &String| {
+        proof::verify_jwt(jwt, &expected)
+            .map_err(|error| Rejection::Proof { error, header_names: redaction::header_names(jwt) })
+    };
+    jwts.iter().map(verified).collect()
+}
+
+/// The organisation's anchors for `x5c`; what is not base64 anchors nothing.
+fn trust_anchors(organisation: &Organisation) -> Vec<Vec<u8>> {
+    organisation.policy.proof_trust_anchors.iter().filter_map(|anchor| STANDARD.decode(anchor).ok()).collect()
+}
+
+/// Uses up the nonces of the proofs: each once, however many proofs carry it (NON-7).
+async fn claim_nonces(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    proofs: &[KeyProof],
+) -> Result<(), Failure<Rejection>> {
+    let mut claimed: Vec<&str> = Vec::with_capacity(1);
+    for proof in proofs {
+        let c_nonce = proof.nonce.as_deref().ok_or(Failure::Rejected(Rejection::NonceMissing))?;
+        if !claimed.contains(&c_nonce) {
+            let claim = nonce::claim(context, organisation, now, c_nonce).await;
+            claim.map_err(|failure| failure.map_rejection(Rejection::Nonce))?;
+            claimed.push(c_nonce);
+        }
+    }
+    Ok(())
+}
+
+/// Key attestations where they are demanded (OpenID4VCI Appendix D, F.1).
+fn check_attestation(exchange: &Exchange, entry: &Entry, proofs: &[KeyProof]) -> Result<(), Rejection> {
+    if !(exchange.require_key_attestation || entry.require_key_attestation) {
+        return Ok(());
+    }
+    let config_id = entry.configuration_id.clone();
+    if proofs.iter().all(|proof| proof.key_attestation.is_some()) {
+        // Demanded and not verifiable: refused rather than waved through.
+        Err(Rejection::KeyAttestationUntrusted { config_id })
+    } else {
+        Err(Rejection::KeyAttestationMissing { config_id })
+    }
+}
+
+/// What the organisation supplied for `entry`.
+fn submission(
+    context: &Context,
+    organisation: &Organisation,
+    exchange: &Exchange,
+    entry: &Entry,
+) -> Result<Submission, Failure<Rejection>> {
+    let pending = || Failure::Rejected(Rejection::ClaimsPending { seconds: entry.response_interval.max(1) });
+    let sealed = exchange.sealed_submissions.as_deref().ok_or_else(pending)?;
+    let submissions: Vec<Submission> =
+        context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?;
+    submissions.into_iter().find(|submission| submission.entry == entry.id).ok_or_else(pending)
+}
+
+/// Writes everything down in one unit of work. Nothing leaves before this succeeded; the answer to this very request hands
+/// the credential over, so the exchange counts as picked up.
+async fn record(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    exchange: &Exchange,
+    entry: &Entry,
+    credentials: &[Credential],
+    trail: &mut Trail,
+) -> Result<(), Failure<Rejection>> {
+    let details = json!({ "credential_configuration_id": entry.configuration_id, "count": credentials.len() });
+    trail.recording.info(
+        "credential.issued",
+        json!({
+            "config_id": entry.configuration_id,
+            "format": entry.format.name(),
+            "count": credentials.len(),
+        }),
+    );
+    trail.recording.event("credential_issued", details);
+    let part = trail.finish(context, exchange.id);
+    let recorded = context
+        .store()
+        .write(organisation, async |tx| -> Result<bool, StoreError> {
+            let recorded = tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, now).await?;
+            if recorded {
+                tx.add_credentials(credentials).await?;
+                tx.add_transcript_part(&part).await?;
+            }
+            Ok(recorded)
+        })
+        .await?;
+    // The organisation denied or deleted the exchange while the credential was being signed.
+    if recorded { Ok(()) } else { Err(Failure::Rejected(Rejection::Denied)) }
+}

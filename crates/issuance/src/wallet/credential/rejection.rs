@@ -1,0 +1,437 @@
+//! What a credential request can do wrong.
+
+use chancery_protocol::Explanation;
+use chancery_protocol::credential_request::CredentialRequestError;
+use chancery_protocol::nonce::Purpose;
+use chancery_protocol::proof::{self, ProofError};
+use serde_json::{Value, json};
+
+use super::super::access::{self, Scheme};
+use super::super::nonce::CNonceRejection;
+use super::super::trail::{Account, Accountable, Setback};
+
+/// Why a credential request is refused.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The access token or its DPoP proof.
+    Access(access::Rejection),
+    /// The body is not declared as JSON.
+    MediaType,
+    /// The request, or the answer it asks for, is encrypted.
+    Encrypted,
+    /// The body is no proper credential request.
+    Request(CredentialRequestError),
+    /// The token response had `credential_identifiers`, and the request names a configuration.
+    IdentifierRequired,
+    /// The token response had no `credential_identifiers`, and the request names one.
+    ConfigurationRequired,
+    /// Not an identifier of the token response.
+    IdentifierUnknown {
+        /// What came, cut.
+        got: String,
+    },
+    /// No such configuration.
+    ConfigurationUnknown {
+        /// What came, cut.
+        got: String,
+    },
+    /// The configuration exists, and the token does not cover it.
+    NotGranted {
+        /// Scheme of the token.
+        scheme: Scheme,
+        /// What came, cut.
+        got: String,
+    },
+    /// There is no key proof.
+    ProofMissing,
+    /// A proof type that is not supported.
+    ProofType {
+        /// What came.
+        got: String,
+    },
+    /// More proofs than are allowed.
+    TooManyProofs {
+        /// How many came.
+        got: usize,
+    },
+    /// A key proof is wrong.
+    Proof {
+        /// What is wrong.
+        error: ProofError,
+        /// Header members of the proof in wire order.
+        header_names: Vec<String>,
+    },
+    /// A key proof has no nonce.
+    NonceMissing,
+    /// The nonce of a key proof is not ours, expired, or used.
+    Nonce(CNonceRejection),
+    /// A key attestation is demanded, and there is none.
+    KeyAttestationMissing {
+        /// The configuration.
+        config_id: String,
+    },
+    /// A key attestation is demanded; the one that came cannot be verified yet.
+    KeyAttestationUntrusted {
+        /// The configuration.
+        config_id: String,
+    },
+    /// The organisation denied the exchange.
+    Denied,
+    /// The organisation has not supplied the claims yet.
+    ClaimsPending {
+        /// Seconds to wait.
+        seconds: u32,
+    },
+}
+
+/// Error codes of the credential endpoint (OpenID4VCI §8.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// One of the access token's (OpenID4VCI §8.3.1.1).
+    Access(access::ErrorCode),
+    /// `invalid_credential_request`.
+    InvalidCredentialRequest,
+    /// `unknown_credential_configuration`.
+    UnknownCredentialConfiguration,
+    /// `unknown_credential_identifier`.
+    UnknownCredentialIdentifier,
+    /// `invalid_proof`.
+    InvalidProof,
+    /// `invalid_nonce`.
+    InvalidNonce,
+    /// `invalid_encryption_parameters`.
+    InvalidEncryptionParameters,
+    /// `credential_request_denied`.
+    CredentialRequestDenied,
+    /// `temporarily_unavailable`: the same token will do later. `credential_request_denied` would be final for the
+    /// wallet (OpenID4VCI §8.3.1.2), and there is no transaction to come back to.
+    NotYet {
+        /// Seconds to wait.
+        seconds: u32,
+    },
+}
+
+impl ErrorCode {
+    /// The code on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Access(code) => code.name(),
+            Self::InvalidCredentialRequest => "invalid_credential_request",
+            Self::UnknownCredentialConfiguration => "unknown_credential_configuration",
+            Self::UnknownCredentialIdentifier => "unknown_credential_identifier",
+            Self::InvalidProof => "invalid_proof",
+            Self::InvalidNonce => "invalid_nonce",
+            Self::InvalidEncryptionParameters => "invalid_encryption_parameters",
+            Self::CredentialRequestDenied => "credential_request_denied",
+            Self::NotYet { .. } => "temporarily_unavailable",
+        }
+    }
+}
+
+impl Rejection {
+    /// The error code for the wallet.
+    pub fn error(&self) -> ErrorCode {
+        match self {
+            Self::Access(rejection) => ErrorCode::Access(rejection.error()),
+            Self::NotGranted { scheme, .. } => ErrorCode::Access(access::ErrorCode::InsufficientScope(*scheme)),
+            Self::Encrypted => ErrorCode::InvalidEncryptionParameters,
+            Self::MediaType | Self::IdentifierRequired | Self::ConfigurationRequired => {
+                ErrorCode::InvalidCredentialRequest
+            }
+            Self::Request(error) if is_about_proofs(error) => ErrorCode::InvalidProof,
+            Self::Request(_) => ErrorCode::InvalidCredentialRequest,
+            Self::IdentifierUnknown { .. } => ErrorCode::UnknownCredentialIdentifier,
+            Self::ConfigurationUnknown { .. } => ErrorCode::UnknownCredentialConfiguration,
+            Self::ProofMissing
+            | Self::ProofType { .. }
+            | Self::TooManyProofs { .. }
+            | Self::Proof { .. }
+            | Self::NonceMissing
+            | Self::KeyAttestationMissing { .. }
+            | Self::KeyAttestationUntrusted { .. } => ErrorCode::InvalidProof,
+            Self::Nonce(_) => ErrorCode::InvalidNonce,
+            Self::Denied => ErrorCode::CredentialRequestDenied,
+            Self::ClaimsPending { seconds } => ErrorCode::NotYet { seconds: *seconds },
+        }
+    }
+
+    /// For the wallet's developer.
+    pub fn description(&self) -> &'static str {
+        match self {
+            Self::Access(rejection) => rejection.description(),
+            Self::MediaType => "send an application/json body",
+            Self::Encrypted => "encryption is not supported",
+            Self::Request(error) => match error {
+                CredentialRequestError::Json(_) => "the body is not an acceptable JSON object",
+                CredentialRequestError::NoSelector | CredentialRequestError::BothSelectors => {
+                    "name exactly one of credential_identifier and credential_configuration_id"
+                }
+                CredentialRequestError::Selector { .. } => "the credential selector is not an acceptable string",
+                CredentialRequestError::DraftShape { member: "proof", .. } => {
+                    "this is the shape of a draft: proof became proofs in OpenID4VCI 1.0"
+                }
+                CredentialRequestError::DraftShape { .. } => {
+                    "this is the shape of a draft: OpenID4VCI 1.0 selects by credential_configuration_id"
+                }
+                CredentialRequestError::ProofTypes { .. } => "proofs must have exactly one member, named after the proof type",
+                CredentialRequestError::ProofList { .. } => "the proof type must hold a non-empty array of strings",
+                CredentialRequestError::TooManyProofs { .. } => "there are too many proofs",
+                CredentialRequestError::ProofTooLong { .. } => "a proof is too long",
+            },
+            Self::IdentifierRequired => "name the credential by credential_identifier, as the token response does",
+            Self::ConfigurationRequired => "name the credential by credential_configuration_id",
+            Self::IdentifierUnknown { .. } => "the credential_identifier is none of the token response",
+            Self::ConfigurationUnknown { .. } => "there is no such credential configuration",
+            Self::NotGranted { .. } => "the access token does not cover this credential configuration",
+            Self::ProofMissing => "a key proof is required",
+            Self::ProofType { .. } => "this proof type is not supported",
+            Self::TooManyProofs { .. } => "send one key proof",
+            Self::Proof { .. } => "the key proof is not valid",
+            Self::NonceMissing => "the key proof needs a nonce of the nonce endpoint",
+            Self::Nonce(_) => "fetch a fresh nonce and repeat the request",
+            Self::KeyAttestationMissing { .. } => "the key proof needs a key attestation",
+            Self::KeyAttestationUntrusted { .. } => "the key attestation is not trusted",
+            Self::Denied => "the organisation denied the credential",
+            Self::ClaimsPending { .. } => "the credential is not ready yet, repeat the request later",
+        }
+    }
+
+    /// Our name for the cause, in the transcript's event.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Access(_) => "access_refused",
+            Self::MediaType | Self::Request(_) => "request_malformed",
+            Self::Encrypted => "encryption_unsupported",
+            Self::IdentifierRequired | Self::ConfigurationRequired => "selector_wrong",
+            Self::IdentifierUnknown { .. } => "identifier_unknown",
+            Self::ConfigurationUnknown { .. } => "configuration_unknown",
+            Self::NotGranted { .. } => "not_granted",
+            Self::ProofMissing => "proof_missing",
+            Self::ProofType { .. } => "proof_type_unsupported",
+            Self::TooManyProofs { .. } => "too_many_proofs",
+            Self::Proof { error, .. } if is_about_the_key(error) => "proof_key_unresolvable",
+            Self::Proof { .. } => "proof_invalid",
+            Self::NonceMissing => "nonce_missing",
+            Self::Nonce(CNonceRejection::Invalid(_)) => "nonce_invalid",
+            Self::Nonce(CNonceRejection::Used) => "nonce_used",
+            Self::KeyAttestationMissing { .. } => "key_attestation_missing",
+            Self::KeyAttestationUntrusted { .. } => "key_attestation_untrusted",
+            Self::Denied => "issuance_denied",
+            Self::ClaimsPending { .. } => "claims_pending",
+        }
+    }
+
+    fn message(&self) -> &'static str {
+        match self {
+            Self::Access(rejection) => rejection.message(),
+            Self::MediaType => "credential.request_invalid",
+            Self::Request(CredentialRequestError::NoSelector) => "credential.selector_missing",
+            Self::Request(error) if is_about_proofs(error) => "credential.proof_invalid",
+            Self::Request(_) => "credential.request_invalid",
+            Self::Encrypted => "credential.encryption_invalid",
+            Self::IdentifierRequired
+            | Self::ConfigurationRequired
+            | Self::IdentifierUnknown { .. }
+            | Self::ConfigurationUnknown { .. } => "credential.selector_invalid",
+            Self::NotGranted { .. } => "credential.not_granted",
+            Self::ProofMissing | Self::ProofType { .. } | Self::TooManyProofs { .. } | Self::Proof { .. } => {
+                "credential.proof_invalid"
+            }
+            Self::NonceMissing | Self::Nonce(_) => "credential.nonce_invalid",
+            Self::KeyAttestationMissing { .. } => "credential.key_attestation_missing",
+            Self::KeyAttestationUntrusted { .. } => "credential.key_attestation_invalid",
+            Self::Denied => "credential.denied",
+            Self::ClaimsPending { .. } => "credential.claims_pending",
+        }
+    }
+
+    fn data(&self) -> Value {
+        match self {
+            Self::Proof { error, header_names } => {
+                json!({ "proof_type": "jwt", "header_params": header_names, "expected": expected(error) })
+            }
+            Self::ProofType { got } => json!({ "proof_type": got }),
+            Self::KeyAttestationMissing { config_id } | Self::KeyAttestationUntrusted { config_id } => {
+                json!({ "config_id": config_id })
+            }
+            Self::Access(_)
+            | Self::MediaType
+            | Self::Encrypted
+            | Self::Request(_)
+            | Self::IdentifierRequired
+            | Self::ConfigurationRequired
+            | Self::IdentifierUnknown { .. }
+            | Self::ConfigurationUnknown { .. }
+            | Self::NotGranted { .. }
+            | Self::ProofMissing
+            | Self::TooManyProofs { .. }
+            | Self::NonceMissing
+            | Self::Nonce(_)
+            | Self::Denied
+            | Self::ClaimsPending { .. } => Value::Null,
+        }
+    }
+
+    fn explain(&self) -> Explanation {
+        let (reason, help, spec_ref) = match self {
+            Self::Access(rejection) => return rejection.explain(),
+            Self::Request(error) => return error.explain(),
+            Self::Proof { error, .. } => return error.explain(),
+            Self::Nonce(CNonceRejection::Invalid(error)) => return error.explain(Purpose::CNonce),
+            Self::MediaType => (
+                "the content type is not application/json".to_owned(),
+                "send the request as JSON",
+                "OpenID4VCI 1.0 §8.2",
+            ),
+            Self::Encrypted => (
+                "the request is encrypted, or asks for an encrypted answer, and the metadata offer no encryption".to_owned(),
+                "leave credential_response_encryption out and send plain JSON",
+                "OpenID4VCI 1.0 §10",
+            ),
+            Self::IdentifierRequired => (
+                "the token response had credential_identifiers, and the request has credential_configuration_id".to_owned(),
+                "send one of the credential_identifiers as credential_identifier",
+                "OpenID4VCI 1.0 §8.2",
+            ),
+            Self::ConfigurationRequired => (
+                "the token response had no credential_identifiers, and the request has credential_identifier".to_owned(),
+                "send credential_configuration_id",
+                "OpenID4VCI 1.0 §8.2",
+            ),
+            Self::IdentifierUnknown { got } => (
+                format!("`{got}` is none of the credential_identifiers of the token response"),
+                "send a value of credential_identifiers unchanged",
+                "OpenID4VCI 1.0 §8.3.1.2",
+            ),
+            Self::ConfigurationUnknown { got } => (
+                format!("there is no credential configuration `{got}`"),
+                "use a key of credential_configurations_supported",
+                "OpenID4VCI 1.0 §8.3.1.2",
+            ),
+            Self::NotGranted { got, .. } => (
+                format!("the access token does not cover the configuration `{got}`"),
+                "ask for a configuration of the offer",
+                "OpenID4VCI 1.0 §8.3.1.1",
+            ),
+            Self::ProofMissing => (
+                "the request has no proofs, and the configuration needs key binding".to_owned(),
+                "send proofs with a jwt",
+                "OpenID4VCI 1.0 §8.2",
+            ),
+            Self::ProofType { got } => (
+                format!("the proof type is `{got}`, expected `jwt`"),
+                "use a proof type of proof_types_supported",
+                "OpenID4VCI 1.0 Appendix F",
+            ),
+            Self::TooManyProofs { got } => (
+                format!("there are {got} proofs, expected 1: the metadata have no batch_credential_issuance"),
+                "send one proof; for more credentials send more requests",
+                "OpenID4VCI 1.0 §12.2.4",
+            ),
+            Self::NonceMissing => (
+                "the key proof has no nonce".to_owned(),
+                "fetch a c_nonce from the nonce endpoint and put it into the proof",
+                "OpenID4VCI 1.0 Appendix F.1",
+            ),
+            Self::Nonce(CNonceRejection::Used) => (
+                "the nonce was used by an earlier request".to_owned(),
+                "fetch a fresh c_nonce for every credential request",
+                "OpenID4VCI 1.0 §8.3.1.2",
+            ),
+            Self::KeyAttestationMissing { config_id } => (
+                format!("`{config_id}` demands a key attestation, and the key proof has none"),
+                "put the key_attestation of the wallet's secure area into the header of the jwt proof",
+                "HAIP 1.0 Section 4.5.1 / OID4VCI Appendix D",
+            ),
+            Self::KeyAttestationUntrusted { config_id } => (
+                format!("`{config_id}` demands a key attestation, and this server cannot verify one yet"),
+                "the organisation has to issue without demanding a key attestation",
+                "OID4VCI Appendix D",
+            ),
+            Self::Denied => (
+                "the organisation denied or deleted the exchange".to_owned(),
+                "ask the organisation for a new offer",
+                "OpenID4VCI 1.0 §8.3.1.2",
+            ),
+            Self::ClaimsPending { .. } => (
+                "the organisation has not supplied the claims yet".to_owned(),
+                "repeat the request later, with a fresh nonce; supply the claims in the management API",
+                "OpenID4VCI 1.0 §8.3",
+            ),
+        };
+        Explanation { reason, help: help.into(), spec_ref }
+    }
+}
+
+impl Accountable for Rejection {
+    fn account(&self) -> Account {
+        let error = self.error();
+        // A demand for a nonce is part of a proper dialogue.
+        let event = (error != ErrorCode::Access(access::ErrorCode::UseDpopNonce)).then(|| Setback {
+            kind: "credential_failed",
+            error: error.name(),
+            code: self.code(),
+        });
+        Account { message: self.message(), explanation: self.explain(), data: self.data(), event }
+    }
+}
+
+fn is_about_proofs(error: &CredentialRequestError) -> bool {
+    match error {
+        CredentialRequestError::ProofTypes { .. }
+        | CredentialRequestError::ProofList { .. }
+        | CredentialRequestError::TooManyProofs { .. }
+        | CredentialRequestError::ProofTooLong { .. } => true,
+        CredentialRequestError::Json(_)
+        | CredentialRequestError::NoSelector
+        | CredentialRequestError::BothSelectors
+        | CredentialRequestError::Selector { .. }
+        | CredentialRequestError::DraftShape { .. } => false,
+    }
+}
+
+fn is_about_the_key(error: &ProofError) -> bool {
+    match error {
+        ProofError::KeyMissing { .. }
+        | ProofError::SeveralKeys { .. }
+        | ProofError::KeyMalformed { .. }
+        | ProofError::Key(_)
+        | ProofError::Did(_)
+        | ProofError::NoTrustAnchors
+        | ProofError::Chain(_)
+        | ProofError::BindingMethod { .. } => true,
+        ProofError::Jws(_)
+        | ProofError::Type { .. }
+        | ProofError::Algorithm { .. }
+        | ProofError::KeyAttestationNotAString
+        | ProofError::ClaimMissing { .. }
+        | ProofError::AudienceMismatch { .. }
+        | ProofError::Freshness(_)
+        | ProofError::IssuerMismatch { .. }
+        | ProofError::IssuerNotAllowed { .. }
+        | ProofError::NonceMalformed { .. } => false,
+    }
+}
+
+/// What would have been right.
+fn expected(error: &ProofError) -> &str {
+    match error {
+        ProofError::Algorithm { expected, .. }
+        | ProofError::BindingMethod { expected, .. }
+        | ProofError::AudienceMismatch { expected, .. }
+        | ProofError::IssuerMismatch { expected, .. } => expected,
+        ProofError::KeyMalformed { expected, .. } => expected,
+        ProofError::KeyMissing { .. } | ProofError::SeveralKeys { .. } => "exactly one of kid, jwk and x5c",
+        ProofError::Key(_) => "a public key on P-256, P-384 or Ed25519",
+        ProofError::Did(_) => "a did:key or did:jwk URL with its own fragment",
+        ProofError::NoTrustAnchors => "jwk or kid",
+        ProofError::Chain(_) => "a certificate chain to a trust anchor of the organisation",
+        ProofError::Jws(_) => "a JWS whose signature verifies with the key of its header",
+        ProofError::Type { .. } => proof::TYP,
+        ProofError::KeyAttestationNotAString => "a string",
+        ProofError::ClaimMissing { name } => name,
+        ProofError::Freshness(_) => "an iat close to now",
+        ProofError::IssuerNotAllowed { .. } => "no iss",
+        ProofError::NonceMalformed { .. } => "the c_nonce as a string",
+    }
+}

@@ -1,0 +1,127 @@
+//! From a submission and a holder key to a signed credential.
+
+use std::sync::Arc;
+
+use chancery_formats::ClaimPath;
+use chancery_formats::sd_jwt::{Content, KeyReference, Prepared};
+use chancery_model::{
+    Credential, CredentialId, Definition, Entry, Exchange, Format, Grant, Organisation, Submission, Timestamp,
+    TrustAnchor,
+};
+use chancery_protocol::proof::KeyProof;
+use serde_json::{Map, Value};
+
+use super::Rejection;
+use super::validity::{Validity, validity};
+use crate::keyring::{Keyring, ReadyKey};
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+/// Everything that the credentials of one request share.
+pub(super) struct Signing<'c> {
+    context: &'c Context,
+    organisation: &'c Organisation,
+    entry: &'c Entry,
+    now: Timestamp,
+    key: ReadyKey,
+    key_reference: KeyReference,
+    validity: Validity,
+}
+
+impl<'c> Signing<'c> {
+    /// Finds the key and fixes the times.
+    pub(super) async fn prepare(
+        context: &'c Context,
+        organisation: &'c Organisation,
+        now: Timestamp,
+        definition: &Definition,
+        entry: &'c Entry,
+    ) -> Result<Self, Failure<Rejection>> {
+        let keyring: Arc<Keyring> = context.keyring(organisation).await?;
+        let kid = &definition.content.kid;
+        let key = keyring.signing(kid).cloned().ok_or_else(|| {
+            Failure::Internal(anyhow::anyhow!("organisation {} has no active signing key {kid:?}", organisation.slug))
+        })?;
+        let chain = key.signer.certificate_chain();
+        let key_reference = match definition.content.trust_anchor {
+            TrustAnchor::X509 if !chain.is_empty() => KeyReference::X5c,
+            TrustAnchor::X509 | TrustAnchor::DidKey => KeyReference::Kid,
+        };
+        let certificate_end = match key_reference {
+            KeyReference::X5c => chain.leaf_not_after(),
+            KeyReference::Kid => None,
+        };
+        let rounding = organisation.policy.time_rounding;
+        let validity =
+            validity(now.seconds(), entry.expiration_in_days, rounding, certificate_end).ok_or_else(|| {
+                Failure::Internal(anyhow::anyhow!("the certificate of signing key {} has ended", key.kid))
+            })?;
+        Ok(Self { context, organisation, entry, now, key, key_reference, validity })
+    }
+
+    /// Signs one credential, outside any transaction. Answers what is stored of it, and what the wallet gets.
+    pub(super) async fn sign(
+        &self,
+        exchange: &Exchange,
+        grant: &Grant,
+        submission: Submission,
+        proof: KeyProof,
+    ) -> Result<(Credential, String), Failure<Rejection>> {
+        let Self { context, organisation, entry, .. } = self;
+        let content = Content {
+            vct: entry.vct.clone(),
+            issuer: Some(organisation.issuer.as_str().to_owned()),
+            claims: complete(entry, submission.claims)?,
+            disclosable: disclosable(entry),
+            holder_key: Some(proof.key.clone()),
+            issued_at: Some(self.validity.issued_at),
+            not_before: Some(self.validity.issued_at),
+            expires_at: Some(self.validity.expires_at),
+            status: None,
+            decoys: organisation.policy.decoys,
+        };
+        let prepared = match entry.format {
+            Format::DcSdJwt => Prepared::new(content, &mut |bytes| context.env().fill(bytes)),
+        };
+        let prepared = prepared.map_err(|error| Failure::Internal(error.into()))?;
+        let issued = prepared.sign(&self.key.signer, self.key_reference).await?;
+        let id = CredentialId::from(context.env().uuid(self.now));
+        let sealed = context.seal_bytes(organisation, Place::CredentialToken, id.as_uuid(), issued.compact.as_bytes())?;
+        let credential = Credential {
+            id,
+            exchange_id: exchange.id,
+            grant_id: grant.id,
+            entry: entry.id,
+            format: entry.format,
+            holder_key: proof.key,
+            signing_key_id: self.key.id,
+            proof: decoded(proof.header, proof.claims),
+            sealed_token: sealed,
+            issued_at: self.now,
+            expires_at: Timestamp::from_seconds(self.validity.expires_at),
+        };
+        Ok((credential, issued.compact))
+    }
+}
+
+/// The claims, once more against the definition: whatever reached the database, nothing incomplete is signed.
+fn complete(entry: &Entry, claims: Map<String, Value>) -> Result<Map<String, Value>, Failure<Rejection>> {
+    let claims = Value::Object(claims);
+    let missing = |path: &ClaimPath| path.select(&claims).is_empty();
+    if let Some(claim) = entry.claims.iter().find(|claim| claim.mandatory && missing(&claim.path)) {
+        let pointer = claim.path.pointer();
+        return Err(Failure::Internal(anyhow::anyhow!("the stored claims lack the mandatory claim {pointer}")));
+    }
+    match claims {
+        Value::Object(claims) => Ok(claims),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(Map::new()),
+    }
+}
+
+fn disclosable(entry: &Entry) -> Vec<ClaimPath> {
+    entry.claims.iter().filter(|claim| claim.limit_disclosure).map(|claim| claim.path.clone()).collect()
+}
+
+fn decoded(header: Map<String, Value>, claims: Map<String, Value>) -> Map<String, Value> {
+    Map::from_iter([("header".to_owned(), Value::Object(header)), ("claims".to_owned(), Value::Object(claims))])
+}

@@ -1,0 +1,214 @@
+//! What the documents say.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chancery_formats::type_metadata;
+use chancery_model::{ClaimDescription, Definition, Display, Entry, Format, Organisation};
+use chancery_protocol::authorization_details;
+use chancery_protocol::metadata::{
+    self, AuthorizationServerMetadata, CredentialConfiguration, CredentialDisplay, CredentialMetadata, CredentialType,
+    HolderBinding, IssuerDisplay, IssuerMetadata, JwksDocument, JwtVcIssuerMetadata, KeyAttestationsRequired,
+    ProofType, PublishedKey, SigningAlgorithm,
+};
+use chancery_protocol::token::PRE_AUTHORIZED_CODE_GRANT;
+
+use super::{Document, Published};
+use crate::keyring::Keyring;
+use crate::{Context, Failure};
+
+/// Language of displays that name none, where a document needs one.
+const DEFAULT_LOCALE: &str = "en";
+
+pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -> Result<Published, Failure<R>> {
+    let definitions = context.store().read(organisation).await?.all_definitions().await?;
+    let keyring = context.keyring(organisation).await?;
+    let configurations = configurations(organisation, &definitions, &keyring);
+    let jwks = jwks(&keyring);
+    Ok(Published {
+        configurations: configurations.keys().cloned().collect(),
+        types: types(organisation, &definitions)?,
+        credential_issuer: Document::of(&credential_issuer(organisation, configurations))?,
+        authorization_server: Document::of(&authorization_server(organisation))?,
+        jwks: Document::of(&jwks)?,
+        jwt_vc_issuer: Document::of(&JwtVcIssuerMetadata { issuer: organisation.issuer.clone(), jwks })?,
+    })
+}
+
+fn credential_issuer(
+    organisation: &Organisation,
+    configurations: BTreeMap<String, CredentialConfiguration>,
+) -> IssuerMetadata {
+    let issuer = &organisation.issuer;
+    IssuerMetadata {
+        credential_issuer: issuer.clone(),
+        authorization_servers: Vec::new(),
+        credential_endpoint: issuer.endpoint("credential"),
+        nonce_endpoint: Some(issuer.endpoint("nonce")),
+        deferred_credential_endpoint: None,
+        notification_endpoint: None,
+        batch_credential_issuance: None,
+        display: vec![IssuerDisplay { name: Some(organisation.name.clone()), locale: None, logo: None }],
+        credential_configurations_supported: configurations,
+    }
+}
+
+fn authorization_server(organisation: &Organisation) -> AuthorizationServerMetadata {
+    let issuer = &organisation.issuer;
+    AuthorizationServerMetadata {
+        issuer: issuer.clone(),
+        authorization_endpoint: None,
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: None,
+        token_endpoint: issuer.endpoint("token"),
+        jwks_uri: Some(issuer.endpoint("jwks")),
+        scopes_supported: Vec::new(),
+        response_types_supported: Vec::new(),
+        grant_types_supported: vec![PRE_AUTHORIZED_CODE_GRANT.to_owned()],
+        token_endpoint_auth_methods_supported: vec!["none".to_owned()],
+        code_challenge_methods_supported: Vec::new(),
+        authorization_details_types_supported: vec![authorization_details::TYPE.to_owned()],
+        dpop_signing_alg_values_supported: organisation.policy.proof_algorithms.clone(),
+        authorization_response_iss_parameter_supported: None,
+        anonymous_access_supported: organisation.policy.anonymous_access,
+    }
+}
+
+fn jwks(keyring: &Keyring) -> JwksDocument {
+    let published = keyring.published().map(|key| PublishedKey {
+        kid: key.kid.clone(),
+        key: key.public_jwk.clone(),
+        x5c: key.signer.certificate_chain().to_x5c(),
+    });
+    JwksDocument { keys: published.collect() }
+}
+
+fn configurations(
+    organisation: &Organisation,
+    definitions: &[Definition],
+    keyring: &Keyring,
+) -> BTreeMap<String, CredentialConfiguration> {
+    let entries = definitions.iter().flat_map(|definition| definition.content.entries.iter().map(move |entry| (definition, entry)));
+    entries
+        .map(|(definition, entry)| {
+            let algorithm = keyring.signing(&definition.content.kid).map(|key| key.signer.algorithm());
+            let configuration = CredentialConfiguration {
+                credential_type: match entry.format {
+                    Format::DcSdJwt => CredentialType::SdJwtVc { vct: entry.vct.clone() },
+                },
+                scope: Some(entry.scope.clone()).filter(|scope| !scope.is_empty()),
+                credential_signing_alg_values_supported: algorithm.map(SigningAlgorithm::Jose).into_iter().collect(),
+                holder_binding: Some(holder_binding(organisation, entry)),
+                credential_metadata: Some(credential_metadata(definition, entry)),
+            };
+            (entry.configuration_id.clone(), configuration)
+        })
+        .collect()
+}
+
+/// Exactly what the credential endpoint enforces.
+fn holder_binding(organisation: &Organisation, entry: &Entry) -> HolderBinding {
+    let policy = &organisation.policy;
+    let methods = if entry.binding_methods.is_empty() { &policy.binding_methods } else { &entry.binding_methods };
+    let jwt = ProofType {
+        algorithms: policy.proof_algorithms.clone(),
+        key_attestations_required: entry.require_key_attestation.then(KeyAttestationsRequired::default),
+    };
+    HolderBinding { methods: methods.clone(), proof_types: BTreeMap::from([("jwt".to_owned(), jwt)]) }
+}
+
+fn display<'d>(definition: &'d Definition, entry: &'d Entry) -> Option<&'d Display> {
+    entry.display.as_ref().or(definition.content.display.as_ref())
+}
+
+fn credential_metadata(definition: &Definition, entry: &Entry) -> CredentialMetadata {
+    let shown = display(definition, entry).map(|display| CredentialDisplay {
+        name: display.name.clone(),
+        locale: display.locale.clone(),
+        logo: display.logo.as_ref().map(|logo| metadata::Logo { uri: logo.uri.clone(), alt_text: logo.alt_text.clone() }),
+        description: display.description.clone(),
+        background_color: display.background_color.clone(),
+        background_image: display.background_image.as_ref().map(|image| metadata::Image { uri: image.uri.clone() }),
+        text_color: display.text_color.clone(),
+    });
+    let claims = entry.claims.iter().map(|claim| metadata::ClaimDescription {
+        path: claim.path.clone(),
+        mandatory: claim.mandatory,
+        display: claim
+            .display
+            .iter()
+            .map(|named| metadata::ClaimDisplay { name: Some(named.name.clone()), locale: named.locale.clone() })
+            .collect(),
+    });
+    CredentialMetadata { display: shown.into_iter().collect(), claims: claims.collect() }
+}
+
+/// Type metadata of the types whose `vct` is an URL below the issuer identifier. When definitions share a type, the first
+/// of them describes it.
+fn types<R>(
+    organisation: &Organisation,
+    definitions: &[Definition],
+) -> Result<HashMap<String, Document>, Failure<R>> {
+    let prefix = format!("{}/", organisation.issuer);
+    let mut types = HashMap::new();
+    for definition in definitions {
+        for entry in definition.content.entries.iter().filter(|entry| entry.vct.starts_with(&prefix)) {
+            if !types.contains_key(&entry.vct) {
+                types.insert(entry.vct.clone(), Document::of(&type_metadata(definition, entry))?);
+            }
+        }
+    }
+    Ok(types)
+}
+
+fn type_metadata(definition: &Definition, entry: &Entry) -> type_metadata::Document {
+    let shown = display(definition, entry).map(|display| {
+        let image = |image: &chancery_model::Image| type_metadata::Image {
+            uri: image.uri.clone(),
+            integrity: None,
+            alt_text: image.alt_text.clone(),
+        };
+        type_metadata::Display {
+            locale: locale(display.locale.as_deref()),
+            name: display.name.clone(),
+            description: display.description.clone(),
+            rendering: Some(type_metadata::Rendering {
+                simple: type_metadata::SimpleRendering {
+                    logo: display.logo.as_ref().map(image),
+                    background_image: display.background_image.as_ref().map(image),
+                    background_color: display.background_color.clone(),
+                    text_color: display.text_color.clone(),
+                },
+            }),
+        }
+    });
+    type_metadata::Document {
+        vct: entry.vct.clone(),
+        name: Some(definition.content.label.clone()),
+        description: None,
+        display: shown.into_iter().collect(),
+        claims: entry.claims.iter().map(type_claim).collect(),
+    }
+}
+
+fn type_claim(claim: &ClaimDescription) -> type_metadata::Claim {
+    let display = claim.display.iter().map(|named| type_metadata::ClaimDisplay {
+        locale: locale(named.locale.as_deref()),
+        label: named.name.clone(),
+        description: None,
+    });
+    type_metadata::Claim {
+        path: claim.path.clone(),
+        display: display.collect(),
+        mandatory: claim.mandatory,
+        sd: if claim.limit_disclosure {
+            type_metadata::SelectiveDisclosure::Always
+        } else {
+            type_metadata::SelectiveDisclosure::Never
+        },
+        svg_id: None,
+    }
+}
+
+fn locale(tag: Option<&str>) -> type_metadata::Locale {
+    type_metadata::Locale(tag.unwrap_or(DEFAULT_LOCALE).to_owned())
+}

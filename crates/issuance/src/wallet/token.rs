@@ -1,0 +1,249 @@
+//! The token endpoint (OpenID4VCI §6): a pre-authorized code becomes an access token.
+
+mod checks;
+mod rejection;
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_model::{
+    Definition, Exchange, Grant, GrantId, GrantKind, GrantedCredential, Organisation, SecretHash, Timestamp,
+};
+use chancery_protocol::authorization_details::AuthorizationDetail;
+use chancery_protocol::form::Form;
+use chancery_protocol::token::{TokenRequest, TokenResponse, TokenType};
+use chancery_storage::StoreError;
+use serde_json::json;
+
+pub use rejection::{ErrorCode, Rejection};
+
+use super::trail::Trail;
+use super::{Header, Notes, Refusal, definition_of, redaction};
+use crate::{Context, Failure};
+
+const ENDPOINT: &str = "/token";
+
+/// A token request as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// The form.
+    pub body: &'r [u8],
+    /// The `Authorization` header; clients cannot authenticate here.
+    pub authorization: Header<'r>,
+    /// The `DPoP` header.
+    pub dpop: Header<'r>,
+    /// Headers for the transcript.
+    pub notes: Notes<'r>,
+}
+
+/// Exchanges the code of an offer for an access token. The code is used up by exactly one request that succeeds; a
+/// refused request leaves it as it was, except that wrong transaction codes are counted.
+///
+/// # Errors
+/// [`Rejection`] lists what a wallet can do wrong.
+pub async fn exchange(
+    context: &Context,
+    organisation: &Organisation,
+    request: Request<'_>,
+) -> Result<TokenResponse, Failure<Refusal<Rejection>>> {
+    let now = context.env().now();
+    let mut trail = Trail::at(ENDPOINT, now);
+    match redeem(context, organisation, now, &request, &mut trail).await {
+        Ok(answer) => Ok(answer),
+        Err(failure) => Err(context.conclude(organisation, trail, failure).await),
+    }
+}
+
+async fn redeem(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    request: &Request<'_>,
+    trail: &mut Trail,
+) -> Result<TokenResponse, Failure<Rejection>> {
+    let form = read_form(request).map_err(Failure::Rejected)?;
+    let found = match form.get("pre-authorized_code") {
+        Some(code) => find(context, organisation, code).await?,
+        None => None,
+    };
+    if let Some((exchange, definition)) = &found {
+        trail.belongs_to(exchange.id);
+        trail.recording.info(
+            "token.request_received",
+            json!({
+                "form_body": redaction::token_form(&form),
+                "headers": redaction::headers(&request.notes, request.authorization, request.dpop),
+                "require_wallet_attestation": definition.content.enforce_wua,
+            }),
+        );
+    }
+    let asked = TokenRequest::parse(&form).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;
+    let TokenRequest::PreAuthorizedCode { tx_code, client_id, authorization_details, resource, .. } = asked;
+    let Some((exchange, definition)) = found else {
+        // A used or expired code costs a transcript row; an unknown one takes as long (SEC-19).
+        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
+        return Err(Failure::Rejected(Rejection::CodeUnknown));
+    };
+    trail.recording.info(
+        "token.params",
+        json!({
+            "grant_type": "pre-authorized_code",
+            "client_id": client_id,
+            "dpop_present": !matches!(request.dpop, Header::Absent),
+            "tx_code_present": tx_code.is_some(),
+            "authorization_details_present": authorization_details.is_some(),
+        }),
+    );
+    checks::code(&exchange, organisation, now)
+        .and_then(|()| checks::client(organisation, &definition, client_id.as_deref()))
+        .and_then(|()| checks::resource(organisation, &resource))
+        .and_then(|()| {
+            checks::details(organisation, &definition, &exchange, authorization_details.as_deref().unwrap_or_default())
+        })
+        .map_err(Failure::Rejected)?;
+    let proof = checks::dpop(context, organisation, now, request.dpop).await?;
+    if let Some(proof) = &proof {
+        trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));
+    }
+    checks::transaction_code(context, organisation, now, &exchange, tx_code.as_deref()).await?;
+
+    let access_token = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
+    let lifetime = organisation.policy.access_token_lifetime_for(proof.is_some());
+    let grant = Grant {
+        id: GrantId::from(context.env().uuid(now)),
+        exchange_id: exchange.id,
+        client_id,
+        dpop_thumbprint: proof.map(|proof| proof.thumbprint),
+        credentials: granted(context, &definition, &exchange, authorization_details.as_deref()),
+        by_identifier: authorization_details.is_some(),
+        access_token_hash: SecretHash::of(&access_token),
+        access_token_expires_at: now.plus_seconds(lifetime),
+        created_at: now,
+    };
+    let answer = answer(&grant, access_token, lifetime, authorization_details);
+    record(&exchange, &grant, &answer, trail);
+    spend(context, organisation, now, &exchange, &grant, trail).await?;
+    Ok(answer)
+}
+
+fn read_form(request: &Request<'_>) -> Result<Form, Rejection> {
+    if !matches!(request.authorization, Header::Absent) {
+        return Err(Rejection::ClientAuthentication);
+    }
+    if !request.notes.has_media_type("application/x-www-form-urlencoded") {
+        return Err(Rejection::MediaType);
+    }
+    Form::parse(request.body).map_err(Rejection::Form)
+}
+
+/// The exchange whose offer has this code. `issuer_state` values are kept in the same column and are no codes.
+async fn find(
+    context: &Context,
+    organisation: &Organisation,
+    code: &str,
+) -> Result<Option<(Exchange, Arc<Definition>)>, Failure<Rejection>> {
+    let read = context.store().read(organisation).await?;
+    let found = read.exchange_by_code(&SecretHash::of(code)).await?;
+    match found.filter(|exchange| exchange.grant_kind == GrantKind::PreAuthorizedCode) {
+        Some(exchange) => {
+            let definition = definition_of(&read, &exchange).await?;
+            Ok(Some((exchange, definition)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// What the token covers: the configurations on offer, or those of them that were asked for (TOK-6, TOK-8).
+fn granted(
+    context: &Context,
+    definition: &Definition,
+    exchange: &Exchange,
+    details: Option<&[AuthorizationDetail]>,
+) -> Vec<GrantedCredential> {
+    let wanted = |configuration: &str| {
+        details.is_none_or(|details| details.iter().any(|detail| detail.credential_configuration_id == configuration))
+    };
+    let offered = exchange.entries.iter().filter_map(|id| definition.entry(*id));
+    offered
+        .filter(|entry| wanted(&entry.configuration_id))
+        .map(|entry| GrantedCredential {
+            entry: entry.id,
+            configuration_id: entry.configuration_id.clone(),
+            identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
+        })
+        .collect()
+}
+
+fn answer(
+    grant: &Grant,
+    access_token: String,
+    lifetime: u32,
+    details: Option<Vec<AuthorizationDetail>>,
+) -> TokenResponse {
+    // Each detail comes back with the identifier of its one dataset (TOK-7).
+    let authorization_details = details.map(|mut details| {
+        for detail in &mut details {
+            let same = |granted: &&GrantedCredential| granted.configuration_id == detail.credential_configuration_id;
+            let identifier = grant.credentials.iter().find(same).map(|granted| granted.identifier.clone());
+            detail.credential_identifiers = identifier.into_iter().collect();
+        }
+        details
+    });
+    TokenResponse {
+        access_token,
+        token_type: if grant.dpop_thumbprint.is_some() { TokenType::Dpop } else { TokenType::Bearer },
+        expires_in: u64::from(lifetime),
+        refresh_token: None,
+        scope: None,
+        authorization_details,
+    }
+}
+
+fn record(exchange: &Exchange, grant: &Grant, answer: &TokenResponse, trail: &mut Trail) {
+    let configurations: Vec<&str> =
+        grant.credentials.iter().map(|granted| granted.configuration_id.as_str()).collect();
+    trail.recording.debug(
+        "token.context",
+        json!({
+            "auth_details": answer.authorization_details,
+            "claims_data_present": exchange.sealed_submissions.is_some(),
+            "credential_configuration_ids": configurations,
+        }),
+    );
+    trail.recording.info(
+        "token.issued",
+        json!({
+            "token_type": answer.token_type,
+            "expires_in": answer.expires_in,
+            "dpop_bound": grant.dpop_thumbprint.is_some(),
+            "credential_configuration_ids": configurations,
+        }),
+    );
+    trail.recording.event("token_exchanged", json!({ "grant_type": "pre-authorized_code" }));
+}
+
+/// Uses the code up and keeps the grant, in one unit of work. Of parallel requests with one code, one gets here first.
+async fn spend(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    exchange: &Exchange,
+    grant: &Grant,
+    trail: &mut Trail,
+) -> Result<(), Failure<Rejection>> {
+    let part = trail.finish(context, exchange.id);
+    let attempts = organisation.policy.transaction_code_attempts;
+    let spent = context
+        .store()
+        .write(organisation, async |tx| -> Result<bool, StoreError> {
+            let spent = tx.spend_code(exchange.id, grant.client_id.as_deref(), attempts, now).await?;
+            if spent {
+                tx.add_grant(grant).await?;
+                tx.add_transcript_part(&part).await?;
+            }
+            Ok(spent)
+        })
+        .await?;
+    if spent { Ok(()) } else { Err(Failure::Rejected(Rejection::CodeUsed)) }
+}

@@ -1,0 +1,101 @@
+//! What a wallet's request leaves in the transcript, whether it succeeds or is refused.
+
+use chancery_model::{ExchangeId, Organisation, Timestamp, TranscriptPart};
+use chancery_protocol::Explanation;
+use serde_json::{Value, json};
+
+use super::Refusal;
+use crate::recording::{Recording, support_code};
+use crate::{Context, Failure};
+
+/// The transcript part of one request, in the making. It can be written as soon as the exchange is known.
+pub(super) struct Trail {
+    pub(super) recording: Recording,
+    endpoint: &'static str,
+    exchange: Option<ExchangeId>,
+    now: Timestamp,
+}
+
+impl Trail {
+    /// Begins at `endpoint`, a path suffix such as `/token`.
+    pub(super) fn at(endpoint: &'static str, now: Timestamp) -> Self {
+        Self { recording: Recording::at(endpoint), endpoint, exchange: None, now }
+    }
+
+    /// From here on the exchange is known.
+    pub(super) fn belongs_to(&mut self, exchange: ExchangeId) {
+        self.exchange = Some(exchange);
+    }
+
+    /// The finished part of a request that succeeded. What is left behind can still account for a refusal.
+    pub(super) fn finish(&mut self, context: &Context, exchange: ExchangeId) -> TranscriptPart {
+        let empty = Recording::at(self.endpoint);
+        std::mem::replace(&mut self.recording, empty).into_part(context.env(), self.now, exchange, None)
+    }
+}
+
+/// A rejection that can be accounted for. Implemented by the closed list of each use case.
+pub(super) trait Accountable {
+    /// What the transcript says about it.
+    fn account(&self) -> Account;
+}
+
+/// What the transcript says about a rejection.
+pub(super) struct Account {
+    /// Key from `docs/transcript.md`, such as `token.code_expired`.
+    pub(super) message: &'static str,
+    pub(super) explanation: Explanation,
+    /// Further members of the record.
+    pub(super) data: Value,
+    /// The event, when people should see the refusal.
+    pub(super) event: Option<Setback>,
+}
+
+/// A refusal as an event.
+pub(super) struct Setback {
+    /// Such as `credential_failed`.
+    pub(super) kind: &'static str,
+    /// Error code of the protocol.
+    pub(super) error: &'static str,
+    /// Our name for the cause.
+    pub(super) code: &'static str,
+}
+
+impl Context {
+    /// Writes down why a request was refused and hands the refusal on with its support code. Failures of ours pass
+    /// through: their cause is for the log, not for the transcript.
+    pub(super) async fn conclude<R: Accountable>(
+        &self,
+        organisation: &Organisation,
+        trail: Trail,
+        failure: Failure<R>,
+    ) -> Failure<Refusal<R>> {
+        let rejection = match failure {
+            Failure::Rejected(rejection) => rejection,
+            Failure::Unavailable(cause) => return Failure::Unavailable(cause),
+            Failure::Internal(cause) => return Failure::Internal(cause),
+        };
+        let Account { message, explanation, data, event } = rejection.account();
+        let Trail { mut recording, exchange, now, .. } = trail;
+        let Some(exchange) = exchange else {
+            tracing::debug!(message, reason = explanation.reason, "refused a request of no known exchange");
+            return Failure::Rejected(Refusal { rejection, support_code: None });
+        };
+        recording.error(message, &explanation, data);
+        if let Some(Setback { kind, error, code }) = event {
+            recording.event(kind, json!({ "error": error, "code": code, "spec_ref": explanation.spec_ref }));
+        }
+        let code = support_code(self.env());
+        let part = recording.into_part(self.env(), now, exchange, Some(code.clone()));
+        let written = self.store().write_relaxed(organisation, async |tx| tx.add_transcript_part(&part).await).await;
+        let support_code = match written {
+            Ok(()) => Some(code),
+            // The wallet gets its answer in any case; a code that leads nowhere would only mislead.
+            Err(error) => {
+                tracing::warn!(%error, message, "a refusal could not be written to the transcript");
+                None
+            }
+        };
+        Failure::Rejected(Refusal { rejection, support_code })
+    }
+}

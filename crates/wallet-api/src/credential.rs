@@ -1,0 +1,153 @@
+//! The credential endpoint (OpenID4VCI §8).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chancery_issuance::wallet::access::{self, Scheme};
+use chancery_issuance::wallet::credential::{self, ErrorCode, Rejection};
+use chancery_issuance::{Context, wallet};
+use chancery_model::{AccessTokenBinding, Organisation};
+
+use crate::envelope::Envelope;
+use crate::{request, schema};
+
+/// Collect a credential
+///
+/// The access token goes in the `Authorization` header, nowhere else. The same token may be used again, with a fresh nonce
+/// in the key proof.
+///
+/// ```sh
+/// curl -X POST "$ISSUER/credential" -H "Authorization: DPoP $TOKEN" -H "DPoP: $DPOP_PROOF" \
+///   -H 'Content-Type: application/json' \
+///   -d '{"credential_configuration_id":"StaffBadge","proofs":{"jwt":["'"$KEY_PROOF"'"]}}'
+/// ```
+#[utoipa::path(
+    post,
+    path = "/credential",
+    tag = "Issuance",
+    security(("dpop" = []), ("bearer" = [])),
+    params(("DPoP" = Option<String>, Header, description = "DPoP proof (RFC 9449 §4.2) with `ath`; required with a DPoP-bound token")),
+    request_body(content = schema::CredentialRequest, description = "Which credential, and a proof of the key it shall be bound to",
+        example = json!({"credential_configuration_id": "StaffBadge", "proofs": {"jwt": ["eyJ0eXAiOiJvcGVuaWQ0dmNpLXByb29mK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7fX0.e30.c2ln"]}})),
+    responses(
+        (status = 200, description = "The credential", body = schema::CredentialResponse,
+            example = json!({"credentials": [{"credential": "eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiIifQ.c2ln~WyJzIiwibiIsInYiXQ~"}]}),
+            headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`"))),
+        (status = 400, description = "Refused (OpenID4VCI §8.3.1.2)", body = schema::Error,
+            examples(
+                ("invalid_credential_request" = (summary = "Malformed, or in the shape of an older draft",
+                    value = json!({"error": "invalid_credential_request", "error_description": "name exactly one of credential_identifier and credential_configuration_id (support code K7QF-2M9X)"}))),
+                ("unknown_credential_configuration" = (summary = "No such configuration",
+                    value = json!({"error": "unknown_credential_configuration", "error_description": "there is no such credential configuration (support code K7QF-2M9X)"}))),
+                ("unknown_credential_identifier" = (summary = "Not an identifier of the token response",
+                    value = json!({"error": "unknown_credential_identifier", "error_description": "the credential_identifier is none of the token response (support code K7QF-2M9X)"}))),
+                ("invalid_proof" = (summary = "A key proof is missing or wrong, or lacks a nonce or a key attestation",
+                    value = json!({"error": "invalid_proof", "error_description": "the key proof is not valid (support code K7QF-2M9X)"}))),
+                ("invalid_nonce" = (summary = "Fetch a fresh nonce and repeat",
+                    value = json!({"error": "invalid_nonce", "error_description": "fetch a fresh nonce and repeat the request (support code K7QF-2M9X)"}))),
+                ("invalid_encryption_parameters" = (summary = "Encryption is not offered",
+                    value = json!({"error": "invalid_encryption_parameters", "error_description": "encryption is not supported (support code K7QF-2M9X)"}))),
+                ("credential_request_denied" = (summary = "Final: the organisation withdrew the credential",
+                    value = json!({"error": "credential_request_denied", "error_description": "the organisation denied the credential (support code K7QF-2M9X)"}))),
+                ("invalid_request" = (summary = "The access token was sent in the URL, or twice (RFC 6750 §2)",
+                    value = json!({"error": "invalid_request", "error_description": "send the access token once, in the Authorization header"})))
+            )),
+        (status = 401, description = "No valid access token or DPoP proof (RFC 6750 §3, RFC 9449 §7.1); without any token the body is empty", body = schema::Error,
+            examples(
+                ("invalid_token" = (summary = "Unknown or expired token, or sent with the wrong scheme",
+                    value = json!({"error": "invalid_token", "error_description": "the access token is not valid"}))),
+                ("invalid_dpop_proof" = (summary = "Bad, replayed or missing proof",
+                    value = json!({"error": "invalid_dpop_proof", "error_description": "the DPoP proof is not valid (support code K7QF-2M9X)"}))),
+                ("use_dpop_nonce" = (summary = "The proof must carry the nonce of the `DPoP-Nonce` header",
+                    value = json!({"error": "use_dpop_nonce", "error_description": "repeat the request with the nonce of the DPoP-Nonce header (support code K7QF-2M9X)"})))
+            ),
+            headers(("WWW-Authenticate" = String, description = "For example `DPoP error=\"invalid_token\", algs=\"ES256 EdDSA\"`"))),
+        (status = 403, description = "The token does not cover this configuration", body = schema::Error,
+            example = json!({"error": "insufficient_scope", "error_description": "the access token does not cover this credential configuration (support code K7QF-2M9X)"}),
+            headers(("WWW-Authenticate" = String, description = "`DPoP error=\"insufficient_scope\"`"))),
+        schema::NotFound, schema::MethodNotAllowed, schema::TooLarge, schema::Failed,
+    )
+)]
+pub(crate) async fn post(
+    State(context): State<Context>,
+    Extension(organisation): Extension<Arc<Organisation>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match request::body(body, "invalid_credential_request") {
+        Ok(body) => body,
+        Err(envelope) => return envelope.into_response(),
+    };
+    let request = credential::Request {
+        access: access::Presented {
+            authorization: request::authorization(&headers),
+            dpop: request::dpop(&headers),
+            token_in_query: query.is_some_and(|query| query.contains("access_token=")),
+        },
+        body: &body,
+        notes: request::notes(&headers),
+    };
+    match wallet::credential::issue(&context, &organisation, request).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(failure) => Envelope::of(failure, |refusal| {
+            refused(&organisation, &refusal.rejection).support(refusal.support_code)
+        })
+        .into_response(),
+    }
+}
+
+fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
+    let code = rejection.error();
+    let answer = |status| Envelope::new(status, code.name(), rejection.description());
+    match code {
+        ErrorCode::Access(error) => challenged(organisation, error, rejection.description()),
+        ErrorCode::InvalidCredentialRequest
+        | ErrorCode::UnknownCredentialConfiguration
+        | ErrorCode::UnknownCredentialIdentifier
+        | ErrorCode::InvalidProof
+        | ErrorCode::InvalidNonce
+        | ErrorCode::InvalidEncryptionParameters
+        | ErrorCode::CredentialRequestDenied => answer(StatusCode::BAD_REQUEST),
+        ErrorCode::NotYet { seconds } => answer(StatusCode::SERVICE_UNAVAILABLE).retry_after(seconds),
+    }
+}
+
+/// An answer with the challenges of RFC 6750 §3 and RFC 9449 §7.1.
+fn challenged(organisation: &Organisation, error: access::ErrorCode, description: &'static str) -> Envelope {
+    use access::ErrorCode as Code;
+
+    let algorithms: Vec<&str> = organisation.policy.proof_algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    let algorithms = algorithms.join(" ");
+    match error {
+        // No error code when no token came (RFC 6750 §3.1).
+        Code::Missing => {
+            let envelope = Envelope::empty(StatusCode::UNAUTHORIZED).challenge(format!("DPoP algs=\"{algorithms}\""));
+            match organisation.policy.access_token_binding {
+                AccessTokenBinding::DpopOrBearer => envelope.challenge("Bearer".to_owned()),
+                AccessTokenBinding::DpopRequired => envelope,
+            }
+        }
+        Code::InvalidRequest => Envelope::new(StatusCode::BAD_REQUEST, error.name(), description),
+        Code::InvalidToken(scheme) => Envelope::new(StatusCode::UNAUTHORIZED, error.name(), description)
+            .challenge(challenge(scheme, error.name(), &algorithms)),
+        Code::InvalidDpopProof | Code::UseDpopNonce => {
+            Envelope::new(StatusCode::UNAUTHORIZED, error.name(), description)
+                .challenge(challenge(Scheme::Dpop, error.name(), &algorithms))
+        }
+        Code::InsufficientScope(scheme) => Envelope::new(StatusCode::FORBIDDEN, error.name(), description)
+            .challenge(challenge(scheme, error.name(), &algorithms)),
+    }
+}
+
+fn challenge(scheme: Scheme, error: &str, algorithms: &str) -> String {
+    match scheme {
+        Scheme::Dpop => format!("DPoP error=\"{error}\", algs=\"{algorithms}\""),
+        Scheme::Bearer => format!("Bearer error=\"{error}\""),
+    }
+}

@@ -1,0 +1,31 @@
+//! Every path below an organisation, which stands at `/o/{slug}` and at its issuer identifier. `entry.rs` takes the
+//! organisation off the path before these routes are asked; well-known documents arrive here from both their forms.
+
+use axum::extract::DefaultBodyLimit;
+use chancery_issuance::Context;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::{credential, metadata, nonce, offer, token};
+
+/// Largest body of a credential request, in bytes. Its proofs may carry certificate chains.
+const CREDENTIAL_BODY: usize = 1024 * 1024;
+
+/// Largest body of any other request, in bytes.
+const BODY: usize = 64 * 1024;
+
+pub(crate) fn table() -> OpenApiRouter<Context> {
+    let small = OpenApiRouter::new()
+        .routes(routes!(metadata::credential_issuer))
+        .routes(routes!(metadata::authorization_server))
+        .routes(routes!(metadata::openid_configuration))
+        .routes(routes!(metadata::jwt_vc_issuer))
+        .routes(routes!(metadata::jwks))
+        .routes(routes!(metadata::type_metadata))
+        .routes(routes!(offer::get))
+        .routes(routes!(token::post))
+        .routes(routes!(nonce::post))
+        .layer(DefaultBodyLimit::max(BODY));
+    let large = OpenApiRouter::new().routes(routes!(credential::post)).layer(DefaultBodyLimit::max(CREDENTIAL_BODY));
+    small.merge(large)
+}

@@ -1,0 +1,146 @@
+//! Shapes of messages for the description. The messages themselves are written by `chancery_protocol`; a test in
+//! `document.rs` holds the two together.
+
+#![expect(dead_code, reason = "these types exist for their derived schemas")]
+
+use serde_json::Value;
+use utoipa::{IntoResponses, ToSchema};
+
+/// Error of OAuth 2.0 and OpenID4VCI (RFC 6749 §5.2, OpenID4VCI §8.3.1.2).
+#[derive(ToSchema)]
+pub(crate) struct Error {
+    /// Error code.
+    #[schema(example = "invalid_grant")]
+    error: String,
+    /// A sentence for the wallet's developer, ending in a support code when the exchange is known. With that code the
+    /// organisation finds the exact reason in the transcript.
+    #[schema(example = "the code is unknown, used or expired (support code K7QF-2M9X)")]
+    error_description: Option<String>,
+}
+
+/// Credential offer (OpenID4VCI §4.1.1).
+#[derive(ToSchema)]
+pub(crate) struct CredentialOffer {
+    /// Credential Issuer Identifier.
+    credential_issuer: String,
+    /// Keys of `credential_configurations_supported`.
+    credential_configuration_ids: Vec<String>,
+    /// Grants by their identifiers.
+    grants: Value,
+}
+
+/// Form of a token request (OpenID4VCI §6.1).
+#[derive(ToSchema)]
+pub(crate) struct TokenRequest {
+    /// `urn:ietf:params:oauth:grant-type:pre-authorized_code`.
+    grant_type: String,
+    /// The code of the offer.
+    #[schema(rename = "pre-authorized_code")]
+    pre_authorized_code: String,
+    /// The transaction code, exactly when the offer has `tx_code`.
+    tx_code: Option<String>,
+    /// Client identifier; optional when the metadata say `pre-authorized_grant_anonymous_access_supported`.
+    client_id: Option<String>,
+    /// JSON array of `openid_credential` objects; narrows the token to some of the offered configurations.
+    authorization_details: Option<String>,
+    /// Credential Issuer Identifier (RFC 8707).
+    resource: Option<String>,
+}
+
+/// Token response (OpenID4VCI §6.2).
+#[derive(ToSchema)]
+pub(crate) struct TokenResponse {
+    /// Access token for the credential endpoint.
+    access_token: String,
+    /// `DPoP` when the request carried a proof, else `Bearer`.
+    token_type: String,
+    /// Lifetime in seconds.
+    expires_in: u32,
+    /// Present exactly when the request carried it: the granted objects with their `credential_identifiers`.
+    authorization_details: Option<Vec<Value>>,
+}
+
+/// Nonce response (OpenID4VCI §7.2).
+#[derive(ToSchema)]
+pub(crate) struct Nonce {
+    /// For the `nonce` of key proofs; valid for one credential request.
+    c_nonce: String,
+}
+
+/// Credential request (OpenID4VCI §8.2).
+#[derive(ToSchema)]
+pub(crate) struct CredentialRequest {
+    /// From the token response; required when that had `authorization_details`, else forbidden.
+    credential_identifier: Option<String>,
+    /// Key of `credential_configurations_supported`; required when there is no `credential_identifier`.
+    credential_configuration_id: Option<String>,
+    /// One member named after the proof type, with an array of proofs.
+    proofs: Proofs,
+}
+
+/// Key proofs (OpenID4VCI Appendix F).
+#[derive(ToSchema)]
+pub(crate) struct Proofs {
+    /// JWTs with `typ` `openid4vci-proof+jwt`.
+    jwt: Vec<String>,
+}
+
+/// Credential response (OpenID4VCI §8.3).
+#[derive(ToSchema)]
+pub(crate) struct CredentialResponse {
+    /// One element for each key.
+    credentials: Vec<IssuedCredential>,
+}
+
+/// One credential of a response.
+#[derive(ToSchema)]
+pub(crate) struct IssuedCredential {
+    /// The credential in its format: for `dc+sd-jwt` an SD-JWT ending in `~`.
+    credential: String,
+}
+
+/// No organisation of that name, or nothing there.
+#[derive(IntoResponses)]
+#[response(
+    status = 404,
+    description = "No such organisation, or it is suspended, or nothing of that name",
+    example = json!({"error": "not_found", "error_description": "nothing is here"})
+)]
+pub(crate) struct NotFound(Error);
+
+/// Another method than the endpoint answers.
+#[derive(IntoResponses)]
+#[response(
+    status = 405,
+    description = "Method not allowed; `Allow` names the right ones",
+    example = json!({"error": "invalid_request", "error_description": "this endpoint does not answer that method"})
+)]
+pub(crate) struct MethodNotAllowed(Error);
+
+/// Too many bytes.
+#[derive(IntoResponses)]
+#[response(
+    status = 413,
+    description = "The body is larger than the endpoint reads",
+    example = json!({"error": "invalid_request", "error_description": "the body is larger than this endpoint reads"})
+)]
+pub(crate) struct TooLarge(Error);
+
+/// Not the wallet's doing.
+#[derive(IntoResponses)]
+pub(crate) enum Failed {
+    /// Ours.
+    #[response(
+        status = 500,
+        description = "The server failed; its log has the cause under `X-Request-Id`",
+        example = json!({"error": "server_error", "error_description": "the server failed to answer"})
+    )]
+    Internal(Error),
+    /// Passing.
+    #[response(
+        status = 503,
+        description = "Something the server depends on is away, or the claims are not there yet; `Retry-After` says when to try again. Nothing was used up",
+        example = json!({"error": "temporarily_unavailable", "error_description": "try again in a moment"})
+    )]
+    Unavailable(Error),
+}
