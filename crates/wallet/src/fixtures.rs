@@ -15,10 +15,8 @@ pub(crate) const NOW: i64 = 1_760_000_000;
 pub(crate) const IDENTIFIER: &str = "https://issuer.example/t/acme";
 
 pub(crate) fn object(value: Value) -> Object {
-    match value {
-        Value::Object(object) => object,
-        other => panic!("not an object: {other}"),
-    }
+    let Value::Object(object) = value else { panic!("not an object: {value}") };
+    object
 }
 
 /// The SHA-256 digest of an encoded disclosure.

@@ -16,10 +16,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
 
 /// Parses one JSON object, see [`parse`].
 pub(crate) fn parse_object(bytes: &[u8]) -> Result<Object, String> {
-    match parse(bytes)? {
-        Value::Object(object) => Ok(object),
-        other => Err(format!("JSON {}", kind(&other))),
+    let value = parse(bytes)?;
+    if let Value::Object(object) = value {
+        return Ok(object);
     }
+    Err(format!("JSON, but {}", kind(&value)))
 }
 
 /// The JSON type of a value, for error messages that must not repeat the value.

@@ -263,10 +263,11 @@ fn claims(reader: &Reader<'_>) -> Result<Vec<ClaimDescription>, WalletError> {
             .map(|element| match element {
                 Value::Null => Some(None),
                 Value::String(name) => Some(Some(PathElement::Name(name.clone()))),
-                other => {
-                    let index = usize::try_from(other.as_u64()?).ok()?;
+                Value::Number(number) => {
+                    let index = usize::try_from(number.as_u64()?).ok()?;
                     Some(Some(PathElement::Index(index)))
                 }
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
             })
             .collect();
         let Some(path) = path.filter(|path| !path.is_empty()) else {

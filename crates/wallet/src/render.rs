@@ -207,10 +207,7 @@ fn branch(out: &mut String, style: Style, value: &Value, path: &mut Vec<PathElem
 }
 
 fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let length = text.chars().count();
     if length <= LONGEST_VALUE {
         return printable(&text);

@@ -104,11 +104,11 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         return Vec::new();
     };
     let general = &extension.value.general_names;
-    general
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::URI(name) | GeneralName::DNSName(name) => Some((*name).to_owned()),
-            _ => None,
-        })
-        .collect()
+    let mut names = Vec::new();
+    for name in general {
+        if let GeneralName::URI(name) | GeneralName::DNSName(name) = name {
+            names.push((*name).to_owned());
+        }
+    }
+    names
 }

@@ -18,10 +18,8 @@ async fn refused(manner: Manner, options: Options) -> WalletError {
 }
 
 fn clause(error: &WalletError) -> (&'static str, Step) {
-    match error {
-        WalletError::Violation(violation) => (violation.clause, violation.step),
-        other => panic!("not a violation: {other}"),
-    }
+    let WalletError::Violation(violation) = error else { panic!("not a violation: {error}") };
+    (violation.clause, violation.step)
 }
 
 #[tokio::test]
@@ -32,7 +30,7 @@ async fn an_offer_becomes_a_verified_credential() {
     assert_eq!(credential.claims["address"]["country"], "SE");
     let key = accepted.holder_keys.first().unwrap();
     assert_eq!(credential.holder_thumbprint.as_deref(), Some(key.thumbprint()));
-    let expected = format!("https://issuer.example/.well-known/jwt-vc-issuer/t/acme");
+    let expected = "https://issuer.example/.well-known/jwt-vc-issuer/t/acme".to_owned();
     assert_eq!(credential.key_source, KeySource::IssuerMetadata { url: expected, kid: Some("k1".into()) });
     assert_eq!(accepted.notification_ids, ["n-1"]);
     assert!(accepted.dpop);
