@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::render::printable;
+
 /// Why the wallet stopped.
 #[derive(Debug, Error)]
 pub enum WalletError {
@@ -77,7 +79,12 @@ impl fmt::Display for Step {
 
 /// A rule that the other side broke.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{step}: {what} (expected {expected}, got {got}; {clause})")]
+#[error(
+    "{step}: {} (expected {}, got {}; {clause})",
+    printable(.what),
+    printable(.expected),
+    printable(.got)
+)]
 pub struct Violation {
     /// Where it happened.
     pub step: Step,
@@ -100,7 +107,13 @@ impl Violation {
         expected: impl Into<String>,
         got: impl Into<String>,
     ) -> Self {
-        Self { step, clause, what: what.into(), expected: expected.into(), got: got.into() }
+        Self {
+            step,
+            clause,
+            what: shortened(what.into()),
+            expected: shortened(expected.into()),
+            got: shortened(got.into()),
+        }
     }
 
     pub(crate) fn err<T>(
@@ -111,6 +124,15 @@ impl Violation {
         got: impl Into<String>,
     ) -> Result<T, WalletError> {
         Err(Self::new(step, clause, what, expected, got).into())
+    }
+}
+
+/// Text of strangers gets into these fields, and it may be long.
+fn shortened(text: String) -> String {
+    const LONGEST: usize = 400;
+    match text.char_indices().nth(LONGEST) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
     }
 }
 
@@ -143,11 +165,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} refused: HTTP {}", self.step, self.status)?;
         if let Some(error) = &self.error {
-            write!(f, ", {}", crate::render::printable(error))?;
+            write!(f, ", {}", printable(error))?;
         }
         if let Some(description) = &self.description {
-            write!(f, ": {}", crate::render::printable(description))?;
+            write!(f, ": {}", printable(description))?;
         }
-        write!(f, " (from {})", crate::render::printable(&self.url))
+        write!(f, " (from {})", printable(&self.url))
     }
 }

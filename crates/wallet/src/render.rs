@@ -85,7 +85,8 @@ impl VerifiedCredential {
         line(&mut out, style, "issuer", &printable(self.issuer.as_deref().unwrap_or("not named")));
         line(&mut out, style, "signature", &format!("{} {algorithm}, {key}", style.good("verified")));
         if let Some(thumbprint) = &self.holder_thumbprint {
-            line(&mut out, style, "holder key", &format!("{thumbprint} (this wallet)"));
+            let whose = if self.holder_expected { " (this wallet)" } else { "" };
+            line(&mut out, style, "holder key", &format!("{thumbprint}{whose}"));
         }
         times(&mut out, style, &self.claims);
         let count = format!("{} ({}, {} decoys)", self.disclosures.len(), self.digest_algorithm, self.decoys);

@@ -28,8 +28,10 @@ pub struct VerifiedCredential {
     pub header: Map<String, Value>,
     /// Where the verification key came from.
     pub key_source: KeySource,
-    /// RFC 7638 thumbprint of `cnf.jwk`; `None` when the credential is not bound to a key of this wallet by `jwk`.
+    /// RFC 7638 thumbprint of the key in `cnf`; `None` when the credential is bound to no key.
     pub holder_thumbprint: Option<String>,
+    /// Whether that key was found among [`Expected::holders`].
+    pub holder_expected: bool,
     /// Digests for which there is no disclosure.
     pub decoys: usize,
     /// Name of the hash function of the digests.
@@ -164,6 +166,7 @@ pub(crate) fn check(
         header: credential.jws().header().clone(),
         claims,
         key_source,
+        holder_expected: expected.holders.as_ref().is_some_and(|holders| !holders.is_empty()),
         holder_thumbprint,
         decoys: disclosed.decoys,
         digest_algorithm: disclosed.hash,

@@ -69,7 +69,7 @@ pub(crate) fn read(x5c: &Value, now: i64, anchors: &[Vec<u8>]) -> Result<Leaf, S
         subject: leaf.subject().to_string(),
         certificates: chain.len(),
         anchored,
-        self_signed: leaf.verify_signature(None).is_ok(),
+        self_signed: leaf.issuer().as_raw() == leaf.subject().as_raw() && leaf.verify_signature(None).is_ok(),
         names: names(leaf),
     })
 }

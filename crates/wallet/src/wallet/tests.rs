@@ -370,7 +370,19 @@ async fn a_deferred_credential_says_when_to_ask_again() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_plain_http_not_spoken() {
+async fn hostile_text_in_an_answer_is_shortened_and_cannot_steer_the_terminal() {
+    let change = |target: &str, answer: &mut crate::fixtures::server::Answer| {
+        if target.ends_with("credential-issuer/t/acme") {
+            answer.body["credential_issuer"] = json!(format!("\u{1b}[2J{}", "x".repeat(100_000)));
+        }
+    };
+    let error = refused(Manner { change: Box::new(change), ..Manner::default() }, Options::default()).await;
+    let text = error.to_string();
+    assert!(text.len() < 1000 && !text.contains('\u{1b}'), "{}", text.len());
+}
+
+#[tokio::test]
+async fn plain_http_to_another_machine_is_not_spoken() {
     let error = wallet().accept("http://issuer.example/offer", &Options::default()).await.unwrap_err();
     assert_eq!(clause(&error).1, Step::Offer);
 }
