@@ -10,6 +10,7 @@ use url::Url;
 use crate::keyring::Keyrings;
 use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
+use crate::wallet::metadata::Publications;
 
 /// Everything a use case may touch. Clones share it.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ struct Inner {
     keyrings: Keyrings,
     api_keys: Keys,
     definitions: Definitions,
+    publications: Publications,
 }
 
 /// Settings of the deployment that use cases need.
@@ -40,7 +42,18 @@ impl Context {
     /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
     pub fn new(env: Env, store: Store, replay: Replay, settings: Settings, sealing_key: SealingKey) -> Self {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
-        Self(Arc::new(Inner { env, store, replay, settings, sealing_key, nonce_key, keyrings: Keyrings::default(), api_keys: Keys::default(), definitions: Definitions::default() }))
+        Self(Arc::new(Inner {
+            env,
+            store,
+            replay,
+            settings,
+            sealing_key,
+            nonce_key,
+            keyrings: Keyrings::default(),
+            api_keys: Keys::default(),
+            definitions: Definitions::default(),
+            publications: Publications::default(),
+        }))
     }
 
     /// Clock and entropy.
@@ -81,5 +94,9 @@ impl Context {
 
     pub(crate) fn definitions(&self) -> &Definitions {
         &self.0.definitions
+    }
+
+    pub(crate) fn publications(&self) -> &Publications {
+        &self.0.publications
     }
 }

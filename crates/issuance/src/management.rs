@@ -1,1 +1,19 @@
 //! What organisations and the platform ask.
+//!
+//! Bodies arrive as JSON objects and are read here, because reading and refusing them are one thing: a refusal names
+//! every fault of the body by its JSON Pointer.
+
+pub mod access;
+pub mod api_keys;
+mod body;
+pub mod definitions;
+pub mod history;
+pub mod idempotency;
+pub mod offers;
+pub mod organisations;
+mod page;
+pub mod signing_keys;
+pub mod transcript;
+
+pub use body::Fault;
+pub use page::{MOST_PER_PAGE, Order, Page, Pagination, Window};

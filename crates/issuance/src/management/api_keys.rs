@@ -1,0 +1,145 @@
+//! API keys of an organisation.
+
+use std::time::Duration;
+
+use chancery_model::{ApiKey, ApiKeyId, ApiKeySecret, Env, Organisation, OrganisationId, Role, Timestamp};
+use serde_json::{Map, Value};
+
+use super::body::{Fault, Faults, Members};
+use super::page::{Page, Window};
+use crate::{Context, Failure};
+
+/// Days after which a key expires when nobody says otherwise.
+pub const DEFAULT_DAYS: u32 = 30;
+
+/// Longest life of a key, in days.
+const MOST_DAYS: u32 = 3650;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A key that was just made.
+#[derive(Debug)]
+pub struct NewApiKey {
+    /// The key as stored.
+    pub key: ApiKey,
+    /// Its text, known only now.
+    pub secret: ApiKeySecret,
+}
+
+/// Why no key was made.
+#[derive(Debug)]
+pub enum CreateRejection {
+    /// The body breaks rules.
+    Invalid(Vec<Fault>),
+}
+
+/// Why a key was not revoked.
+#[derive(Debug)]
+pub enum RevokeRejection {
+    /// The organisation has no such key.
+    NotFound,
+}
+
+/// Makes a key from a body with `name`, `role` and `expiryInDays`. Zero or negative days become the default, as in the
+/// original contract.
+pub async fn create(
+    ctx: &Context,
+    organisation: &Organisation,
+    body: &Map<String, Value>,
+) -> Result<NewApiKey, Failure<CreateRejection>> {
+    let (name, role, days) = read(body).map_err(|faults| Failure::Rejected(CreateRejection::Invalid(faults)))?;
+    let made = make(ctx.env(), ctx.env().now(), organisation.id, name, role, days);
+    ctx.store().write(organisation, async |tx| tx.add_api_key(&made.key).await).await?;
+    Ok(made)
+}
+
+/// Keys, newest first, the revoked ones among them.
+pub async fn list<R>(ctx: &Context, organisation: &Organisation, window: Window) -> Result<Page<ApiKey>, Failure<R>> {
+    let mut keys = ctx.store().read(organisation).await?.api_keys().await?;
+    keys.reverse();
+    Ok(Page::cut(keys, window))
+}
+
+/// Revokes a key. Revoking again changes nothing.
+pub async fn revoke(ctx: &Context, organisation: &Organisation, id: ApiKeyId) -> Result<(), Failure<RevokeRejection>> {
+    let now = ctx.env().now();
+    let Some(key) = ctx.store().read(organisation).await?.api_key(id).await? else {
+        return Err(Failure::Rejected(RevokeRejection::NotFound));
+    };
+    ctx.store().write(organisation, async |tx| tx.revoke_api_key(id, now).await).await?;
+    ctx.api_keys().forget(organisation.id, &key).await;
+    Ok(())
+}
+
+pub(crate) fn make(
+    env: &Env,
+    now: Timestamp,
+    organisation: OrganisationId,
+    name: String,
+    role: Role,
+    days: u32,
+) -> NewApiKey {
+    let secret = ApiKeySecret::generate(organisation, env);
+    let key = ApiKey {
+        id: env.uuid(now).into(),
+        name,
+        role,
+        hash: secret.hash(),
+        created_at: now,
+        expires_at: now.plus(DAY * days),
+        revoked_at: None,
+        last_used_at: None,
+    };
+    NewApiKey { key, secret }
+}
+
+const ROLES: &[(&str, Role)] = &[("admin", Role::Admin), ("issuer", Role::Issuer), ("auditor", Role::Auditor)];
+
+fn read(body: &Map<String, Value>) -> Result<(String, Role, u32), Vec<Fault>> {
+    let mut faults = Faults::default();
+    let members = Members::of_body(body);
+    members.refuse_others(&[&["name", "role", "expiryInDays"]], &mut faults);
+    members.require("name", &mut faults);
+    members.require("role", &mut faults);
+    let name = members.string("name", 255, &mut faults).map(str::trim);
+    if name.is_some_and(str::is_empty) {
+        faults.add(members.at("name"), "a name is expected");
+    }
+    let role = members.choice("role", ROLES, &mut faults);
+    let is_unset = members.value("expiryInDays").and_then(Value::as_f64).is_some_and(|days| days <= 0.0);
+    let days = if is_unset { None } else { members.integer("expiryInDays", 1..=MOST_DAYS, &mut faults) };
+    let read = name.zip(role).map(|(name, role)| (name.to_owned(), role, days.unwrap_or(DEFAULT_DAYS)));
+    faults.none_or(read)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn days_that_are_absent_zero_or_negative_become_thirty() {
+        for days in [json!(null), json!(0), json!(-5)] {
+            let body = json!({ "name": "ci", "role": "issuer", "expiryInDays": days });
+            assert_eq!(read(body.as_object().unwrap()).unwrap().2, 30);
+        }
+    }
+
+    #[test]
+    fn name_and_role_are_mandatory_and_the_role_is_closed() {
+        let faults = read(json!({ "role": "owner", "scopes": ["config"] }).as_object().unwrap()).unwrap_err();
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/scopes", "/name", "/role"]);
+    }
+
+    #[test]
+    fn a_key_opens_nothing_from_its_expiry_on() {
+        let (env, now) = (Env::system(), Timestamp::from_seconds(1_000));
+        let made = make(&env, now, OrganisationId::from(env.uuid(now)), "k".to_owned(), Role::Admin, 1);
+        assert!(made.key.is_valid(now.plus_seconds(86_399)));
+        assert!(!made.key.is_valid(now.plus_seconds(86_400)));
+    }
+}

@@ -1,0 +1,289 @@
+//! Credential definitions: what an organisation offers.
+
+mod reading;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_model::{Definition, DefinitionId, Organisation, OrganisationId, SigningKeyState};
+use chancery_storage::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
+use moka::future::Cache;
+use serde_json::{Map, Value};
+
+use self::reading::Draft;
+use super::body::Fault;
+use super::page::{Page, Window};
+use crate::{Context, Failure};
+
+/// Why no definition was created.
+#[derive(Debug)]
+pub enum CreateRejection {
+    /// The body breaks rules.
+    Invalid(Vec<Fault>),
+    /// A configuration id is used by another definition of the organisation.
+    ConfigurationTaken(Fault),
+}
+
+/// Why a definition was not updated.
+#[derive(Debug)]
+pub enum UpdateRejection {
+    /// The organisation has no such definition.
+    NotFound,
+    /// The body breaks rules.
+    Invalid(Vec<Fault>),
+    /// A configuration id is used by another definition of the organisation.
+    ConfigurationTaken(Fault),
+    /// Somebody else updated it at the same time.
+    Concurrent,
+}
+
+/// There is no such definition.
+#[derive(Debug)]
+pub enum ReadRejection {
+    /// The organisation has no such definition.
+    NotFound,
+}
+
+/// Why a definition was not deleted.
+#[derive(Debug)]
+pub enum DeleteRejection {
+    /// The organisation has no such definition.
+    NotFound,
+    /// Exchanges of it are still open.
+    InUse,
+}
+
+/// Which definitions a list holds; an empty filter lets everything pass.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Exactly this `vct`.
+    pub vct: String,
+    /// Exactly this `doctype`: none in this release.
+    pub doctype: String,
+    /// Exactly this `type`: none in this release.
+    pub kind: String,
+    /// Part of label, configuration id or `vct`, without case.
+    pub search: String,
+}
+
+/// Creates a definition from a body in either documented shape.
+pub async fn create(
+    ctx: &Context,
+    organisation: &Organisation,
+    body: &Map<String, Value>,
+) -> Result<Definition, Failure<CreateRejection>> {
+    let env = ctx.env();
+    let now = env.now();
+    let draft = reading::read(body, None, || env.uuid(now).into()).map_err(invalid_new)?;
+    let draft = check_against_organisation(ctx, organisation, draft, None).await?.map_err(|refusal| match refusal {
+        Refusal::Invalid(fault) => invalid_new(vec![fault]),
+        Refusal::Taken(fault) => Failure::Rejected(CreateRejection::ConfigurationTaken(fault)),
+    })?;
+    let definition = Definition {
+        id: DefinitionId::from(env.uuid(now)),
+        revision: 1,
+        content: draft.content,
+        created_at: now,
+        updated_at: now,
+    };
+    let change = ctx.store().write(organisation, async |tx| tx.add_definition(&definition).await).await?;
+    forget(ctx, organisation, definition.id).await;
+    match change {
+        DefinitionChange::Saved => Ok(definition),
+        DefinitionChange::ConfigurationIdTaken(_) | DefinitionChange::Stale | DefinitionChange::NotFound => {
+            Err(Failure::Rejected(CreateRejection::ConfigurationTaken(raced())))
+        }
+    }
+}
+
+/// One definition in its newest version.
+pub async fn read(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: DefinitionId,
+) -> Result<Definition, Failure<ReadRejection>> {
+    let found = ctx.store().read(organisation).await?.definition(id).await?;
+    found.ok_or(Failure::Rejected(ReadRejection::NotFound))
+}
+
+/// Makes a new version. Exchanges that run keep the version they started with.
+pub async fn update(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: DefinitionId,
+    body: &Map<String, Value>,
+) -> Result<Definition, Failure<UpdateRejection>> {
+    let env = ctx.env();
+    let now = env.now();
+    let Some(current) = ctx.store().read(organisation).await?.definition(id).await? else {
+        return Err(Failure::Rejected(UpdateRejection::NotFound));
+    };
+    let invalid = |faults| Failure::Rejected(UpdateRejection::Invalid(faults));
+    let draft = reading::read(body, Some(&current), || env.uuid(now).into()).map_err(invalid)?;
+    let draft =
+        check_against_organisation(ctx, organisation, draft, Some(id)).await?.map_err(|refusal| match refusal {
+            Refusal::Invalid(fault) => invalid(vec![fault]),
+            Refusal::Taken(fault) => Failure::Rejected(UpdateRejection::ConfigurationTaken(fault)),
+        })?;
+    let definition = Definition {
+        id,
+        revision: current.revision.saturating_add(1),
+        content: draft.content,
+        created_at: current.created_at,
+        updated_at: now,
+    };
+    let change = ctx.store().write(organisation, async |tx| tx.revise_definition(&definition).await).await?;
+    forget(ctx, organisation, id).await;
+    match change {
+        DefinitionChange::Saved => Ok(definition),
+        DefinitionChange::Stale => Err(Failure::Rejected(UpdateRejection::Concurrent)),
+        DefinitionChange::NotFound => Err(Failure::Rejected(UpdateRejection::NotFound)),
+        DefinitionChange::ConfigurationIdTaken(_) => {
+            Err(Failure::Rejected(UpdateRejection::ConfigurationTaken(raced())))
+        }
+    }
+}
+
+/// Deletes a definition that no open exchange needs. Records of finished exchanges stay readable.
+pub async fn delete(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: DefinitionId,
+) -> Result<(), Failure<DeleteRejection>> {
+    let now = ctx.env().now();
+    let outcome = ctx.store().write(organisation, async |tx| tx.delete_definition(id, now).await).await?;
+    forget(ctx, organisation, id).await;
+    match outcome {
+        DefinitionDeletion::Deleted => Ok(()),
+        DefinitionDeletion::InUse => Err(Failure::Rejected(DeleteRejection::InUse)),
+        DefinitionDeletion::NotFound => Err(Failure::Rejected(DeleteRejection::NotFound)),
+    }
+}
+
+/// Definitions, newest first unless the window says otherwise. Without `counted`, the totals are 0.
+pub async fn list<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    filter: &Filter,
+    window: Window,
+    counted: bool,
+) -> Result<Page<Definition>, Failure<R>> {
+    // No entry has a doctype or a type yet, so a list by one of them is empty.
+    if !filter.doctype.is_empty() || !filter.kind.is_empty() {
+        return Ok(Page::new(Vec::new(), 0, window));
+    }
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let wanted = DefinitionFilter { vct: given(&filter.vct), search: given(&filter.search) };
+    let listed = ctx.store().read(organisation).await?.definitions(&wanted, &window.into()).await?;
+    let mut page = Page::listed(listed, window);
+    if !counted {
+        page.pagination.total_items = 0;
+        page.pagination.total_pages = 0;
+    }
+    Ok(page)
+}
+
+/// Definitions that were issued from lately, so that an issue call need not read them again.
+pub(crate) struct Definitions(Cache<(OrganisationId, DefinitionId), Arc<Definition>>);
+
+impl Default for Definitions {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(Self::LIFETIME).build())
+    }
+}
+
+impl Definitions {
+    /// How long another process may go on with the version before the newest.
+    const LIFETIME: Duration = Duration::from_secs(5);
+}
+
+/// What is kept of the definition, and of the metadata that publishes it.
+async fn forget(ctx: &Context, organisation: &Organisation, id: DefinitionId) {
+    ctx.definitions().0.invalidate(&(organisation.id, id)).await;
+    ctx.publications().forget(organisation).await;
+}
+
+/// The newest version, from the cache when it was read lately.
+pub(super) async fn recent<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: DefinitionId,
+) -> Result<Option<Arc<Definition>>, Failure<R>> {
+    let cache = &ctx.definitions().0;
+    if let Some(definition) = cache.get(&(organisation.id, id)).await {
+        return Ok(Some(definition));
+    }
+    let found = ctx.store().read(organisation).await?.definition(id).await?.map(Arc::new);
+    if let Some(definition) = &found {
+        cache.insert((organisation.id, id), Arc::clone(definition)).await;
+    }
+    Ok(found)
+}
+
+enum Refusal {
+    Invalid(Fault),
+    Taken(Fault),
+}
+
+/// What only the organisation's other data can tell: the signing key exists, configuration ids are unique.
+async fn check_against_organisation<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    mut draft: Draft,
+    own: Option<DefinitionId>,
+) -> Result<Result<Draft, Refusal>, Failure<R>> {
+    let reader = ctx.store().read(organisation).await?;
+    if !draft.content.kid.is_empty() {
+        let keys = reader.signing_keys().await?;
+        let usable = |state| matches!(state, SigningKeyState::Next | SigningKeyState::Active);
+        if !keys.iter().any(|key| key.kid == draft.content.kid && usable(key.state)) {
+            let detail = "the organisation has no such signing key that is active or next".to_owned();
+            return Ok(Err(Refusal::Invalid(Fault { pointer: "/kid".to_owned(), detail })));
+        }
+    }
+    let others = reader.all_definitions().await?;
+    let mut taken: HashSet<String> = others
+        .into_iter()
+        .filter(|definition| Some(definition.id) != own)
+        .flat_map(|definition| definition.content.entries)
+        .map(|entry| entry.configuration_id)
+        .collect();
+    for (entry, pointer) in draft.content.entries.iter_mut().zip(&draft.configuration_pointers) {
+        if taken.contains(&entry.configuration_id) {
+            if let Some(pointer) = pointer {
+                let detail = "another definition of the organisation has this configuration id".to_owned();
+                return Ok(Err(Refusal::Taken(Fault { pointer: pointer.clone(), detail })));
+            }
+            entry.configuration_id = first_free(&entry.configuration_id, &taken);
+        }
+        taken.insert(entry.configuration_id.clone());
+    }
+    Ok(Ok(draft))
+}
+
+/// `badge` becomes `badge-2`, or the first number that is free.
+fn first_free(id: &str, taken: &HashSet<String>) -> String {
+    let numbered = |number: u32| format!("{id}-{number}");
+    (2..).map(numbered).find(|candidate| !taken.contains(candidate)).unwrap_or_else(|| id.to_owned())
+}
+
+/// A configuration id that was free when it was looked at, and taken when it was written.
+fn raced() -> Fault {
+    Fault { pointer: String::new(), detail: "a configuration id was taken at the same moment; try again".to_owned() }
+}
+
+fn invalid_new(faults: Vec<Fault>) -> Failure<CreateRejection> {
+    Failure::Rejected(CreateRejection::Invalid(faults))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_configuration_id_steps_aside() {
+        let taken = ["badge", "badge-2"].map(str::to_owned).into_iter().collect();
+        assert_eq!(first_free("badge", &taken), "badge-3");
+    }
+}

@@ -1,0 +1,97 @@
+//! The same request twice, answered once: the `Idempotency-Key` header.
+
+use std::time::Duration;
+
+use chancery_model::{Organisation, SecretHash, Timestamp};
+use chancery_storage::IdempotentResponse;
+
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+/// How long an answer is kept for replay.
+pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest key, in characters.
+pub const LONGEST_KEY: usize = 255;
+
+/// A request that its sender may send again.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    key: String,
+    request_hash: SecretHash,
+}
+
+/// The key was used with another request.
+#[derive(Debug)]
+pub(super) struct Reused;
+
+impl Idempotency {
+    /// A request to `path` with these bytes, under the client's key: 1 to 255 printable ASCII characters, else `None`.
+    pub fn new(key: &str, path: &str, body: &[u8]) -> Option<Self> {
+        let printable = key.bytes().all(|c| c.is_ascii_graphic() || c == b' ');
+        if !printable || key.trim().is_empty() || key.len() > LONGEST_KEY {
+            return None;
+        }
+        let mut request = Vec::with_capacity(path.len() + 1 + body.len());
+        request.extend_from_slice(path.as_bytes());
+        request.push(0);
+        request.extend_from_slice(body);
+        let request_hash = SecretHash::from_bytes(&chancery_keys::sha256(&request))?;
+        Some(Self { key: key.to_owned(), request_hash })
+    }
+
+    /// The answer that was given to this request before.
+    pub(super) async fn earlier_answer<R>(
+        &self,
+        ctx: &Context,
+        organisation: &Organisation,
+        now: Timestamp,
+    ) -> Result<Option<Result<Vec<u8>, Reused>>, Failure<R>> {
+        let reader = ctx.store().read(organisation).await?;
+        let Some(kept) = reader.idempotent_response(&self.key, now).await? else { return Ok(None) };
+        if kept.request_hash != self.request_hash {
+            return Ok(Some(Err(Reused)));
+        }
+        let answer = ctx.open_bytes(organisation, Place::IdempotentResponse, kept.id, &kept.sealed_response)?;
+        Ok(Some(Ok(answer.to_vec())))
+    }
+
+    /// What to keep beside the change itself, so that the answer can be given again.
+    pub(super) fn keep<R>(
+        &self,
+        ctx: &Context,
+        organisation: &Organisation,
+        now: Timestamp,
+        answer: &[u8],
+    ) -> Result<IdempotentResponse, Failure<R>> {
+        let id = ctx.env().uuid(now);
+        Ok(IdempotentResponse {
+            id,
+            key: self.key.clone(),
+            request_hash: self.request_hash,
+            sealed_response: ctx.seal_bytes(organisation, Place::IdempotentResponse, id, answer)?,
+            expires_at: now.plus(LIFETIME),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_short_printable_ascii() {
+        assert!(Idempotency::new("order 42/a", "/p", b"{}").is_some());
+        for wrong in ["", "  ", "a\nb", "ключ", &"k".repeat(256)] {
+            assert!(Idempotency::new(wrong, "/p", b"{}").is_none(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn another_path_or_body_is_another_request() {
+        let hash = |path, body| Idempotency::new("k", path, body).map(|it| it.request_hash);
+        assert_eq!(hash("/p", b"{}"), hash("/p", b"{}"));
+        assert_ne!(hash("/p", b"{}"), hash("/p", b"{ }"));
+        assert_ne!(hash("/p", b"{}"), hash("/q", b"{}"));
+    }
+}

@@ -1,0 +1,355 @@
+//! The issue call: an exchange begins, and an offer is made for the wallet.
+
+mod claims;
+mod request;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_model::{
+    CredentialStatus, Definition, Entry, EntryId, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind,
+    IssuanceMode, Organisation, RevocationStatus, SecretHash, Submission, Timestamp, TranscriptPart,
+};
+use chancery_storage::{StoreError, Transaction};
+use serde_json::{Map, Value, json};
+
+use self::request::{IssueRequest, Pin, RequestedCredential};
+use super::body::{Fault, Faults};
+use super::definitions;
+use super::history::{History, offer_uri};
+use super::idempotency::Idempotency;
+use crate::recording::Recording;
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+/// Why nothing was issued.
+#[derive(Debug)]
+pub enum IssueRejection {
+    /// The body breaks rules, its own or those of the definition.
+    Invalid(Vec<Fault>),
+    /// No active key of the organisation could sign the credential.
+    NoSigningKey,
+    /// The idempotency key was used with another request.
+    IdempotencyKeyReused,
+}
+
+/// Begins an exchange. Signing happens when the wallet asks for the credential.
+///
+/// The answer is what `render` makes of the record; under an idempotency key it is kept, and given again to the same
+/// request.
+pub async fn issue(
+    ctx: &Context,
+    organisation: &Organisation,
+    body: &Map<String, Value>,
+    idempotency: Option<&Idempotency>,
+    render: impl FnOnce(&History) -> Vec<u8>,
+) -> Result<Vec<u8>, Failure<IssueRejection>> {
+    let now = ctx.env().now();
+    if let Some(answer) = earlier_answer(ctx, organisation, idempotency, now).await? {
+        return Ok(answer);
+    }
+    let request = request::read(body).map_err(invalid)?;
+    let (definition, chosen) = choose(ctx, organisation, &request).await?;
+    if ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none() {
+        return Err(Failure::Rejected(IssueRejection::NoSigningKey));
+    }
+
+    let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
+    let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
+    let exchange = begin(ctx, organisation, &request, &definition, &chosen, &code, offer_id, now)?;
+    let part = record(ctx, organisation, &request, &definition, &exchange, &code, now);
+    let history = History::begun(organisation, exchange, definition, chosen.submissions);
+    let answer = render(&history);
+    let kept = match idempotency {
+        Some(idempotency) => Some(idempotency.keep(ctx, organisation, now, &answer)?),
+        None => None,
+    };
+    let work = async |tx: &Transaction| {
+        // First, so that the same request that was faster is noticed before anything is done.
+        if let Some(kept) = &kept
+            && !tx.remember_response(kept, now).await?
+        {
+            return Err(Undone::AnsweredMeanwhile);
+        }
+        if !tx.add_exchange(&history.exchange).await? {
+            return Err(Undone::DefinitionDeleted);
+        }
+        tx.add_transcript_part(&part).await?;
+        Ok(())
+    };
+    match ctx.store().write(organisation, work).await {
+        Ok(()) => Ok(answer),
+        Err(Undone::Store(error)) => Err(error.into()),
+        Err(Undone::DefinitionDeleted) => Err(no_such_definition("/credentialDefinitionId")),
+        Err(Undone::AnsweredMeanwhile) => {
+            let earlier = earlier_answer(ctx, organisation, idempotency, now).await?;
+            earlier.ok_or_else(|| Failure::Unavailable(anyhow::anyhow!("the answer to the same request is gone")))
+        }
+    }
+}
+
+/// Why the unit of work was given up.
+enum Undone {
+    AnsweredMeanwhile,
+    DefinitionDeleted,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn earlier_answer(
+    ctx: &Context,
+    organisation: &Organisation,
+    idempotency: Option<&Idempotency>,
+    now: Timestamp,
+) -> Result<Option<Vec<u8>>, Failure<IssueRejection>> {
+    let Some(idempotency) = idempotency else { return Ok(None) };
+    match idempotency.earlier_answer(ctx, organisation, now).await? {
+        None => Ok(None),
+        Some(Ok(answer)) => Ok(Some(answer)),
+        Some(Err(_reused)) => Err(Failure::Rejected(IssueRejection::IdempotencyKeyReused)),
+    }
+}
+
+/// What of a definition is issued, and with which claims.
+struct Chosen {
+    /// In the order of the call.
+    entries: Vec<EntryId>,
+    /// Empty when the claims come later.
+    submissions: Vec<Submission>,
+    require_key_attestation: bool,
+}
+
+async fn choose(
+    ctx: &Context,
+    organisation: &Organisation,
+    request: &IssueRequest,
+) -> Result<(Arc<Definition>, Chosen), Failure<IssueRejection>> {
+    let (definition, pointer) = match request.definition {
+        Some(id) => (definitions::recent(ctx, organisation, id).await?, "/credentialDefinitionId"),
+        None => (self_described(ctx, organisation, request).await?, "/credential/vct"),
+    };
+    let Some(definition) = definition else {
+        return Err(no_such_definition(pointer));
+    };
+    let chosen = match_entries(request, &definition).map_err(invalid)?;
+    Ok((definition, chosen))
+}
+
+/// The one definition with an entry of the type that the credential names.
+async fn self_described(
+    ctx: &Context,
+    organisation: &Organisation,
+    request: &IssueRequest,
+) -> Result<Option<Arc<Definition>>, Failure<IssueRejection>> {
+    let named: Vec<&str> = request.credentials.iter().filter_map(|credential| credential.vct.as_deref()).collect();
+    let all = ctx.store().read(organisation).await?.all_definitions().await?;
+    let has = |definition: &Definition, vct: &str| definition.content.entries.iter().any(|entry| entry.vct == vct);
+    let mut fitting = all.into_iter().filter(|definition| named.iter().all(|vct| has(definition, vct)));
+    Ok(fitting.next().filter(|_| fitting.next().is_none()).map(Arc::new))
+}
+
+fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chosen, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let mut chosen = Chosen { entries: Vec::new(), submissions: Vec::new(), require_key_attestation: false };
+    for credential in &request.credentials {
+        let Some(entry) = entry_for(credential, definition, &mut faults) else { continue };
+        if chosen.entries.contains(&entry.id) {
+            faults.add(credential.pointer.clone(), "another element is for the same entry");
+        }
+        chosen.entries.push(entry.id);
+        chosen.require_key_attestation |= entry.require_key_attestation;
+        let pointer = format!("{}/claims", credential.pointer);
+        match (&credential.claims, request.mode) {
+            (Some(claims), _) => {
+                claims::check(entry, claims, &pointer, &mut faults);
+                chosen.submissions.push(Submission {
+                    entry: entry.id,
+                    claims: claims.clone(),
+                    metadata: credential.metadata.clone(),
+                });
+            }
+            (None, IssuanceMode::InTime) => faults.add(pointer, "issuanceMode InTime needs the claims"),
+            (None, IssuanceMode::Deferred) => {}
+        }
+    }
+    if request.credentials.is_empty() {
+        chosen.entries = definition.content.entries.iter().map(|entry| entry.id).collect();
+        chosen.require_key_attestation = definition.content.entries.iter().any(|entry| entry.require_key_attestation);
+    }
+    if !chosen.submissions.is_empty() && chosen.submissions.len() < chosen.entries.len() {
+        faults.add("/credentials", "give claims for every element, or for none");
+    }
+    chosen.require_key_attestation = request.require_key_attestation.unwrap_or(chosen.require_key_attestation);
+    faults.none_or(Some(chosen))
+}
+
+/// The entry that a credential names by id, by type, or by being the only one.
+fn entry_for<'d>(
+    credential: &RequestedCredential,
+    definition: &'d Definition,
+    faults: &mut Faults,
+) -> Option<&'d Entry> {
+    let entries = &definition.content.entries;
+    let fits = |entry: &&Entry| credential.vct.as_ref().is_none_or(|vct| *vct == entry.vct);
+    if let Some(id) = credential.entry {
+        let Some(entry) = definition.entry(id) else {
+            faults.add(format!("{}/id", credential.pointer), "the definition has no entry with this id");
+            return None;
+        };
+        if !fits(&entry) {
+            faults.add(format!("{}/vct", credential.pointer), "the entry has another vct");
+        }
+        return Some(entry);
+    }
+    let mut candidates = entries.iter().filter(fits);
+    match (candidates.next(), candidates.next()) {
+        (Some(entry), None) => Some(entry),
+        (None, _) => {
+            faults.add(format!("{}/vct", credential.pointer), "the definition has no entry with this vct");
+            None
+        }
+        (Some(_), Some(_)) => {
+            faults.add(format!("{}/id", credential.pointer), "the definition has several entries: name one by its id");
+            None
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each of them is one column group of the record")]
+fn begin(
+    ctx: &Context,
+    organisation: &Organisation,
+    request: &IssueRequest,
+    definition: &Definition,
+    chosen: &Chosen,
+    code: &str,
+    offer_id: String,
+    now: Timestamp,
+) -> Result<Exchange, Failure<IssueRejection>> {
+    let id = ExchangeId::from(ctx.env().uuid(now));
+    let transaction_code = match &request.pin {
+        Pin::AuthorizationCode | Pin::NoTransactionCode => None,
+        Pin::TransactionCode(pin) => Some(pin.clone()),
+    };
+    let secrets = ExchangeSecrets { code: code.to_owned(), transaction_code };
+    let ready = !chosen.submissions.is_empty();
+    let sealed_submissions = match ready {
+        true => Some(ctx.seal(organisation, Place::ExchangeSubmissions, id.as_uuid(), &chosen.submissions)?),
+        false => None,
+    };
+    Ok(Exchange {
+        id,
+        definition_id: definition.id,
+        definition_revision: definition.revision,
+        entries: chosen.entries.clone(),
+        issuance_mode: request.mode,
+        grant_kind: match request.pin {
+            Pin::AuthorizationCode => GrantKind::AuthorizationCode,
+            Pin::NoTransactionCode | Pin::TransactionCode(_) => GrantKind::PreAuthorizedCode,
+        },
+        status: ExchangeStatus::OfferSent,
+        credential_status: if ready { CredentialStatus::Ready } else { CredentialStatus::Pending },
+        revocation_status: RevocationStatus::Operational,
+        offer_id,
+        url_scheme: request.url_scheme.to_owned(),
+        code_hash: SecretHash::of(code),
+        code_spent_at: None,
+        transaction_code: request.pin.shape(),
+        failed_attempts: 0,
+        require_key_attestation: chosen.require_key_attestation,
+        client_id: None,
+        denied_reason: None,
+        sealed_secrets: ctx.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
+        sealed_submissions,
+        expires_at: now.plus_seconds(organisation.policy.offer_lifetime),
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+/// The transcript's beginning. The transaction code appears by its shape only: it has so few values that even a short
+/// digest would give it away.
+fn record(
+    ctx: &Context,
+    organisation: &Organisation,
+    request: &IssueRequest,
+    definition: &Definition,
+    exchange: &Exchange,
+    code: &str,
+    now: Timestamp,
+) -> TranscriptPart {
+    let configuration_ids: Vec<&str> = exchange
+        .entries
+        .iter()
+        .filter_map(|id| definition.entry(*id))
+        .map(|entry| entry.configuration_id.as_str())
+        .collect();
+    let hidden = json!({ "sha256_prefix": SecretHash::of(code).prefix() });
+    let shape = exchange
+        .transaction_code
+        .map(|code| json!({ "input_mode": if code.numeric { "numeric" } else { "text" }, "length": code.length }));
+    let grants = match (exchange.grant_kind, &shape) {
+        (GrantKind::AuthorizationCode, _) => json!({ "authorization_code": { "issuer_state": hidden } }),
+        (GrantKind::PreAuthorizedCode, None) => {
+            json!({ PRE_AUTHORIZED: { "pre-authorized_code": hidden } })
+        }
+        (GrantKind::PreAuthorizedCode, Some(shape)) => {
+            json!({ PRE_AUTHORIZED: { "pre-authorized_code": hidden, "tx_code": shape } })
+        }
+    };
+    let mut recording = Recording::at("management");
+    recording.info(
+        "offer.create_requested",
+        json!({
+            "credential_configuration_ids": configuration_ids,
+            "issuance_mode": exchange.issuance_mode,
+            "claims_present": exchange.sealed_submissions.is_some(),
+            "grant_type": exchange.grant_kind,
+            "tx_code": shape,
+            "require_key_attestation": exchange.require_key_attestation,
+            "require_wallet_attestation": definition.content.enforce_wua,
+            "url_scheme": request.url_scheme,
+        }),
+    );
+    recording.debug(
+        "offer.code_created",
+        json!({
+            "code": hidden,
+            "credential_configuration_ids": configuration_ids,
+            "tx_code_present": exchange.transaction_code.is_some(),
+        }),
+    );
+    recording.info(
+        "offer.built",
+        json!({
+            "offer_id": exchange.offer_id,
+            "credential_offer_uri": offer_uri(organisation, &exchange.offer_id),
+            "grant_type": exchange.grant_kind,
+            "credential_offer": {
+                "credential_issuer": organisation.issuer.as_str(),
+                "credential_configuration_ids": configuration_ids,
+                "grants": grants,
+            },
+        }),
+    );
+    recording.event("offer_created", json!({ "credential_configuration_ids": configuration_ids }));
+    recording.into_part(ctx.env(), now, exchange.id, None)
+}
+
+/// OpenID4VCI §4.1.1.
+const PRE_AUTHORIZED: &str = "urn:ietf:params:oauth:grant-type:pre-authorized_code";
+
+fn no_such_definition(pointer: &str) -> Failure<IssueRejection> {
+    let detail = "there is no such definition, or more than one".to_owned();
+    invalid(vec![Fault { pointer: pointer.to_owned(), detail }])
+}
+
+fn invalid(faults: Vec<Fault>) -> Failure<IssueRejection> {
+    Failure::Rejected(IssueRejection::Invalid(faults))
+}

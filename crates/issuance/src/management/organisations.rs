@@ -1,0 +1,144 @@
+//! Organisations, for the holder of the platform key.
+
+mod draft;
+
+use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Role};
+use chancery_protocol::IssuerIdentifier;
+use chancery_storage::OrganisationConflict;
+
+use super::api_keys::{self, NewApiKey};
+use super::body::Fault;
+use super::page::{Page, Window};
+use crate::{Context, Failure};
+
+pub use draft::{Changes, NewOrganisation};
+
+/// Name and life (in days) of the key that a new organisation begins with.
+const FIRST_KEY: (&str, u32) = ("First administrator", 365);
+
+/// A new organisation and the key of its first administrator.
+#[derive(Debug)]
+pub struct Created {
+    /// The organisation.
+    pub organisation: Organisation,
+    /// The key, whose text is known only now.
+    pub api_key: NewApiKey,
+}
+
+/// Why no organisation was created.
+#[derive(Debug)]
+pub enum CreateRejection {
+    /// The body breaks rules.
+    Invalid(Vec<Fault>),
+    /// Another organisation has this slug.
+    SlugTaken,
+    /// Another organisation has this issuer identifier.
+    IssuerTaken,
+}
+
+/// There is no such organisation.
+#[derive(Debug)]
+pub enum Rejection {
+    /// There is no such organisation.
+    NotFound,
+}
+
+/// Why an organisation was not changed.
+#[derive(Debug)]
+pub enum UpdateRejection {
+    /// There is no such organisation.
+    NotFound,
+    /// The body breaks rules.
+    Invalid(Vec<Fault>),
+}
+
+/// Creates an organisation. Without an issuer identifier of its own it gets `{public_url}/o/{slug}`.
+pub async fn create(ctx: &Context, new: NewOrganisation) -> Result<Created, Failure<CreateRejection>> {
+    let env = ctx.env();
+    let now = env.now();
+    let issuer = match new.issuer {
+        Some(issuer) => issuer,
+        None => {
+            let base = ctx.settings().public_url.as_str().trim_end_matches('/');
+            IssuerIdentifier::parse(&format!("{base}/o/{}", new.slug))
+                .map_err(|error| Failure::Internal(anyhow::Error::new(error).context("the public URL")))?
+        }
+    };
+    let record = OrganisationRecord {
+        id: OrganisationId::from(env.uuid(now)),
+        slug: new.slug,
+        name: new.name,
+        issuer,
+        status: OrganisationStatus::Active,
+        policy: new.policy,
+        created_at: now,
+        updated_at: now,
+    };
+    let (name, days) = FIRST_KEY;
+    let api_key = api_keys::make(env, now, record.id, name.to_owned(), Role::Admin, days);
+    match ctx.store().directory().create(&record, &api_key.key).await? {
+        Ok(()) => Ok(Created { organisation: record.into(), api_key }),
+        Err(OrganisationConflict::Slug) => Err(Failure::Rejected(CreateRejection::SlugTaken)),
+        Err(OrganisationConflict::Issuer) => Err(Failure::Rejected(CreateRejection::IssuerTaken)),
+    }
+}
+
+/// Organisations; `search` is part of the slug or name.
+pub async fn list<R>(ctx: &Context, search: &str, window: Window) -> Result<Page<Organisation>, Failure<R>> {
+    let listed = ctx.store().directory().organisations(search, &window.into()).await?;
+    Ok(Page::listed(listed, window))
+}
+
+/// One organisation.
+pub async fn read(ctx: &Context, id: OrganisationId) -> Result<Organisation, Failure<Rejection>> {
+    find(ctx, id).await?.ok_or(Failure::Rejected(Rejection::NotFound))
+}
+
+/// Changes name or policy; what the changes leave out stays.
+pub async fn update(
+    ctx: &Context,
+    id: OrganisationId,
+    changes: Changes,
+) -> Result<Organisation, Failure<UpdateRejection>> {
+    let Some(mut organisation) = find(ctx, id).await? else {
+        return Err(Failure::Rejected(UpdateRejection::NotFound));
+    };
+    organisation.name = changes.name.unwrap_or(organisation.name);
+    organisation.policy = changes.policy.unwrap_or(organisation.policy);
+    organisation.updated_at = ctx.env().now();
+    let Organisation { name, policy, updated_at, .. } = &organisation;
+    let updated = ctx.store().directory().update(id, name, policy, *updated_at).await?;
+    if updated { Ok(organisation) } else { Err(Failure::Rejected(UpdateRejection::NotFound)) }
+}
+
+/// Suspends an organisation: wallets get 404 and its own keys 403. Nothing is lost.
+pub async fn suspend(ctx: &Context, id: OrganisationId) -> Result<Organisation, Failure<Rejection>> {
+    set_status(ctx, id, OrganisationStatus::Suspended).await
+}
+
+/// Lets a suspended organisation act again.
+pub async fn resume(ctx: &Context, id: OrganisationId) -> Result<Organisation, Failure<Rejection>> {
+    set_status(ctx, id, OrganisationStatus::Active).await
+}
+
+/// Deletes an organisation and everything it owns, for good.
+pub async fn delete(ctx: &Context, id: OrganisationId) -> Result<(), Failure<Rejection>> {
+    let deleted = ctx.store().directory().delete(id).await?;
+    if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+}
+
+async fn set_status(
+    ctx: &Context,
+    id: OrganisationId,
+    status: OrganisationStatus,
+) -> Result<Organisation, Failure<Rejection>> {
+    let mut organisation = read(ctx, id).await?;
+    organisation.status = status;
+    organisation.updated_at = ctx.env().now();
+    let changed = ctx.store().directory().set_status(id, status, organisation.updated_at).await?;
+    if changed { Ok(organisation) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+}
+
+async fn find<R>(ctx: &Context, id: OrganisationId) -> Result<Option<Organisation>, Failure<R>> {
+    Ok(ctx.store().directory().organisation(id).await?.map(|found| Organisation::clone(&found)))
+}

@@ -1,0 +1,172 @@
+//! Bodies that describe organisations.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chancery_keys::CertificateChain;
+use chancery_model::{Policy, Slug};
+use chancery_protocol::IssuerIdentifier;
+use serde_json::{Map, Value};
+
+use crate::management::body::{Fault, Faults, Members, below};
+
+/// What a new organisation is to be.
+#[derive(Clone, Debug)]
+pub struct NewOrganisation {
+    /// Short name in default URLs.
+    pub slug: Slug,
+    /// Name shown to people.
+    pub name: String,
+    /// Issuer identifier of its own; `None` for `{public_url}/o/{slug}`.
+    pub issuer: Option<IssuerIdentifier>,
+    /// What it asks of wallets.
+    pub policy: Policy,
+}
+
+/// What is to change in an organisation.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another policy; switches left out of its JSON have their defaults.
+    pub policy: Option<Policy>,
+}
+
+impl NewOrganisation {
+    /// Reads a body with `slug`, `name`, `issuer` and `policy`.
+    ///
+    /// # Errors
+    /// Every fault of the body.
+    pub fn read(body: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let members = Members::of_body(body);
+        members.refuse_others(&[&["slug", "name", "issuer", "policy"]], &mut faults);
+        members.require("slug", &mut faults);
+        members.require("name", &mut faults);
+        let slug = members.string("slug", 255, &mut faults).map(Slug::parse);
+        if let Some(Err(error)) = &slug {
+            faults.add(members.at("slug"), error.to_string());
+        }
+        let issuer = members.text("issuer", 2048, &mut faults).map(IssuerIdentifier::parse);
+        if let Some(Err(error)) = &issuer {
+            faults.add(members.at("issuer"), error.to_string());
+        }
+        let name = read_name(&members, &mut faults);
+        let policy = read_policy(&members, &mut faults).unwrap_or_default();
+        let read = slug.and_then(Result::ok).zip(name).map(|(slug, name)| Self {
+            slug,
+            name,
+            issuer: issuer.and_then(Result::ok),
+            policy,
+        });
+        faults.none_or(read)
+    }
+}
+
+impl Changes {
+    /// Reads a body with `name` and `policy`, either of which may be absent.
+    ///
+    /// # Errors
+    /// Every fault of the body.
+    pub fn read(body: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        const FIXED: [&str; 2] = ["slug", "issuer"];
+        let mut faults = Faults::default();
+        let members = Members::of_body(body);
+        members.refuse(&FIXED, "wallets and credentials rely on it: it cannot be changed", &mut faults);
+        members.refuse_others(&[&["name", "policy"], &FIXED], &mut faults);
+        let name = read_name(&members, &mut faults);
+        let policy = read_policy(&members, &mut faults);
+        faults.none_or(Some(Self { name, policy }))
+    }
+}
+
+fn read_name(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
+    let name = members.string("name", 255, faults)?.trim();
+    if name.is_empty() {
+        faults.add(members.at("name"), "a name is expected");
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// Reads each switch on its own, so that every wrong one is named.
+fn read_policy(members: &Members<'_>, faults: &mut Faults) -> Option<Policy> {
+    let given = members.object("policy", faults)?;
+    for (name, value) in given.raw() {
+        let alone: Map<String, Value> = [(name.clone(), value.clone())].into_iter().collect();
+        if let Err(error) = serde_json::from_value::<Policy>(Value::Object(alone)) {
+            faults.add(given.at(name), error.to_string());
+        }
+    }
+    let policy = serde_json::from_value::<Policy>(Value::Object(given.raw().clone())).ok()?;
+    check_policy(&policy, given.pointer(), faults);
+    Some(policy)
+}
+
+fn check_policy(policy: &Policy, pointer: &str, faults: &mut Faults) {
+    let mut check = |name: &str, good: bool, detail: &str| {
+        if !good {
+            faults.add(below(pointer, name), detail);
+        }
+    };
+    check("bindingMethods", !policy.binding_methods.is_empty(), "at least one method is expected");
+    check("proofAlgorithms", !policy.proof_algorithms.is_empty(), "at least one algorithm is expected");
+    check("transactionCodeAttempts", (1..=20).contains(&policy.transaction_code_attempts), "1 to 20 are accepted");
+    check("offerLifetime", (60..=31_536_000).contains(&policy.offer_lifetime), "60 s to one year are accepted");
+    check("accessTokenLifetime", (30..=86_400).contains(&policy.access_token_lifetime), "30 s to one day are accepted");
+    check("nonceLifetime", (10..=3_600).contains(&policy.nonce_lifetime), "10 s to one hour are accepted");
+    check("timeRounding", (1..=86_400).contains(&policy.time_rounding), "1 s to one day are accepted");
+    check("decoys", policy.decoys <= 16, "at most 16 are accepted");
+    for (position, anchor) in policy.proof_trust_anchors.iter().enumerate() {
+        let der = STANDARD.decode(anchor).ok();
+        if der.and_then(|der| CertificateChain::from_der(vec![der]).ok()).is_none() {
+            faults.add(format!("{pointer}/proofTrustAnchors/{position}"), "base64 of a DER certificate is expected");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use chancery_model::DpopNonceRule;
+    use serde_json::json;
+
+    use super::*;
+
+    fn pointers(body: &Value) -> Vec<String> {
+        NewOrganisation::read(body.as_object().unwrap()).unwrap_err().into_iter().map(|it| it.pointer).collect()
+    }
+
+    #[test]
+    fn slug_and_name_suffice() {
+        let new = NewOrganisation::read(json!({ "slug": "acme", "name": "Acme" }).as_object().unwrap()).unwrap();
+        assert_eq!((new.slug.as_str(), new.issuer, new.policy), ("acme", None, Policy::default()));
+    }
+
+    #[test]
+    fn an_issuer_identifier_is_a_clean_https_url() {
+        let body = |issuer: &str| json!({ "slug": "acme", "name": "Acme", "issuer": issuer });
+        let good = "https://api.example/igrantio/issuer-backend";
+        assert!(NewOrganisation::read(body(good).as_object().unwrap()).is_ok());
+        for wrong in ["http://issuer.example", "https://issuer.example/?a=b", "https://issuer.example/a/", "issuer"] {
+            assert_eq!(pointers(&body(wrong)), ["/issuer"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_switch_of_a_policy_is_named() {
+        let body = json!({ "slug": "A", "name": "", "policy": { "dpopNonce": "perhaps", "typo": 1, "decoys": 300 } });
+        assert_eq!(pointers(&body), ["/slug", "/name", "/policy/dpopNonce", "/policy/typo", "/policy/decoys"]);
+        let body = json!({ "slug": "a", "name": "A", "policy": {
+            "offerLifetime": 1, "bindingMethods": [], "proofTrustAnchors": ["AAAA"] } });
+        assert_eq!(pointers(&body), ["/policy/bindingMethods", "/policy/offerLifetime", "/policy/proofTrustAnchors/0"]);
+    }
+
+    #[test]
+    fn a_policy_in_an_update_is_read_and_slug_and_issuer_stay() {
+        let body = json!({ "policy": { "dpopNonce": "require" } });
+        let changes = Changes::read(body.as_object().unwrap()).unwrap();
+        assert_eq!(changes.policy.unwrap().dpop_nonce, DpopNonceRule::Require);
+        assert!(Changes::read(json!({ "slug": "other" }).as_object().unwrap()).is_err());
+    }
+}

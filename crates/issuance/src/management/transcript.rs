@@ -1,0 +1,65 @@
+//! The transcript of an exchange: events for people and log records for developers, both newest first.
+
+use chancery_model::{Event, ExchangeId, Organisation, Record, Timestamp};
+
+use super::page::{Page, Window};
+use crate::{Context, Failure};
+
+/// One page of each chronicle. The two are paged independently.
+#[derive(Debug)]
+pub struct Transcript {
+    /// Steps of the exchange.
+    pub events: Page<DatedEvent>,
+    /// Log records.
+    pub logs: Page<DatedRecord>,
+}
+
+/// An event and when it happened.
+#[derive(Clone, Debug)]
+pub struct DatedEvent {
+    /// Instant of the request it belongs to.
+    pub at: Timestamp,
+    /// The event.
+    pub event: Event,
+}
+
+/// A log record and when it was written.
+#[derive(Clone, Debug)]
+pub struct DatedRecord {
+    /// Instant of the request it belongs to.
+    pub at: Timestamp,
+    /// Code that the wallet was shown, when the request was refused.
+    pub support_code: Option<String>,
+    /// The record.
+    pub record: Record,
+}
+
+/// There is no such exchange.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The organisation has no such exchange.
+    NotFound,
+}
+
+/// Reads the transcript. Records of one instant keep the order in which they were written.
+pub async fn read(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    events: Window,
+    logs: Window,
+) -> Result<Transcript, Failure<Rejection>> {
+    let reader = ctx.store().read(organisation).await?;
+    if reader.exchange(id).await?.is_none() {
+        return Err(Failure::Rejected(Rejection::NotFound));
+    }
+    let mut all_events = Vec::new();
+    let mut all_logs = Vec::new();
+    for part in reader.transcript_of(id).await?.into_iter().rev() {
+        let (at, support_code) = (part.at, part.support_code);
+        all_events.extend(part.events.into_iter().rev().map(|event| DatedEvent { at, event }));
+        let dated = |record| DatedRecord { at, support_code: support_code.clone(), record };
+        all_logs.extend(part.records.into_iter().rev().map(dated));
+    }
+    Ok(Transcript { events: Page::cut(all_events, events), logs: Page::cut(all_logs, logs) })
+}
