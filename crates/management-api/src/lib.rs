@@ -1,1 +1,33 @@
+//! The organisation-facing HTTP face: routes, request reading, the RFC 9457 envelope, and `openapi/management.json`.
+//!
+//! `routes.rs` shows every path and who may use it. Each handler calls one function in
+//! [`chancery_issuance::management`].
 
+mod access;
+mod api_keys;
+mod definitions;
+mod document;
+mod entry;
+mod history;
+mod list;
+mod moment;
+mod offers;
+mod organisations;
+mod problem;
+mod request;
+mod routes;
+mod signing_keys;
+mod transcript;
+
+use axum::Router;
+use chancery_issuance::Context;
+
+/// The management face. It answers every path below `/v2`, and 404 in its envelope for everything else.
+pub fn router(context: Context) -> Router {
+    entry::router(context)
+}
+
+/// Description of the face in OpenAPI 3.1.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    document::describe()
+}

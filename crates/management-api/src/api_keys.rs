@@ -1,0 +1,172 @@
+//! API keys of an organisation.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chancery_issuance::Context;
+use chancery_issuance::management::api_keys::{self, CreateRejection, NewApiKey, RevokeRejection};
+use chancery_model::{ApiKeyId, Role};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::{Organisational, never};
+use crate::list::{Pagination, WindowQuery};
+use crate::moment;
+use crate::problem::Problem;
+use crate::request::{Body, Id, Parameters};
+use crate::routes;
+
+/// Create an API key.
+///
+/// The secret is shown only in this answer; only its hash is kept.
+#[utoipa::path(
+    post, path = routes::API_KEY, tag = "API keys", operation_id = "createApiKey",
+    request_body(content = NewApiKeySchema, example = json!({ "name": "issuing service", "role": "issuer", "expiryInDays": 90 })),
+    responses((status = 200, description = "The key with its secret", body = ApiKeyAnswer)),
+)]
+pub(crate) async fn create(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    body: Body,
+) -> Result<Json<ApiKeyAnswer>, Problem> {
+    let made = api_keys::create(&ctx, &caller.organisation, &body.members).await.map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            CreateRejection::Invalid(faults) => Problem::invalid(faults),
+        })
+    })?;
+    Ok(Json(ApiKeyAnswer { api_key: ApiKey::with_secret(&made) }))
+}
+
+/// List API keys, revoked ones included, without their secrets.
+#[utoipa::path(
+    get, path = routes::API_KEYS, tag = "API keys", operation_id = "listApiKeys",
+    params(WindowQuery),
+    responses((status = 200, description = "One page of keys", body = ApiKeyList)),
+)]
+pub(crate) async fn list(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    mut query: Parameters,
+) -> Result<Json<ApiKeyList>, Problem> {
+    let window = query.window();
+    query.finish()?;
+    let page = api_keys::list(&ctx, &caller.organisation, window).await.map_err(never)?;
+    Ok(Json(ApiKeyList {
+        api_keys: page.items.iter().map(|key| ApiKey::new(key, String::new())).collect(),
+        pagination: page.pagination.into(),
+    }))
+}
+
+/// Revoke an API key.
+#[utoipa::path(
+    delete, path = routes::API_KEY_BY_ID, tag = "API keys", operation_id = "revokeApiKey",
+    params(("apiKeyId" = String, Path, description = "Id of the key", format = Uuid)),
+    responses((status = 204, description = "The key opens nothing any more")),
+)]
+pub(crate) async fn revoke(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ApiKeyId>,
+) -> Result<StatusCode, Problem> {
+    api_keys::revoke(&ctx, &caller.organisation, id).await.map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            RevokeRejection::NotFound => Problem::not_found("API key"),
+        })
+    })?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a new key is to be.
+#[derive(ToSchema)]
+#[schema(as = NewApiKey, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewApiKeySchema {
+    /// Name for people.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// What it may do.
+    role: RoleSchema,
+    /// Days after which it expires; zero and negative values are taken as 30.
+    #[schema(default = 30, maximum = 3650)]
+    expiry_in_days: Option<i32>,
+}
+
+/// What a key may do.
+#[derive(ToSchema)]
+#[schema(as = Role, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only describes the model's role")]
+pub(crate) enum RoleSchema {
+    Admin,
+    Issuer,
+    Auditor,
+}
+
+/// An API key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiKey {
+    /// Id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Name for people.
+    name: String,
+    /// What it may do.
+    #[schema(value_type = RoleSchema)]
+    role: Role,
+    /// The secret, for the `Authorization` header: only in the answer to its creation, empty ever after.
+    api_key: String,
+    /// Days from creation to expiry.
+    expiry_in_days: i64,
+    /// When it was created (RFC 3339).
+    timestamp: String,
+    /// From this instant on it is refused (RFC 3339).
+    expiry_timestamp: String,
+    /// Last use, to the minute (RFC 3339); empty when never.
+    last_used_timestamp: String,
+    /// Whether it was revoked.
+    revoked: bool,
+    /// When it was revoked (RFC 3339); empty when never.
+    revoked_timestamp: String,
+}
+
+impl ApiKey {
+    pub(crate) fn with_secret(made: &NewApiKey) -> Self {
+        Self::new(&made.key, made.secret.reveal().to_owned())
+    }
+
+    fn new(key: &chancery_model::ApiKey, secret: String) -> Self {
+        Self {
+            id: key.id.to_string(),
+            name: key.name.clone(),
+            role: key.role,
+            api_key: secret,
+            expiry_in_days: (key.expires_at.seconds() - key.created_at.seconds()) / 86_400,
+            timestamp: moment::text(key.created_at),
+            expiry_timestamp: moment::text(key.expires_at),
+            last_used_timestamp: key.last_used_at.map(moment::text).unwrap_or_default(),
+            revoked: key.revoked_at.is_some(),
+            revoked_timestamp: key.revoked_at.map(moment::text).unwrap_or_default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ApiKey({})", self.id)
+    }
+}
+
+/// An API key.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiKeyAnswer {
+    api_key: ApiKey,
+}
+
+/// One page of API keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiKeyList {
+    api_keys: Vec<ApiKey>,
+    pagination: Pagination,
+}

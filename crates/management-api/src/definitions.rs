@@ -1,0 +1,209 @@
+//! Credential definitions.
+
+mod schema;
+
+use axum::Json;
+use axum::extract::State;
+use chancery_issuance::Context;
+use chancery_issuance::management::definitions::{
+    self, CreateRejection, DeleteRejection, Filter, ReadRejection, UpdateRejection,
+};
+use chancery_model::DefinitionId;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+pub(crate) use self::schema::claim_path;
+use self::schema::{CredentialDefinition, NewCredentialDefinition};
+use crate::access::{Organisational, never};
+use crate::list::{Done, Pagination, WindowQuery};
+use crate::problem::{Kind, Problem};
+use crate::request::{Body, Id, Parameters};
+use crate::routes;
+
+/// Create a credential definition.
+///
+/// Each element of `credentialDefinitions` becomes one credential configuration in the issuer metadata. The older flat
+/// shape, one entry's members at the top level with `claims` as a JSON Schema, is accepted too and stored as path
+/// pointers. This release issues `dc+sd-jwt`.
+#[utoipa::path(
+    post, path = routes::DEFINITION, tag = "Credential definitions", operation_id = "createCredentialDefinition",
+    request_body(content = NewCredentialDefinition, example = json!({
+        "label": "Staff badge",
+        "credentialDefinitions": [{
+            "credentialFormat": "dc+sd-jwt",
+            "vct": "https://issuer.example/staff-badge",
+            "expirationInDays": 365,
+            "claims": { "claims": [
+                { "path": ["given_name"], "mandatory": true, "limitDisclosure": true },
+                { "path": ["address", "locality"], "mandatory": false, "limitDisclosure": true }
+            ] },
+            "display": { "name": "Staff badge", "backgroundColor": "#12355b" }
+        }]
+    })),
+    responses(
+        (status = 200, description = "The definition with its ids", body = DefinitionAnswer),
+        (status = 409, description = "Problem `configuration-id-taken`"),
+    ),
+)]
+pub(crate) async fn create(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    body: Body,
+) -> Result<Json<DefinitionAnswer>, Problem> {
+    let created = definitions::create(&ctx, &caller.organisation, &body.members).await;
+    created.map(|definition| answer(&definition)).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            CreateRejection::Invalid(faults) => Problem::invalid(faults),
+            CreateRejection::ConfigurationTaken(fault) => Problem::faulty(Kind::ConfigurationIdTaken, vec![fault]),
+        })
+    })
+}
+
+/// List credential definitions.
+#[utoipa::path(
+    get, path = routes::DEFINITIONS, tag = "Credential definitions", operation_id = "listCredentialDefinitions",
+    params(WindowQuery, DefinitionQuery),
+    responses((status = 200, description = "One page of definitions", body = DefinitionList)),
+)]
+pub(crate) async fn list(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    mut query: Parameters,
+) -> Result<Json<DefinitionList>, Problem> {
+    let filter = Filter {
+        vct: query.text("vct"),
+        doctype: query.text("doctype"),
+        kind: query.text("type"),
+        search: query.text("search"),
+    };
+    let (window, skip_counts) = (query.window(), query.flag("skipCounts"));
+    query.finish()?;
+    let page = definitions::list(&ctx, &caller.organisation, &filter, window, !skip_counts).await.map_err(never)?;
+    Ok(Json(DefinitionList {
+        credential_definitions: page.items.iter().map(CredentialDefinition::from).collect(),
+        pagination: page.pagination.into(),
+    }))
+}
+
+/// Read a credential definition.
+#[utoipa::path(
+    get, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "readCredentialDefinition",
+    params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
+    responses((status = 200, description = "The newest version", body = DefinitionAnswer)),
+)]
+pub(crate) async fn read(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<DefinitionId>,
+) -> Result<Json<DefinitionAnswer>, Problem> {
+    let found = definitions::read(&ctx, &caller.organisation, id).await;
+    found.map(|definition| answer(&definition)).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            ReadRejection::NotFound => Problem::not_found("credential definition"),
+        })
+    })
+}
+
+/// Update a credential definition.
+///
+/// Makes a new version; exchanges that run keep the one they started with. `version`, `trustAnchor` and `kid` cannot be
+/// changed. Entries go on under the `id` they were answered with.
+#[utoipa::path(
+    put, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "updateCredentialDefinition",
+    params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
+    request_body(content = NewCredentialDefinition, example = json!({
+        "label": "Staff badge",
+        "credentialDefinitions": [{
+            "id": "0198f6a1-6a0e-7c50-9f0e-2b6f4d8f0c11",
+            "credentialFormat": "dc+sd-jwt",
+            "vct": "https://issuer.example/staff-badge",
+            "claims": { "claims": [{ "path": ["given_name"], "limitDisclosure": true }] }
+        }]
+    })),
+    responses(
+        (status = 200, description = "The new version", body = DefinitionAnswer),
+        (status = 409, description = "Problem `configuration-id-taken` or `concurrent-update`"),
+    ),
+)]
+pub(crate) async fn update(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<DefinitionId>,
+    body: Body,
+) -> Result<Json<DefinitionAnswer>, Problem> {
+    let updated = definitions::update(&ctx, &caller.organisation, id, &body.members).await;
+    updated.map(|definition| answer(&definition)).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            UpdateRejection::NotFound => Problem::not_found("credential definition"),
+            UpdateRejection::Invalid(faults) => Problem::invalid(faults),
+            UpdateRejection::ConfigurationTaken(fault) => Problem::faulty(Kind::ConfigurationIdTaken, vec![fault]),
+            UpdateRejection::Concurrent => {
+                Problem::new(Kind::ConcurrentUpdate, "another update came first; read the definition again")
+            }
+        })
+    })
+}
+
+/// Delete a credential definition.
+///
+/// Refused while exchanges of it are open. Records of finished exchanges stay readable.
+#[utoipa::path(
+    delete, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "deleteCredentialDefinition",
+    params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
+    responses(
+        (status = 200, description = "The definition is gone", body = Done),
+        (status = 409, description = "Problem `definition-in-use`"),
+    ),
+)]
+pub(crate) async fn delete(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<DefinitionId>,
+) -> Result<Json<Done>, Problem> {
+    let deleted = definitions::delete(&ctx, &caller.organisation, id).await;
+    deleted.map(|()| Json(Done::DONE)).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            DeleteRejection::NotFound => Problem::not_found("credential definition"),
+            DeleteRejection::InUse => Problem::new(
+                Kind::DefinitionInUse,
+                "exchanges of this definition are open; delete them or let them end",
+            ),
+        })
+    })
+}
+
+fn answer(definition: &chancery_model::Definition) -> Json<DefinitionAnswer> {
+    Json(DefinitionAnswer { credential_definition: CredentialDefinition::from(definition) })
+}
+
+/// A credential definition.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DefinitionAnswer {
+    credential_definition: CredentialDefinition,
+}
+
+/// One page of credential definitions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DefinitionList {
+    credential_definitions: Vec<CredentialDefinition>,
+    pagination: Pagination,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
+struct DefinitionQuery {
+    /// Exactly this `vct`.
+    vct: Option<String>,
+    /// Exactly this `doctype`.
+    doctype: Option<String>,
+    /// Exactly this `type`.
+    #[param(rename = "type")]
+    kind: Option<String>,
+    /// Part of label, configuration id or `vct`.
+    search: Option<String>,
+    /// Leaves `totalItems` and `totalPages` at 0.
+    skip_counts: Option<bool>,
+}

@@ -1,0 +1,285 @@
+//! Credential definitions on the wire.
+
+use chancery_model::{Definition, Entry};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A definition to be created, or the next version of one. The second shape is older: members of one entry stand at the
+/// top level, and `claims` is a JSON Schema whose properties carry `limitDisclosure`.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewCredentialDefinition {
+    /// Name for people; five labels are reserved.
+    #[schema(min_length = 3, max_length = 255)]
+    label: String,
+    /// One element per published credential configuration.
+    #[schema(min_items = 1, max_items = 50)]
+    credential_definitions: Vec<NewEntry>,
+    /// `version_01` (OpenID4VCI 1.0).
+    #[schema(default = "version_01")]
+    version: Option<String>,
+    /// How the issuer key is named in credentials: `did:key` puts `kid` into the header, resolved by issuer metadata;
+    /// `x509` puts the certificate chain there.
+    #[schema(default = "did:key")]
+    trust_anchor: Option<String>,
+    /// `kid` of the signing key; empty for the key that is active.
+    kid: Option<String>,
+    /// Only `false`: wallet unit attestations are not verified by this release.
+    #[schema(rename = "enforceWUA")]
+    enforce_wua: Option<bool>,
+    /// Only `false` in this release.
+    support_interactive_authorisation_endpoint: Option<bool>,
+    /// Display of entries that have none.
+    display: Option<Display>,
+}
+
+/// One published credential configuration.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewEntry {
+    /// Id from an earlier answer, in updates.
+    id: Option<String>,
+    /// `dc+sd-jwt`; `jwt_vc_json` and `mso_mdoc` are refused by this release.
+    credential_format: String,
+    /// Type of the credential.
+    vct: String,
+    /// Described claims.
+    claims: Claims,
+    /// Validity of a credential.
+    #[schema(default = 30, minimum = 1, maximum = 36_500)]
+    expiration_in_days: Option<u32>,
+    /// How holder keys may be named: `jwk`, `did:key`, `did:jwk`. Default: the organisation's policy.
+    credential_binding_methods: Option<Vec<String>>,
+    /// `authorization_details` or `scope_based`, equal in all entries.
+    #[schema(default = "authorization_details")]
+    authorization_request_type: Option<String>,
+    /// OAuth scope, only with `scope_based`.
+    scope: Option<String>,
+    /// Least distance of polls for a deferred credential, in seconds.
+    #[schema(default = 5, minimum = 1)]
+    credential_response_interval: Option<u32>,
+    /// Key in `credential_configurations_supported`, unique in the organisation. Default: made from the label.
+    credential_configuration_id: Option<String>,
+    /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D).
+    #[schema(default = false)]
+    require_key_attestation: Option<bool>,
+    /// How the credential looks in a wallet.
+    display: Option<Display>,
+}
+
+/// A credential definition.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CredentialDefinition {
+    /// Id.
+    #[schema(format = Uuid)]
+    credential_definition_id: String,
+    /// Name for people.
+    label: String,
+    /// Protocol profile.
+    #[schema(value_type = String, example = "version_01")]
+    version: chancery_model::WireVersion,
+    /// How the issuer key is named in credentials.
+    #[schema(value_type = String, example = "did:key")]
+    trust_anchor: chancery_model::TrustAnchor,
+    /// `kid` of the signing key; empty for the key that is active.
+    kid: String,
+    #[serde(rename = "enforceWUA")]
+    enforce_wua: bool,
+    support_interactive_authorisation_endpoint: bool,
+    /// Display of entries that have none.
+    display: Display,
+    /// One element per published credential configuration.
+    credential_definitions: Vec<EntryAnswer>,
+    /// Version, counting from 1.
+    revision: u32,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds.
+    updated_at: i64,
+}
+
+impl From<&Definition> for CredentialDefinition {
+    fn from(definition: &Definition) -> Self {
+        let content = &definition.content;
+        Self {
+            credential_definition_id: definition.id.to_string(),
+            label: content.label.clone(),
+            version: content.version,
+            trust_anchor: content.trust_anchor,
+            kid: content.kid.clone(),
+            enforce_wua: content.enforce_wua,
+            support_interactive_authorisation_endpoint: content.support_interactive_authorisation_endpoint,
+            display: Display::from(content.display.as_ref()),
+            credential_definitions: content.entries.iter().map(EntryAnswer::from).collect(),
+            revision: definition.revision,
+            created_at: definition.created_at.seconds(),
+            updated_at: definition.updated_at.seconds(),
+        }
+    }
+}
+
+/// One published credential configuration.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CredentialDefinitionEntry)]
+pub(crate) struct EntryAnswer {
+    /// Id that the issue call repeats.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Key in `credential_configurations_supported`.
+    credential_configuration_id: String,
+    #[schema(value_type = String, example = "dc+sd-jwt")]
+    credential_format: chancery_model::Format,
+    /// Empty: only `jwt_vc_json` has it.
+    #[serde(rename = "type")]
+    kind: Vec<String>,
+    vct: String,
+    /// Empty: only `mso_mdoc` has it.
+    doctype: String,
+    /// `$` for `dc+sd-jwt`.
+    validation_path: &'static str,
+    claims: Claims,
+    /// Validity of a credential.
+    expiration_in_days: u32,
+    support_revocation: bool,
+    #[schema(value_type = String, example = "status_list")]
+    revocation_method: chancery_model::RevocationMethod,
+    enforce_credential_uniqueness: bool,
+    support_credential_reissuance: bool,
+    /// Empty: the organisation's policy decides.
+    credential_binding_methods: Vec<Value>,
+    #[schema(value_type = String, example = "authorization_details")]
+    authorization_request_type: chancery_model::AuthorizationRequestType,
+    scope: String,
+    credential_response_interval: u32,
+    require_key_attestation: bool,
+    display: Display,
+}
+
+impl From<&Entry> for EntryAnswer {
+    fn from(entry: &Entry) -> Self {
+        let methods = entry.binding_methods.iter();
+        Self {
+            id: entry.id.to_string(),
+            credential_configuration_id: entry.configuration_id.clone(),
+            credential_format: entry.format,
+            kind: Vec::new(),
+            vct: entry.vct.clone(),
+            doctype: String::new(),
+            validation_path: "$",
+            claims: Claims { claims: entry.claims.iter().map(Claim::from).collect() },
+            expiration_in_days: entry.expiration_in_days,
+            support_revocation: entry.support_revocation,
+            revocation_method: entry.revocation_method,
+            enforce_credential_uniqueness: entry.enforce_credential_uniqueness,
+            support_credential_reissuance: entry.support_credential_reissuance,
+            credential_binding_methods: methods.filter_map(|method| serde_json::to_value(method).ok()).collect(),
+            authorization_request_type: entry.authorization_request_type,
+            scope: entry.scope.clone(),
+            credential_response_interval: entry.response_interval,
+            require_key_attestation: entry.require_key_attestation,
+            display: Display::from(entry.display.as_ref()),
+        }
+    }
+}
+
+/// Described claims.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Claims {
+    claims: Vec<Claim>,
+}
+
+/// One described claim.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Claim {
+    /// Claims path pointer (OpenID4VCI Appendix C): string is a member, integer an element, null every element.
+    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    path: Value,
+    /// Whether an issue call without it is refused; absent counts as true.
+    mandatory: bool,
+    /// Whether the holder can withhold it.
+    limit_disclosure: bool,
+    /// Names for people.
+    display: Vec<ClaimDisplay>,
+}
+
+impl From<&chancery_model::ClaimDescription> for Claim {
+    fn from(claim: &chancery_model::ClaimDescription) -> Self {
+        let display = claim.display.iter().map(|display| ClaimDisplay {
+            name: display.name.clone(),
+            locale: display.locale.clone().unwrap_or_default(),
+        });
+        Self {
+            path: claim_path(claim),
+            mandatory: claim.mandatory,
+            limit_disclosure: claim.limit_disclosure,
+            display: display.collect(),
+        }
+    }
+}
+
+/// The path as JSON.
+pub(crate) fn claim_path(claim: &chancery_model::ClaimDescription) -> Value {
+    serde_json::to_value(&claim.path).unwrap_or_default()
+}
+
+/// Name of a claim in one language.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClaimDisplay {
+    name: String,
+    /// BCP 47 tag; empty for the default.
+    locale: String,
+}
+
+/// How a credential looks in a wallet. Absent values are empty.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Display {
+    name: String,
+    /// BCP 47 tag.
+    locale: String,
+    description: String,
+    /// CSS colour.
+    background_color: String,
+    /// CSS colour.
+    text_color: String,
+    logo: Image,
+    background_image: Image,
+}
+
+impl From<Option<&chancery_model::Display>> for Display {
+    fn from(display: Option<&chancery_model::Display>) -> Self {
+        let Some(display) = display else { return Self::default() };
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Self {
+            name: display.name.clone(),
+            locale: text(&display.locale),
+            description: text(&display.description),
+            background_color: text(&display.background_color),
+            text_color: text(&display.text_color),
+            logo: Image::from(display.logo.as_ref()),
+            background_image: Image::from(display.background_image.as_ref()),
+        }
+    }
+}
+
+/// A picture by reference.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Image {
+    /// `https:` or `data:image/` URI.
+    uri: String,
+    alt_text: String,
+}
+
+impl From<Option<&chancery_model::Image>> for Image {
+    fn from(image: Option<&chancery_model::Image>) -> Self {
+        let Some(image) = image else { return Self::default() };
+        Self { uri: image.uri.clone(), alt_text: image.alt_text.clone().unwrap_or_default() }
+    }
+}

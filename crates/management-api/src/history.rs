@@ -1,0 +1,149 @@
+//! Records of exchanges.
+
+mod schema;
+
+use axum::Json;
+use axum::extract::State;
+use chancery_issuance::Context;
+use chancery_issuance::management::history::{self, Filter, History, Rejection};
+use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use self::schema::CredentialHistory;
+use crate::access::{Organisational, never};
+use crate::list::{Done, Pagination, WindowQuery};
+use crate::problem::Problem;
+use crate::request::{Id, Parameters};
+use crate::routes;
+
+/// List the records of exchanges.
+///
+/// All filters that are given must hold; of `accepted`, `inProgress`, `revoked` and `denied`, those set to `true` are
+/// shown together. The support code that a wallet was shown finds its exchange by `search`.
+#[utoipa::path(
+    get, path = routes::HISTORY, tag = "Issuance", operation_id = "listCredentialHistory",
+    params(WindowQuery, HistoryQuery),
+    responses((status = 200, description = "One page of records", body = HistoryList)),
+)]
+pub(crate) async fn list(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    mut query: Parameters,
+) -> Result<Json<HistoryList>, Problem> {
+    // No record has one of these yet, so a list by one of them is empty.
+    let by_later = ["individualId", "mapperId", "dataAgreementId"].map(|name| query.text(name));
+    let definition = query.text("credentialDefinitionId");
+    let filter = Filter {
+        status: query.read("status", "a status of the credential history is expected", ExchangeStatus::parse),
+        definition: DefinitionId::parse(&definition),
+        holder: query.text("holderDid"),
+        accepted: query.switch("accepted"),
+        in_progress: query.switch("inProgress"),
+        revoked: query.switch("revoked"),
+        denied: query.switch("denied"),
+        search: query.text("search"),
+    };
+    let window = query.window();
+    query.finish()?;
+    let matches_nothing =
+        by_later.iter().any(|value| !value.is_empty()) || (!definition.is_empty() && filter.definition.is_none());
+    if matches_nothing {
+        let pagination = chancery_issuance::management::Pagination::new(0, window.offset, window.limit);
+        return Ok(Json(HistoryList { credential_history: Vec::new(), pagination: pagination.into() }));
+    }
+    let page = history::list(&ctx, &caller.organisation, &filter, window).await.map_err(never)?;
+    Ok(Json(HistoryList {
+        credential_history: page.items.iter().map(CredentialHistory::from).collect(),
+        pagination: page.pagination.into(),
+    }))
+}
+
+/// Read the record of an exchange.
+#[utoipa::path(
+    get, path = routes::RECORD, tag = "Issuance", operation_id = "readCredentialHistory",
+    params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
+    responses((status = 200, description = "The record", body = HistoryAnswer)),
+)]
+pub(crate) async fn read(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ExchangeId>,
+) -> Result<Json<HistoryAnswer>, Problem> {
+    let found = history::read(&ctx, &caller.organisation, id).await;
+    found.map(|history| Json(HistoryAnswer::from(&history))).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// Delete the record of an exchange.
+///
+/// Its offer and access tokens stop working; its claims, credentials and transcript are erased. Copies in wallets are
+/// not touched.
+#[utoipa::path(
+    delete, path = routes::RECORD, tag = "Issuance", operation_id = "deleteCredentialHistory",
+    params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
+    responses((status = 200, description = "The record is gone", body = Done)),
+)]
+pub(crate) async fn delete(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ExchangeId>,
+) -> Result<Json<Done>, Problem> {
+    let deleted = history::delete(&ctx, &caller.organisation, id).await;
+    deleted.map(|()| Json(Done::DONE)).map_err(|failure| Problem::of(failure, refuse))
+}
+
+fn refuse(rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::NotFound => Problem::not_found("record"),
+    }
+}
+
+/// The record of an exchange.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HistoryAnswer {
+    credential_history: CredentialHistory,
+}
+
+impl From<&History> for HistoryAnswer {
+    fn from(history: &History) -> Self {
+        Self { credential_history: CredentialHistory::from(history) }
+    }
+}
+
+/// One page of records.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HistoryList {
+    credential_history: Vec<CredentialHistory>,
+    pagination: Pagination,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
+struct HistoryQuery {
+    /// Exactly this status.
+    #[param(inline)]
+    status: Option<schema::StatusSchema>,
+    /// Only exchanges of this definition.
+    credential_definition_id: Option<String>,
+    /// Only exchanges whose wallet gave this `client_id`.
+    holder_did: Option<String>,
+    /// Empty in this release: no record has one.
+    individual_id: Option<String>,
+    /// Empty in this release: no record has one.
+    mapper_id: Option<String>,
+    /// Empty in this release: no record has one.
+    data_agreement_id: Option<String>,
+    /// Shows (`true`) or leaves out (`false`) what the wallet took: `credential_acked`, `credential_accepted`.
+    accepted: Option<bool>,
+    /// Shows or leaves out exchanges that have not come to an end.
+    in_progress: Option<bool>,
+    /// Shows or leaves out what is revoked or suspended.
+    revoked: Option<bool>,
+    /// Shows or leaves out what was denied.
+    denied: Option<bool>,
+    /// An exchange id, the support code that a wallet was shown, or part of the definition's label.
+    search: Option<String>,
+}

@@ -1,0 +1,396 @@
+//! The record of an exchange on the wire: every member of the original contract, in its order.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_issuance::management::history::{Delivered, History};
+use chancery_model::{
+    CredentialStatus, Definition, Entry, Exchange, ExchangeStatus, GrantKind, IssuanceMode, RevocationStatus,
+    Submission,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::definitions::claim_path;
+
+/// How far an exchange has come.
+#[derive(ToSchema)]
+#[schema(as = ExchangeStatus, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes the model's status")]
+pub(crate) enum StatusSchema {
+    OfferSent,
+    OfferReceived,
+    TokenIssued,
+    CredentialIssued,
+    CredentialAcked,
+    CredentialAccepted,
+    CredentialDeleted,
+    IssuanceDenied,
+}
+
+/// The record of an exchange. Members without a value have the empty value of their type.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CredentialHistory {
+    /// Id of the exchange.
+    #[serde(rename = "CredentialExchangeId")]
+    #[schema(format = Uuid)]
+    exchange_id_capital: String,
+    /// The same id.
+    #[schema(format = Uuid)]
+    credential_exchange_id: String,
+    /// The same id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// `InTime` or `Deferred`.
+    #[schema(value_type = String, example = "InTime")]
+    issuance_mode: IssuanceMode,
+    /// Whether the offer has a pre-authorized code.
+    is_pre_authorised: bool,
+    /// The offer link for the wallet.
+    credential_offer: String,
+    /// `pending` or `ready`: whether the claims are there.
+    #[schema(value_type = String, example = "ready")]
+    credential_status: CredentialStatus,
+    /// How far the exchange has come.
+    #[schema(value_type = StatusSchema)]
+    status: ExchangeStatus,
+    /// `client_id` of the wallet, once it named one.
+    client_id: String,
+    /// Always empty: transaction codes are not shown again.
+    user_pin: &'static str,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds.
+    updated_at: i64,
+    /// What was asked for; the first of `credentials`.
+    credential: Value,
+    /// Parallel to the claims: which of them the holder can withhold.
+    disclosure_mapping: Value,
+    presentation_definition_id: &'static str,
+    presentation_exchange_id: &'static str,
+    /// What is known of the wallet.
+    holder: Holder,
+    /// Format of the credential.
+    #[schema(example = "dc+sd-jwt")]
+    credential_format: &'static str,
+    support_revocation: bool,
+    /// `Operational`, `Revoked` or `Suspended`.
+    #[schema(value_type = String, example = "Operational")]
+    revocation_status: RevocationStatus,
+    client_assertion: &'static str,
+    client_assertion_type: &'static str,
+    client_assertion_verified: bool,
+    wallet_unit_attestation: &'static str,
+    #[serde(rename = "walletUnitAttestationPoP")]
+    wallet_unit_attestation_pop: &'static str,
+    wallet_unit_attestation_verified: bool,
+    /// The signed credential as delivered; the last one when there are several.
+    credential_token: String,
+    /// Confirmation claim: the holder's public key as `jwk`.
+    cnf: Map<String, Value>,
+    /// Id of the issued credential.
+    jti: String,
+    /// Key proof of the credential request: header and claims, without its signature.
+    proof: String,
+    /// Type of that proof.
+    proof_type: &'static str,
+    /// Whether that proof was good.
+    proof_verified: bool,
+    #[schema(value_type = Object)]
+    decoded_wallet_unit_attestation: Map<String, Value>,
+    id_token: &'static str,
+    #[schema(value_type = Object)]
+    id_token_decoded: Map<String, Value>,
+    id_token_verified: bool,
+    /// Why it was denied.
+    issuance_denied_reason: String,
+    expired_credential_tokens: Vec<String>,
+    #[schema(value_type = Vec<Object>)]
+    expired_credentials: Vec<Value>,
+    #[schema(value_type = Object)]
+    credential_response_encryption: Map<String, Value>,
+    individual_id: &'static str,
+    mapper_id: &'static str,
+    /// The definition.
+    #[schema(format = Uuid)]
+    credential_definition_id: String,
+    /// Version of the definition that the exchange was started with.
+    credential_definition_revision: u32,
+    /// Label of the definition.
+    credential_label: String,
+    /// Configurations on offer.
+    credential_configuration_ids: Vec<String>,
+    /// What was asked for, per entry on offer.
+    credentials: Vec<Value>,
+    /// Whether key proofs must carry a key attestation.
+    require_key_attestation: bool,
+    /// From this instant on the offer cannot be redeemed, in Unix seconds.
+    expires_at: i64,
+}
+
+/// What is known of the wallet.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Holder {
+    /// Its `client_id`.
+    name: String,
+    location: &'static str,
+    logo: &'static str,
+}
+
+impl From<&History> for CredentialHistory {
+    fn from(history: &History) -> Self {
+        let History { exchange, definition, submissions, credential_offer, credentials: delivered } = history;
+        let entries: Vec<&Entry> = exchange.entries.iter().filter_map(|id| definition.entry(*id)).collect();
+        let first = entries.first();
+        let asked: Vec<Value> = entries.iter().map(|entry| asked_for(entry, submissions)).collect();
+        let last = delivered.last();
+        let id = exchange.id.to_string();
+        let client_id = exchange.client_id.clone().unwrap_or_default();
+        Self {
+            exchange_id_capital: id.clone(),
+            credential_exchange_id: id.clone(),
+            id,
+            issuance_mode: exchange.issuance_mode,
+            is_pre_authorised: exchange.grant_kind == GrantKind::PreAuthorizedCode,
+            credential_offer: credential_offer.clone(),
+            credential_status: exchange.credential_status,
+            status: exchange.status,
+            client_id: client_id.clone(),
+            user_pin: "",
+            created_at: exchange.created_at.seconds(),
+            updated_at: exchange.updated_at.seconds(),
+            credential: asked.first().cloned().unwrap_or_else(|| json!({})),
+            disclosure_mapping: first.map(|entry| disclosure_mapping(entry)).unwrap_or_else(|| json!({})),
+            presentation_definition_id: "",
+            presentation_exchange_id: "",
+            holder: Holder { name: client_id, location: "", logo: "" },
+            credential_format: first.map_or("", |entry| entry.format.name()),
+            support_revocation: entries.iter().any(|entry| entry.support_revocation),
+            revocation_status: exchange.revocation_status,
+            client_assertion: "",
+            client_assertion_type: "",
+            client_assertion_verified: false,
+            wallet_unit_attestation: "",
+            wallet_unit_attestation_pop: "",
+            wallet_unit_attestation_verified: false,
+            credential_token: last.map(|it| it.token.clone()).unwrap_or_default(),
+            cnf: last.map(confirmation).unwrap_or_default(),
+            jti: last.map(|it| it.credential.id.to_string()).unwrap_or_default(),
+            proof: last.map(proof_without_signature).unwrap_or_default(),
+            proof_type: if last.is_some() { "jwt" } else { "" },
+            proof_verified: last.is_some(),
+            decoded_wallet_unit_attestation: Map::new(),
+            id_token: "",
+            id_token_decoded: Map::new(),
+            id_token_verified: false,
+            issuance_denied_reason: exchange.denied_reason.clone().unwrap_or_default(),
+            expired_credential_tokens: Vec::new(),
+            expired_credentials: Vec::new(),
+            credential_response_encryption: Map::new(),
+            individual_id: "",
+            mapper_id: "",
+            credential_definition_id: exchange.definition_id.to_string(),
+            credential_definition_revision: exchange.definition_revision,
+            credential_label: definition.content.label.clone(),
+            credential_configuration_ids: configuration_ids(exchange, definition),
+            credentials: asked,
+            require_key_attestation: exchange.require_key_attestation,
+            expires_at: exchange.expires_at.seconds(),
+        }
+    }
+}
+
+fn configuration_ids(exchange: &Exchange, definition: &Definition) -> Vec<String> {
+    let entries = exchange.entries.iter().filter_map(|id| definition.entry(*id));
+    entries.map(|entry| entry.configuration_id.clone()).collect()
+}
+
+/// What the organisation asked for. A pending credential has no claims yet, but the id that the deferred update repeats.
+fn asked_for(entry: &Entry, submissions: &[Submission]) -> Value {
+    let submission = submissions.iter().find(|submission| submission.entry == entry.id);
+    json!({
+        "id": entry.id,
+        "vct": entry.vct,
+        "claims": submission.map(|it| it.claims.clone()).unwrap_or_default(),
+        "credentialMetadata": submission.map(|it| it.metadata.clone()).unwrap_or_default(),
+    })
+}
+
+/// An object whose nesting follows the claims; every element of an array stands under `*`.
+fn disclosure_mapping(entry: &Entry) -> Value {
+    let mut mapping = Map::new();
+    for claim in &entry.claims {
+        let Value::Array(path) = claim_path(claim) else { continue };
+        let mut here = &mut mapping;
+        for segment in &path {
+            let name = match segment {
+                Value::String(name) => name.clone(),
+                Value::Number(index) => index.to_string(),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => "*".to_owned(),
+            };
+            let below = here.entry(name).or_insert_with(|| json!({}));
+            match below {
+                Value::Object(members) => here = members,
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                    // A claim called `limitDisclosure` meets the flag of the claim around it: the flag stays.
+                    return Value::Object(mapping);
+                }
+            }
+        }
+        here.insert("limitDisclosure".to_owned(), Value::Bool(claim.limit_disclosure));
+    }
+    Value::Object(mapping)
+}
+
+fn confirmation(delivered: &Delivered) -> Map<String, Value> {
+    let jwk = Value::Object(delivered.credential.holder_key.to_json());
+    [("jwk".to_owned(), jwk)].into_iter().collect()
+}
+
+/// `header.claims.` in base64url: readable like a JWT, useless as one.
+fn proof_without_signature(delivered: &Delivered) -> String {
+    let part = |name: &str| {
+        let part = delivered.credential.proof.get(name).cloned().unwrap_or_else(|| json!({}));
+        URL_SAFE_NO_PAD.encode(part.to_string())
+    };
+    format!("{}.{}.", part("header"), part("claims"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use std::sync::Arc;
+
+    use chancery_model::{DefinitionContent, SecretHash, Timestamp, TransactionCode};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Members of the original contract, in its order, with the additional spellings of the id.
+    const CONTRACT: [&str; 42] = [
+        "CredentialExchangeId",
+        "credentialExchangeId",
+        "id",
+        "issuanceMode",
+        "isPreAuthorised",
+        "credentialOffer",
+        "credentialStatus",
+        "status",
+        "clientId",
+        "userPin",
+        "createdAt",
+        "updatedAt",
+        "credential",
+        "disclosureMapping",
+        "presentationDefinitionId",
+        "presentationExchangeId",
+        "holder",
+        "credentialFormat",
+        "supportRevocation",
+        "revocationStatus",
+        "clientAssertion",
+        "clientAssertionType",
+        "clientAssertionVerified",
+        "walletUnitAttestation",
+        "walletUnitAttestationPoP",
+        "walletUnitAttestationVerified",
+        "credentialToken",
+        "cnf",
+        "jti",
+        "proof",
+        "proofType",
+        "proofVerified",
+        "decodedWalletUnitAttestation",
+        "idToken",
+        "idTokenDecoded",
+        "idTokenVerified",
+        "issuanceDeniedReason",
+        "expiredCredentialTokens",
+        "expiredCredentials",
+        "credentialResponseEncryption",
+        "individualId",
+        "mapperId",
+    ];
+
+    fn begun() -> History {
+        let entry: Entry = serde_json::from_value(json!({
+            "id": Uuid::from_u128(7), "configuration_id": "badge", "format": "dc+sd-jwt", "vct": "badge",
+            "claims": [
+                { "path": ["address"], "mandatory": true, "limit_disclosure": false, "display": [] },
+                { "path": ["address", "city"], "mandatory": true, "limit_disclosure": true, "display": [] },
+                { "path": ["roles", null], "mandatory": true, "limit_disclosure": true, "display": [] },
+            ],
+            "expiration_in_days": 30, "support_revocation": false, "revocation_method": "status_list",
+            "enforce_credential_uniqueness": false, "support_credential_reissuance": false, "binding_methods": [],
+            "require_key_attestation": false, "authorization_request_type": "authorization_details", "scope": "",
+            "response_interval": 5, "display": null
+        }))
+        .unwrap();
+        let content: DefinitionContent = serde_json::from_value(json!({
+            "label": "Badge", "version": "version_01", "trust_anchor": "did:key", "kid": "", "enforce_wua": false,
+            "support_interactive_authorisation_endpoint": false, "display": null, "entries": [entry]
+        }))
+        .unwrap();
+        let at = Timestamp::from_seconds(1_768_478_400);
+        let definition =
+            Definition { id: Uuid::from_u128(1).into(), revision: 1, content, created_at: at, updated_at: at };
+        let exchange = Exchange {
+            id: Uuid::from_u128(2).into(),
+            definition_id: definition.id,
+            definition_revision: 1,
+            entries: vec![entry.id],
+            issuance_mode: IssuanceMode::InTime,
+            grant_kind: GrantKind::PreAuthorizedCode,
+            status: ExchangeStatus::OfferSent,
+            credential_status: CredentialStatus::Ready,
+            revocation_status: RevocationStatus::Operational,
+            offer_id: "offer".to_owned(),
+            url_scheme: "openid-credential-offer://".to_owned(),
+            code_hash: SecretHash::of("code"),
+            code_spent_at: None,
+            transaction_code: Some(TransactionCode { numeric: true, length: 4 }),
+            failed_attempts: 0,
+            require_key_attestation: false,
+            client_id: None,
+            denied_reason: None,
+            sealed_secrets: Vec::new(),
+            sealed_submissions: None,
+            expires_at: at,
+            created_at: at,
+            updated_at: at,
+        };
+        let submissions = vec![Submission { entry: entry.id, claims: Map::new(), metadata: Map::new() }];
+        History {
+            exchange,
+            definition: Arc::new(definition),
+            submissions,
+            credential_offer: "openid-credential-offer://?credential_offer_uri=x".to_owned(),
+            credentials: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_member_of_the_contract_is_there_and_none_is_null() {
+        let record = serde_json::to_value(CredentialHistory::from(&begun())).unwrap();
+        let record = record.as_object().unwrap();
+        let names: Vec<&str> = record.keys().map(String::as_str).take(CONTRACT.len()).collect();
+        assert_eq!(names, CONTRACT);
+        assert!(record.values().all(|value| !value.is_null()));
+        assert_eq!(record["CredentialExchangeId"], record["id"]);
+        assert_eq!(record["userPin"], "");
+    }
+
+    #[test]
+    fn the_disclosure_mapping_is_parallel_to_the_claims() {
+        let record = serde_json::to_value(CredentialHistory::from(&begun())).unwrap();
+        assert_eq!(
+            record["disclosureMapping"],
+            json!({
+                "address": { "limitDisclosure": false, "city": { "limitDisclosure": true } },
+                "roles": { "*": { "limitDisclosure": true } }
+            })
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The issue call.
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use chancery_issuance::Context;
+use chancery_issuance::management::offers::{self, IssueRejection};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Organisational;
+use crate::history::HistoryAnswer;
+use crate::problem::{Kind, Problem};
+use crate::request::{Body, idempotency};
+use crate::routes;
+
+/// Issue a credential: begin an exchange and make the offer for the wallet.
+///
+/// `userPin` decides the grant: absent, the offer has an `authorization_code` grant with `issuer_state`; empty, a
+/// pre-authorized code; 4 to 12 characters, a pre-authorized code with a transaction code (`numeric` when digits only).
+/// `InTime` means that the claims are complete; signing happens when the wallet asks. `Deferred` without claims begins a
+/// pending exchange.
+#[utoipa::path(
+    post, path = routes::ISSUE, tag = "Issuance", operation_id = "issueCredential",
+    params(IdempotencyHeader),
+    request_body(content = IssueBody, example = json!({
+        "issuanceMode": "InTime",
+        "userPin": "4711",
+        "credentialDefinitionId": "0198f6a1-6a0e-7c50-9f0e-2b6f4d8f0c10",
+        "credential": { "vct": "https://issuer.example/staff-badge", "claims": { "given_name": "Ada" } }
+    })),
+    responses(
+        (status = 200, description = "The record with the offer link", body = HistoryAnswer),
+        (status = 409, description = "Problem `no-signing-key`"),
+        (status = 422, description = "Problem `idempotency-key-reused`"),
+    ),
+)]
+pub(crate) async fn issue(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let idempotency = idempotency(&headers, routes::ISSUE, &body.bytes)?;
+    let render = |history: &_| serde_json::to_vec(&HistoryAnswer::from(history)).unwrap_or_default();
+    let answer = offers::issue(&ctx, &caller.organisation, &body.members, idempotency.as_ref(), render).await;
+    let answer = answer.map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            IssueRejection::Invalid(faults) => Problem::invalid(faults),
+            IssueRejection::NoSigningKey => {
+                Problem::new(Kind::NoSigningKey, "the definition's signing key is not active; create or activate one")
+            }
+            IssueRejection::IdempotencyKeyReused => {
+                Problem::new(Kind::IdempotencyKeyReused, "choose a new key for each new request")
+            }
+        })
+    })?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer).into_response())
+}
+
+/// What is to be issued.
+#[derive(ToSchema)]
+#[schema(as = IssueRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct IssueBody {
+    /// Whether the claims are complete.
+    issuance_mode: IssuanceModeSchema,
+    /// Decides the grant; see above.
+    #[schema(max_length = 12)]
+    user_pin: Option<String>,
+    /// The definition; may be left out when `credential` names a `vct` that only one definition has.
+    #[schema(format = Uuid)]
+    credential_definition_id: Option<String>,
+    /// One credential.
+    credential: Option<CredentialBody>,
+    /// Several credentials, each with the `id` of its entry.
+    #[schema(max_items = 50)]
+    credentials: Option<Vec<CredentialBody>>,
+    /// Start of the offer link: `openid-credential-offer://` (default), `haip://` or `haip-vci://`.
+    #[schema(default = "openid-credential-offer://")]
+    url_scheme: Option<String>,
+    /// Overrides what the definition says.
+    require_key_attestation: Option<bool>,
+}
+
+/// Whether the claims are complete.
+#[derive(ToSchema)]
+#[schema(as = IssuanceMode)]
+#[expect(dead_code, reason = "only describes the model's mode")]
+pub(crate) enum IssuanceModeSchema {
+    InTime,
+    Deferred,
+}
+
+/// A credential to be issued. Other members pass by.
+#[derive(ToSchema)]
+#[schema(as = CredentialToIssue, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct CredentialBody {
+    /// The definition's entry; may be left out when the `vct` or the definition leaves no choice.
+    #[schema(format = Uuid)]
+    id: Option<String>,
+    /// Type, equal to the entry's.
+    vct: Option<String>,
+    /// Claims as the definition describes them.
+    #[schema(value_type = Object)]
+    claims: Option<Value>,
+    /// Free object, stored and echoed.
+    #[schema(value_type = Object)]
+    credential_metadata: Option<Value>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only describes the header, which `request.rs` reads")]
+struct IdempotencyHeader {
+    /// Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same request under the same
+    /// key is answered again for 24 hours, and begins no second exchange.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+}

@@ -1,0 +1,268 @@
+//! Organisations, for the holder of the platform key.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chancery_issuance::Context;
+use chancery_issuance::management::organisations::{
+    self, Changes, CreateRejection, NewOrganisation, Rejection, UpdateRejection,
+};
+use chancery_model::{OrganisationId, OrganisationStatus};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::{OfPlatform, never};
+use crate::api_keys::ApiKey;
+use crate::list::{Pagination, WindowQuery};
+use crate::problem::{Kind, Problem};
+use crate::request::{Body, Id, Parameters};
+use crate::routes;
+
+mod policy;
+
+use policy::PolicySchema;
+
+/// Create an organisation.
+///
+/// The answer holds the API key of its first administrator, which is shown only here.
+#[utoipa::path(
+    post, path = routes::ORGANISATIONS, tag = "Platform", operation_id = "createOrganisation",
+    request_body(content = NewOrganisationSchema, example = json!({ "slug": "acme", "name": "Acme Registry" })),
+    responses((status = 201, description = "The organisation and its first API key", body = CreatedOrganisation)),
+)]
+pub(crate) async fn create(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    body: Body,
+) -> Result<(StatusCode, Json<CreatedOrganisation>), Problem> {
+    let new = NewOrganisation::read(&body.members).map_err(Problem::invalid)?;
+    let created = organisations::create(&ctx, new).await.map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            CreateRejection::Invalid(faults) => Problem::invalid(faults),
+            CreateRejection::SlugTaken => Problem::new(Kind::SlugTaken, "another organisation has this slug"),
+            CreateRejection::IssuerTaken => {
+                Problem::new(Kind::IssuerTaken, "another organisation has this issuer identifier")
+            }
+        })
+    })?;
+    let answer = CreatedOrganisation {
+        organisation: Organisation::from(&created.organisation),
+        api_key: ApiKey::with_secret(&created.api_key),
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// List organisations.
+#[utoipa::path(
+    get, path = routes::ORGANISATIONS, tag = "Platform", operation_id = "listOrganisations",
+    params(WindowQuery, SearchQuery),
+    responses((status = 200, description = "One page of organisations", body = OrganisationList)),
+)]
+pub(crate) async fn list(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    mut query: Parameters,
+) -> Result<Json<OrganisationList>, Problem> {
+    let (search, window) = (query.text("search"), query.window());
+    query.finish()?;
+    let page = organisations::list(&ctx, &search, window).await.map_err(never)?;
+    Ok(Json(OrganisationList {
+        organisations: page.items.iter().map(Organisation::from).collect(),
+        pagination: page.pagination.into(),
+    }))
+}
+
+/// Read an organisation.
+#[utoipa::path(
+    get, path = routes::ORGANISATION, tag = "Platform", operation_id = "readOrganisation",
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
+)]
+pub(crate) async fn read(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    Id(id): Id<OrganisationId>,
+) -> Result<Json<OrganisationAnswer>, Problem> {
+    let found = organisations::read(&ctx, id).await;
+    found.map(answer).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// Change the name or the policy of an organisation.
+///
+/// Members that are left out stay. A policy is replaced as a whole: its switches that are left out take their defaults.
+#[utoipa::path(
+    put, path = routes::ORGANISATION, tag = "Platform", operation_id = "updateOrganisation",
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    request_body(content = OrganisationChangesSchema, example = json!({ "policy": { "accessTokenBinding": "dpopRequired" } })),
+    responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
+)]
+pub(crate) async fn update(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    Id(id): Id<OrganisationId>,
+    body: Body,
+) -> Result<Json<OrganisationAnswer>, Problem> {
+    let changes = Changes::read(&body.members).map_err(Problem::invalid)?;
+    let updated = organisations::update(&ctx, id, changes).await;
+    updated.map(answer).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            UpdateRejection::NotFound => Problem::not_found("organisation"),
+            UpdateRejection::Invalid(faults) => Problem::invalid(faults),
+        })
+    })
+}
+
+/// Suspend an organisation.
+///
+/// Wallets get 404 and its own API keys 403 until it is resumed. Nothing is lost.
+#[utoipa::path(
+    post, path = routes::SUSPEND, tag = "Platform", operation_id = "suspendOrganisation",
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
+)]
+pub(crate) async fn suspend(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    Id(id): Id<OrganisationId>,
+) -> Result<Json<OrganisationAnswer>, Problem> {
+    organisations::suspend(&ctx, id).await.map(answer).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// Resume a suspended organisation.
+#[utoipa::path(
+    post, path = routes::RESUME, tag = "Platform", operation_id = "resumeOrganisation",
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
+)]
+pub(crate) async fn resume(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    Id(id): Id<OrganisationId>,
+) -> Result<Json<OrganisationAnswer>, Problem> {
+    organisations::resume(&ctx, id).await.map(answer).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// Delete an organisation and everything it owns.
+#[utoipa::path(
+    delete, path = routes::ORGANISATION, tag = "Platform", operation_id = "deleteOrganisation",
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    responses((status = 204, description = "The organisation is gone")),
+)]
+pub(crate) async fn delete(
+    _: OfPlatform,
+    State(ctx): State<Context>,
+    Id(id): Id<OrganisationId>,
+) -> Result<StatusCode, Problem> {
+    organisations::delete(&ctx, id).await.map_err(|failure| Problem::of(failure, refuse))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn refuse(rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::NotFound => Problem::not_found("organisation"),
+    }
+}
+
+fn answer(organisation: chancery_model::Organisation) -> Json<OrganisationAnswer> {
+    Json(OrganisationAnswer { organisation: Organisation::from(&organisation) })
+}
+
+/// What a new organisation is to be.
+#[derive(ToSchema)]
+#[schema(as = NewOrganisation, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewOrganisationSchema {
+    /// Short name in default URLs: a-z, 0-9 and hyphens.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    slug: String,
+    /// Name shown to people.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// Credential Issuer Identifier of its own: an https URL without query and trailing slash. Default:
+    /// `{public_url}/o/{slug}`.
+    #[schema(example = "https://api.example/registry")]
+    issuer: Option<String>,
+    /// What it asks of wallets; every switch has a default.
+    policy: Option<PolicySchema>,
+}
+
+/// What is to change.
+#[derive(ToSchema)]
+#[schema(as = OrganisationChanges, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct OrganisationChangesSchema {
+    /// Another name.
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// Another policy.
+    policy: Option<PolicySchema>,
+}
+
+/// An organisation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Organisation {
+    /// Id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Short name in default URLs.
+    slug: String,
+    /// Name shown to people.
+    name: String,
+    /// Credential Issuer Identifier.
+    issuer: String,
+    /// `active` or `suspended`.
+    #[schema(value_type = String, example = "active")]
+    status: OrganisationStatus,
+    /// What it asks of wallets.
+    #[schema(value_type = PolicySchema)]
+    policy: chancery_model::Policy,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds.
+    updated_at: i64,
+}
+
+impl From<&chancery_model::Organisation> for Organisation {
+    fn from(organisation: &chancery_model::Organisation) -> Self {
+        Self {
+            id: organisation.id.to_string(),
+            slug: organisation.slug.to_string(),
+            name: organisation.name.clone(),
+            issuer: organisation.issuer.as_str().to_owned(),
+            status: organisation.status,
+            policy: organisation.policy.clone(),
+            created_at: organisation.created_at.seconds(),
+            updated_at: organisation.updated_at.seconds(),
+        }
+    }
+}
+
+/// An organisation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrganisationAnswer {
+    organisation: Organisation,
+}
+
+/// A new organisation and the key of its first administrator.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreatedOrganisation {
+    organisation: Organisation,
+    api_key: ApiKey,
+}
+
+/// One page of organisations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrganisationList {
+    organisations: Vec<Organisation>,
+    pagination: Pagination,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
+struct SearchQuery {
+    /// Part of the slug or name.
+    search: Option<String>,
+}

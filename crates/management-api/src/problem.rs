@@ -1,0 +1,261 @@
+//! How refusals and failures look: RFC 9457, with the two members that clients of the original contract read.
+
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chancery_issuance::Failure;
+use chancery_issuance::management::Fault;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Seconds after which a client may try again when something we depend on is away.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $status:ident, $slug:literal, $title:literal;)*) => {
+        /// The closed list of problems; each has a page in `docs/problems/`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// Every kind.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Last segment of the problem type.
+            pub(crate) fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+
+            /// HTTP status.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// The same words for every occurrence.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The body breaks rules; `errors` names every place.
+    InvalidRequest: BAD_REQUEST, "invalid-request", "The request body breaks rules";
+    /// The body is not a JSON object.
+    MalformedJson: BAD_REQUEST, "malformed-json", "The request body is not a JSON object";
+    /// A query parameter is wrong.
+    InvalidQuery: BAD_REQUEST, "invalid-query", "A query parameter is wrong";
+    /// The idempotency key has the wrong form.
+    InvalidIdempotencyKey: BAD_REQUEST, "invalid-idempotency-key", "The Idempotency-Key header is malformed";
+    /// No key, or one that opens nothing.
+    Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed";
+    /// The key has another role.
+    Forbidden: FORBIDDEN, "forbidden", "The key may not do this";
+    /// The organisation is suspended.
+    OrganisationSuspended: FORBIDDEN, "organisation-suspended", "The organisation is suspended";
+    /// Nothing there for this caller.
+    NotFound: NOT_FOUND, "not-found", "Nothing is here";
+    /// The path exists for other methods.
+    MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not answer this method";
+    /// Another organisation has the slug.
+    SlugTaken: CONFLICT, "slug-taken", "The slug is taken";
+    /// Another organisation has the issuer identifier.
+    IssuerTaken: CONFLICT, "issuer-taken", "The issuer identifier is taken";
+    /// Another definition has the configuration id.
+    ConfigurationIdTaken: CONFLICT, "configuration-id-taken", "The configuration id is taken";
+    /// Open exchanges need the definition.
+    DefinitionInUse: CONFLICT, "definition-in-use", "Open exchanges need the definition";
+    /// Somebody else changed it meanwhile.
+    ConcurrentUpdate: CONFLICT, "concurrent-update", "Somebody else changed it at the same time";
+    /// The key's life does not lead there.
+    KeyState: CONFLICT, "key-state", "The key cannot take this state";
+    /// No active signing key.
+    NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
+    /// The body is too large.
+    PayloadTooLarge: PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
+    /// The body is not declared as JSON.
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request body is not JSON";
+    /// The idempotency key belongs to another request.
+    IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key was used for another request";
+    /// Our fault.
+    Internal: INTERNAL_SERVER_ERROR, "internal-error", "The server failed to answer";
+    /// Something we depend on is away, or too slow.
+    Unavailable: SERVICE_UNAVAILABLE, "unavailable", "The service is not available at the moment";
+}
+
+/// An error answer before it knows which request it answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: String,
+    faults: Vec<Fault>,
+}
+
+impl Problem {
+    /// `detail` is for people and names no secret.
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), faults: Vec::new() }
+    }
+
+    /// A body that breaks rules.
+    pub(crate) fn invalid(faults: Vec<Fault>) -> Self {
+        Self::faulty(Kind::InvalidRequest, faults)
+    }
+
+    /// A problem with places; the first of them is told in `detail` as well, for clients that read only that.
+    pub(crate) fn faulty(kind: Kind, faults: Vec<Fault>) -> Self {
+        let first = faults.first();
+        let more = match faults.len() {
+            0 | 1 => String::new(),
+            count => format!(" (and {} more in errors)", count - 1),
+        };
+        let detail = first.map(|fault| format!("{}: {}{more}", fault.pointer, fault.detail)).unwrap_or_default();
+        Self { kind, detail, faults }
+    }
+
+    /// Nothing there, or nothing of this caller's.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Our fault.
+    pub(crate) fn internal() -> Self {
+        Self::new(Kind::Internal, "the failure is logged under the request id of this answer")
+    }
+
+    /// Something we depend on is away.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(Kind::Unavailable, "nothing was changed; try again in a moment")
+    }
+
+    /// The answer to a failed use case: a refusal by `refuse`, everything else without its cause, which is logged here.
+    pub(crate) fn of<R>(failure: Failure<R>, refuse: impl FnOnce(R) -> Self) -> Self {
+        match failure {
+            Failure::Rejected(rejection) => refuse(rejection),
+            Failure::Unavailable(cause) => {
+                tracing::warn!(cause = format!("{cause:#}"), "a dependency is away");
+                Self::unavailable()
+            }
+            Failure::Internal(cause) => {
+                tracing::error!(cause = format!("{cause:#}"), "the request failed");
+                Self::internal()
+            }
+        }
+    }
+
+    /// The body for a request to `instance`.
+    pub(crate) fn document(&self, instance: &str) -> ProblemDocument {
+        let errors = self
+            .faults
+            .iter()
+            .map(|fault| ProblemPlace { pointer: fault.pointer.clone(), detail: fault.detail.clone() });
+        ProblemDocument {
+            kind: format!("/docs/problems/{}", self.kind.slug()),
+            title: self.kind.title().to_owned(),
+            status: self.kind.status().as_u16(),
+            detail: self.detail.clone(),
+            instance: instance.to_owned(),
+            errors: errors.collect(),
+            error_code: self.kind.status().as_u16(),
+            error_description: self.detail.clone(),
+        }
+    }
+
+    /// The whole answer to a request to `instance`.
+    pub(crate) fn respond(&self, instance: &str) -> Response {
+        let body = serde_json::to_vec(&self.document(instance)).unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.kind == Kind::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"chancery\""));
+        }
+        if self.kind == Kind::Unavailable {
+            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+        }
+        (self.kind.status(), headers, body).into_response()
+    }
+}
+
+/// Leaves the problem for `entry.rs`, which knows the request and writes the body.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Every error answer (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProblemDocument {
+    /// Address of a page that explains the problem, relative to this API.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs/problems/invalid-request")]
+    kind: String,
+    /// The same words for every occurrence.
+    title: String,
+    /// HTTP status.
+    status: u16,
+    /// What happened this time.
+    detail: String,
+    /// Path of the request.
+    instance: String,
+    /// Every place that is wrong.
+    errors: Vec<ProblemPlace>,
+    /// The HTTP status again, under the name that clients of the original contract read.
+    error_code: u16,
+    /// The detail again, under the name that clients of the original contract read.
+    error_description: String,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProblemPlace {
+    /// JSON Pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
+    pointer: String,
+    /// What is wrong there and what would be right.
+    detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_problem_has_a_page_and_every_page_a_problem() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/problems");
+        let pages: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".md").map(str::to_owned))
+            .collect();
+        let slugs: BTreeSet<String> = Kind::ALL.iter().map(|kind| kind.slug().to_owned()).collect();
+        assert_eq!(pages, slugs);
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_both_worlds() {
+        let fault = Fault { pointer: "/label".to_owned(), detail: "too short".to_owned() };
+        let problem = serde_json::to_value(Problem::invalid(vec![fault]).document("/v2/x")).unwrap();
+        assert_eq!(
+            problem,
+            serde_json::json!({
+                "type": "/docs/problems/invalid-request",
+                "title": "The request body breaks rules",
+                "status": 400,
+                "detail": "/label: too short",
+                "instance": "/v2/x",
+                "errors": [{ "pointer": "/label", "detail": "too short" }],
+                "errorCode": 400,
+                "errorDescription": "/label: too short"
+            })
+        );
+    }
+}

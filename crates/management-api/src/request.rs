@@ -1,0 +1,291 @@
+//! What handlers read off a request before the use case is asked.
+
+use std::str::FromStr;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use axum::http::request::Parts;
+use chancery_issuance::Context;
+use chancery_issuance::management::idempotency::Idempotency;
+use chancery_issuance::management::{Fault, MOST_PER_PAGE, Order, Window};
+use chancery_model::{ApiKeyId, DefinitionId, ExchangeId, OrganisationId, SigningKeyId};
+use serde_json::{Map, Value};
+
+use crate::problem::{Kind, Problem};
+
+/// Largest request body, in bytes.
+pub(crate) const BODY: usize = 1024 * 1024;
+
+/// Name of the header with the request's id.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A JSON object.
+pub(crate) struct Body {
+    /// Its members.
+    pub(crate) members: Map<String, Value>,
+    /// The bytes as they came.
+    pub(crate) bytes: Bytes,
+}
+
+impl FromRequest<Context> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, ctx: &Context) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = read(request, ctx).await?;
+        if !is_json {
+            return Err(Problem::new(Kind::UnsupportedMediaType, "send Content-Type: application/json"));
+        }
+        let members = parse(&bytes)?;
+        Ok(Self { members, bytes })
+    }
+}
+
+/// A JSON object that may be left out: no body is an empty object.
+pub(crate) struct OptionalBody(pub(crate) Map<String, Value>);
+
+impl FromRequest<Context> for OptionalBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, ctx: &Context) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = read(request, ctx).await?;
+        if bytes.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        if !is_json {
+            return Err(Problem::new(Kind::UnsupportedMediaType, "send Content-Type: application/json"));
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+async fn read(request: Request, ctx: &Context) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, ctx).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            Problem::new(Kind::PayloadTooLarge, format!("at most {BODY} bytes are read"))
+        }
+        // The enumerations are open; whatever else happens, the body did not arrive.
+        _ => Problem::new(Kind::MalformedJson, "the body broke off"),
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Problem::new(Kind::MalformedJson, "the body is JSON, but not an object")),
+        // Only the place: the parser's words could quote the body.
+        Err(error) => {
+            let place = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
+            Err(Problem::new(Kind::MalformedJson, place))
+        }
+    }
+}
+
+/// `application/json` and its relatives (RFC 6839 §3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The id in the path. What cannot be an id is as absent as what is not there.
+pub(crate) struct Id<T>(pub(crate) T);
+
+/// What stands in paths.
+pub(crate) trait InPath: Sized {
+    /// What it names, for people.
+    const WHAT: &'static str;
+    fn read(text: &str) -> Option<Self>;
+}
+
+macro_rules! in_path {
+    ($($id:ident: $what:literal),*) => { $(
+        impl InPath for $id {
+            const WHAT: &'static str = $what;
+            fn read(text: &str) -> Option<Self> {
+                Self::parse(text)
+            }
+        }
+    )* };
+}
+
+in_path! {
+    OrganisationId: "organisation", ApiKeyId: "API key", SigningKeyId: "signing key",
+    DefinitionId: "credential definition", ExchangeId: "record"
+}
+
+impl<T: InPath> FromRequestParts<Context> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Context) -> Result<Self, Problem> {
+        let absent = || Problem::not_found(T::WHAT);
+        let names = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| absent())?;
+        let found = names.iter().next().and_then(|(_, text)| T::read(text));
+        found.map(Self).ok_or_else(absent)
+    }
+}
+
+/// The `Idempotency-Key` of a request, if it has one.
+pub(crate) fn idempotency(headers: &HeaderMap, path: &str, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().ok().filter(|_| values.next().is_none());
+    let read = key.and_then(|key| Idempotency::new(key, path, body));
+    let malformed = || Problem::new(Kind::InvalidIdempotencyKey, "send one key of 1 to 255 printable ASCII characters");
+    read.map(Some).ok_or_else(malformed)
+}
+
+/// The query of a list, read parameter by parameter; [`Parameters::finish`] tells everything that was wrong. Parameters
+/// that we do not know pass by.
+pub(crate) struct Parameters {
+    pairs: Vec<(String, String)>,
+    faults: Vec<Fault>,
+}
+
+impl FromRequestParts<Context> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _ctx: &Context) -> Result<Self, Problem> {
+        let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let Query(pairs) = query.map_err(|_| Problem::new(Kind::InvalidQuery, "the query cannot be read"))?;
+        Ok(Self { pairs, faults: Vec::new() })
+    }
+}
+
+impl Parameters {
+    /// A parameter; empty when absent.
+    pub(crate) fn text(&mut self, name: &str) -> String {
+        let mut values = self.pairs.iter().filter(|(known, _)| known == name);
+        let value = values.next().map(|(_, value)| value.clone()).unwrap_or_default();
+        if values.next().is_some() {
+            self.fault(name, "this parameter is there twice");
+        }
+        if value.chars().count() > 255 {
+            self.fault(name, "at most 255 characters are accepted");
+        }
+        value
+    }
+
+    /// `true` or `false`; `None` when absent.
+    pub(crate) fn switch(&mut self, name: &str) -> Option<bool> {
+        self.read(name, "true or false is expected", |text| match text {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        })
+    }
+
+    /// `true` or `false`; absent is `false`.
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        self.switch(name).unwrap_or_default()
+    }
+
+    /// A parameter that `read` understands; `None` when absent.
+    pub(crate) fn read<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return None;
+        }
+        let value = read(&text);
+        if value.is_none() {
+            self.fault(name, expected);
+        }
+        value
+    }
+
+    /// `offset`, `limit` and `sortOrder`.
+    pub(crate) fn window(&mut self) -> Window {
+        let default = Window::default();
+        let offset = self.read("offset", "a whole number from 0 is expected", number::<u32>);
+        let limit = self.read("limit", "a whole number from 1 to 100 is expected", |text| {
+            number(text).filter(|limit| (1..=MOST_PER_PAGE).contains(limit))
+        });
+        let order = self.read("sortOrder", "asc or desc is expected", |text| match text {
+            "asc" => Some(Order::OldestFirst),
+            "desc" => Some(Order::NewestFirst),
+            _ => None,
+        });
+        Window {
+            offset: offset.map_or(default.offset, u64::from),
+            limit: limit.unwrap_or(default.limit),
+            order: order.unwrap_or(default.order),
+        }
+    }
+
+    /// A page number, from 1.
+    pub(crate) fn page(&mut self, name: &str) -> u32 {
+        self.read(name, "a whole number from 1 is expected", |text| number(text).filter(|page| *page > 0)).unwrap_or(1)
+    }
+
+    /// A problem when anything read so far was wrong.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::faulty(Kind::InvalidQuery, self.faults)) }
+    }
+
+    fn fault(&mut self, name: &str, detail: &str) {
+        self.faults.push(Fault { pointer: format!("/{name}"), detail: detail.to_owned() });
+    }
+}
+
+/// Digits only: `+1` and ` 1` are not what a client means.
+fn number<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(query: &str) -> Parameters {
+        let uri = format!("/list?{query}").parse().unwrap_or_default();
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|Query(pairs)| pairs).unwrap_or_default();
+        Parameters { pairs, faults: Vec::new() }
+    }
+
+    #[test]
+    fn a_window_takes_the_documented_defaults() {
+        let mut query = parameters("unknown=1");
+        assert_eq!(query.window(), Window { offset: 0, limit: 10, order: Order::NewestFirst });
+        assert!(query.finish().is_ok());
+    }
+
+    #[test]
+    fn wrong_parameters_are_named_at_once() {
+        let mut query = parameters("offset=-1&limit=101&sortOrder=up&revoked=yes&search=a&search=b");
+        query.window();
+        query.flag("revoked");
+        query.text("search");
+        let pointers: Vec<_> = query.faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/offset", "/limit", "/sortOrder", "/revoked", "/search"]);
+    }
+
+    #[test]
+    fn a_page_has_at_least_one_item() {
+        for wrong in ["limit=0", "limit=ten", "limit=%2B1", "limit=1.0"] {
+            let mut query = parameters(wrong);
+            query.window();
+            assert!(query.finish().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn json_is_declared_as_json() {
+        let declared = |value: &'static str| {
+            is_json(&HeaderMap::from_iter([(CONTENT_TYPE, axum::http::HeaderValue::from_static(value))]))
+        };
+        assert!(declared("application/json; charset=utf-8") && declared("application/merge-patch+json"));
+        assert!(!declared("text/plain") && !declared("application/x-www-form-urlencoded"));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_parser_never_quotes_the_body() {
+        let problem = parse(br#"{"userPin": 4711x}"#).err().map(|problem| format!("{problem:?}")).unwrap_or_default();
+        assert!(problem.contains("column") && !problem.contains("4711"), "{problem}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Every path of the management face, and who may use it.
+
+use axum::http::Method;
+use chancery_issuance::Context;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::Permission::{Administer, Issue, Platform, Read};
+use crate::{api_keys, definitions, history, offers, organisations, signing_keys, transcript};
+
+pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
+pub(crate) const ORGANISATION: &str = "/v2/platform/organisations/{organisationId}";
+pub(crate) const SUSPEND: &str = "/v2/platform/organisations/{organisationId}/suspend";
+pub(crate) const RESUME: &str = "/v2/platform/organisations/{organisationId}/resume";
+pub(crate) const API_KEY: &str = "/v2/config/admin/apikey";
+pub(crate) const API_KEY_BY_ID: &str = "/v2/config/admin/apikey/{apiKeyId}";
+pub(crate) const API_KEYS: &str = "/v2/config/admin/apikeys";
+pub(crate) const KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
+pub(crate) const KEYS_ROTATE: &str = "/v2/config/digital-wallet/openid/key-management/rotate";
+pub(crate) const KEY: &str = "/v2/config/digital-wallet/openid/key-management/{signingKeyId}";
+pub(crate) const KEY_STATE: &str = "/v2/config/digital-wallet/openid/key-management/{signingKeyId}/state";
+pub(crate) const KEY_CHAIN: &str = "/v2/config/digital-wallet/openid/key-management/{signingKeyId}/certificate-chain";
+pub(crate) const KEY_CSR: &str = "/v2/config/digital-wallet/openid/key-management/{signingKeyId}/csr";
+pub(crate) const DEFINITION: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definition";
+pub(crate) const DEFINITION_BY_ID: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential-definition/{credentialDefinitionId}";
+pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definitions";
+pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
+pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
+pub(crate) const RECORD: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}";
+pub(crate) const TRANSCRIPT: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
+
+/// Who may use an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// The holder of the platform key.
+    Platform,
+    /// Keys with the role `admin`.
+    Administer,
+    /// Keys with the role `admin` or `issuer`.
+    Issue,
+    /// Every key of the organisation.
+    Read,
+}
+
+/// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not in it is
+/// refused.
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 27] = [
+    (Method::POST, ORGANISATIONS, Platform),
+    (Method::GET, ORGANISATIONS, Platform),
+    (Method::GET, ORGANISATION, Platform),
+    (Method::PUT, ORGANISATION, Platform),
+    (Method::DELETE, ORGANISATION, Platform),
+    (Method::POST, SUSPEND, Platform),
+    (Method::POST, RESUME, Platform),
+    (Method::POST, API_KEY, Administer),
+    (Method::DELETE, API_KEY_BY_ID, Administer),
+    (Method::GET, API_KEYS, Read),
+    (Method::POST, KEYS, Administer),
+    (Method::GET, KEYS, Read),
+    (Method::POST, KEYS_ROTATE, Administer),
+    (Method::GET, KEY, Read),
+    (Method::PUT, KEY_STATE, Administer),
+    (Method::PUT, KEY_CHAIN, Administer),
+    (Method::POST, KEY_CSR, Administer),
+    (Method::POST, DEFINITION, Administer),
+    (Method::GET, DEFINITION_BY_ID, Read),
+    (Method::PUT, DEFINITION_BY_ID, Administer),
+    (Method::DELETE, DEFINITION_BY_ID, Administer),
+    (Method::GET, DEFINITIONS, Read),
+    (Method::POST, ISSUE, Issue),
+    (Method::GET, HISTORY, Read),
+    (Method::GET, RECORD, Read),
+    (Method::DELETE, RECORD, Administer),
+    (Method::GET, TRANSCRIPT, Read),
+];
+
+pub(crate) fn table() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(organisations::create, organisations::list))
+        .routes(routes!(organisations::read, organisations::update, organisations::delete))
+        .routes(routes!(organisations::suspend))
+        .routes(routes!(organisations::resume))
+        .routes(routes!(api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::list))
+        .routes(routes!(signing_keys::create, signing_keys::list))
+        .routes(routes!(signing_keys::rotate))
+        .routes(routes!(signing_keys::read))
+        .routes(routes!(signing_keys::set_state))
+        .routes(routes!(signing_keys::certify))
+        .routes(routes!(signing_keys::request_certificate))
+        .routes(routes!(definitions::create))
+        .routes(routes!(definitions::read, definitions::update, definitions::delete))
+        .routes(routes!(definitions::list))
+        .routes(routes!(offers::issue))
+        .routes(routes!(history::list))
+        .routes(routes!(history::read, history::delete))
+        .routes(routes!(transcript::read))
+}
+
+/// Who may use `path` (as routed) with `method`. `HEAD` is answered as `GET`.
+pub(crate) fn permission(method: &Method, path: &str) -> Option<Permission> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let found = PERMISSIONS.iter().find(|(known, place, _)| known == method && *place == path);
+    found.map(|(_, _, permission)| *permission)
+}
