@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +12,8 @@ use chancery_issuance::{Context, wallet};
 use chancery_model::{AccessTokenBinding, Organisation};
 
 use crate::envelope::Envelope;
-use crate::{request, schema};
+use crate::request::{self, Content};
+use crate::schema;
 
 /// Collect a credential
 ///
@@ -36,8 +35,8 @@ use crate::{request, schema};
         example = json!({"credential_configuration_id": "StaffBadge", "proofs": {"jwt": ["eyJ0eXAiOiJvcGVuaWQ0dmNpLXByb29mK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7fX0.e30.c2ln"]}})),
     responses(
         (status = 200, description = "The credential", body = schema::CredentialResponse,
-            example = json!({"credentials": [{"credential": "eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiIifQ.c2ln~WyJzIiwibiIsInYiXQ~"}]}),
-            headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`"))),
+            headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`")),
+            example = json!({"credentials": [{"credential": "eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiIifQ.c2ln~WyJzIiwibiIsInYiXQ~"}]})),
         (status = 400, description = "Refused (OpenID4VCI §8.3.1.2)", body = schema::Error,
             examples(
                 ("invalid_credential_request" = (summary = "Malformed, or in the shape of an older draft",
@@ -58,6 +57,7 @@ use crate::{request, schema};
                     value = json!({"error": "invalid_request", "error_description": "send the access token once, in the Authorization header"})))
             )),
         (status = 401, description = "No valid access token or DPoP proof (RFC 6750 §3, RFC 9449 §7.1); without any token the body is empty", body = schema::Error,
+            headers(("WWW-Authenticate" = String, description = "For example `DPoP error=\"invalid_token\", algs=\"ES256 EdDSA\"`")),
             examples(
                 ("invalid_token" = (summary = "Unknown or expired token, or sent with the wrong scheme",
                     value = json!({"error": "invalid_token", "error_description": "the access token is not valid"}))),
@@ -65,11 +65,10 @@ use crate::{request, schema};
                     value = json!({"error": "invalid_dpop_proof", "error_description": "the DPoP proof is not valid (support code K7QF-2M9X)"}))),
                 ("use_dpop_nonce" = (summary = "The proof must carry the nonce of the `DPoP-Nonce` header",
                     value = json!({"error": "use_dpop_nonce", "error_description": "repeat the request with the nonce of the DPoP-Nonce header (support code K7QF-2M9X)"})))
-            ),
-            headers(("WWW-Authenticate" = String, description = "For example `DPoP error=\"invalid_token\", algs=\"ES256 EdDSA\"`"))),
+            )),
         (status = 403, description = "The token does not cover this configuration", body = schema::Error,
-            example = json!({"error": "insufficient_scope", "error_description": "the access token does not cover this credential configuration (support code K7QF-2M9X)"}),
-            headers(("WWW-Authenticate" = String, description = "`DPoP error=\"insufficient_scope\"`"))),
+            headers(("WWW-Authenticate" = String, description = "`DPoP error=\"insufficient_scope\"`")),
+            example = json!({"error": "insufficient_scope", "error_description": "the access token does not cover this credential configuration (support code K7QF-2M9X)"})),
         schema::NotFound, schema::MethodNotAllowed, schema::TooLarge, schema::Failed,
     )
 )]
@@ -78,9 +77,9 @@ pub(crate) async fn post(
     Extension(organisation): Extension<Arc<Organisation>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    content: Content,
 ) -> Response {
-    let body = match request::body(body, "invalid_credential_request") {
+    let body = match content.bytes("invalid_credential_request") {
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };

@@ -37,7 +37,8 @@ pub(crate) fn describe() -> OpenApi {
                 .required(Required::True)
                 .description(Some("Slug of the organisation"))
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-                .build(),
+                .build()
+                .into(),
         );
     }
     let components = description.components.get_or_insert_with(Components::new);

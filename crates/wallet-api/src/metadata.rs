@@ -29,13 +29,13 @@ const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=10");
     tag = "Discovery",
     responses(
         (status = 200, description = "The metadata (OpenID4VCI §12.2.4)", body = serde_json::Value,
+            headers(("ETag" = String, description = "Fingerprint of the document"), ("Cache-Control" = String, description = "`public, max-age=10`")),
             example = json!({
                 "credential_issuer": "https://issuer.example/o/acme",
                 "credential_endpoint": "https://issuer.example/o/acme/credential",
                 "nonce_endpoint": "https://issuer.example/o/acme/nonce",
                 "credential_configurations_supported": {"StaffBadge": {"format": "dc+sd-jwt", "vct": "https://issuer.example/o/acme/types/staff"}}
-            }),
-            headers(("ETag" = String, description = "Fingerprint of the document"), ("Cache-Control" = String, description = "`public, max-age=10`"))),
+            })),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,
     )
@@ -59,14 +59,14 @@ pub(crate) async fn credential_issuer(
     tag = "Discovery",
     responses(
         (status = 200, description = "The metadata (RFC 8414 §2, OpenID4VCI §12.3)", body = serde_json::Value,
+            headers(("ETag" = String, description = "Fingerprint of the document")),
             example = json!({
                 "issuer": "https://issuer.example/o/acme",
                 "token_endpoint": "https://issuer.example/o/acme/token",
                 "grant_types_supported": ["urn:ietf:params:oauth:grant-type:pre-authorized_code"],
                 "pre-authorized_grant_anonymous_access_supported": true,
                 "dpop_signing_alg_values_supported": ["ES256", "EdDSA"]
-            }),
-            headers(("ETag" = String, description = "Fingerprint of the document"))),
+            })),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,
     )
@@ -90,8 +90,8 @@ pub(crate) async fn authorization_server(
     tag = "Discovery",
     responses(
         (status = 200, description = "The same document as `oauth-authorization-server`", body = serde_json::Value,
-            example = json!({"issuer": "https://issuer.example/o/acme", "token_endpoint": "https://issuer.example/o/acme/token"}),
-            headers(("ETag" = String, description = "Fingerprint of the document"))),
+            headers(("ETag" = String, description = "Fingerprint of the document")),
+            example = json!({"issuer": "https://issuer.example/o/acme", "token_endpoint": "https://issuer.example/o/acme/token"})),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,
     )
@@ -115,8 +115,8 @@ pub(crate) async fn openid_configuration(
     tag = "Discovery",
     responses(
         (status = 200, description = "JWT VC issuer metadata (SD-JWT VC §4)", body = serde_json::Value,
-            example = json!({"issuer": "https://issuer.example/o/acme", "jwks": {"keys": []}}),
-            headers(("ETag" = String, description = "Fingerprint of the document"))),
+            headers(("ETag" = String, description = "Fingerprint of the document")),
+            example = json!({"issuer": "https://issuer.example/o/acme", "jwks": {"keys": []}})),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,
     )
@@ -140,8 +140,8 @@ pub(crate) async fn jwt_vc_issuer(
     tag = "Discovery",
     responses(
         (status = 200, description = "JWK set (RFC 7517 §5)", body = serde_json::Value,
-            example = json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "…", "y": "…", "kid": "…", "alg": "ES256", "use": "sig"}]}),
-            headers(("ETag" = String, description = "Fingerprint of the document"))),
+            headers(("ETag" = String, description = "Fingerprint of the document")),
+            example = json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "…", "y": "…", "kid": "…", "alg": "ES256", "use": "sig"}]})),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,
     )
@@ -169,8 +169,8 @@ pub(crate) async fn jwks(
     params(("name" = String, Path, description = "Rest of the `vct`")),
     responses(
         (status = 200, description = "Type metadata (SD-JWT VC §5)", body = serde_json::Value,
-            example = json!({"vct": "https://issuer.example/o/acme/types/staff", "name": "Staff badge"}),
-            headers(("ETag" = String, description = "Fingerprint of the document"))),
+            headers(("ETag" = String, description = "Fingerprint of the document")),
+            example = json!({"vct": "https://issuer.example/o/acme/types/staff", "name": "Staff badge"})),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,
     )

@@ -1,6 +1,9 @@
 //! What handlers read off a request before the use case is asked.
 
+use std::convert::Infallible;
+
 use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
@@ -36,13 +39,27 @@ pub(crate) fn notes(headers: &HeaderMap) -> Notes<'_> {
     }
 }
 
-/// The body, or the refusal of one that is too large or broke off; `error` is the endpoint's code for a bad request.
-pub(crate) fn body(body: Result<Bytes, BytesRejection>, error: &'static str) -> Result<Bytes, Envelope> {
-    body.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Envelope::too_large(error),
-        // The enumerations are open; whatever else happens, the body did not arrive.
-        _ => Envelope::new(StatusCode::BAD_REQUEST, error, "the body broke off"),
-    })
+/// The body of a request, read up to the limit of its route.
+pub(crate) struct Content(Result<Bytes, BytesRejection>);
+
+impl<S: Send + Sync> FromRequest<S> for Content {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(Bytes::from_request(request, state).await))
+    }
+}
+
+impl Content {
+    /// The bytes, or the refusal of a body that is too large or broke off; `error` is the endpoint's code for a bad
+    /// request.
+    pub(crate) fn bytes(self, error: &'static str) -> Result<Bytes, Envelope> {
+        self.0.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Envelope::too_large(error),
+            // The enumerations are open; whatever else happens, the body did not arrive.
+            _ => Envelope::new(StatusCode::BAD_REQUEST, error, "the body broke off"),
+        })
+    }
 }
 
 fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Header<'r> {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::http::header::PRAGMA;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,7 +12,8 @@ use chancery_issuance::{Context, wallet};
 use chancery_model::Organisation;
 
 use crate::envelope::Envelope;
-use crate::{request, schema};
+use crate::request::{self, Content};
+use crate::schema;
 
 /// Exchange a pre-authorized code for an access token
 ///
@@ -35,12 +34,12 @@ use crate::{request, schema};
     request_body(content = schema::TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The token", body = schema::TokenResponse,
+            headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`")),
             example = json!({
                 "access_token": "y8ndE8e6XAlc4KzHJOn0hF095ef-ix4bPOHEJQOImjM", "token_type": "DPoP", "expires_in": 600,
                 "authorization_details": [{"type": "openid_credential", "credential_configuration_id": "StaffBadge",
                     "credential_identifiers": ["sv4TVkBG1sdXi-PDfIxwlg"]}]
-            }),
-            headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`"))),
+            })),
         (status = 400, description = "Refused (RFC 6749 §5.2, RFC 9449 §5 and §8, RFC 8707 §2, RFC 9396 §5)", body = schema::Error,
             examples(
                 ("invalid_request" = (summary = "A parameter is missing, repeated or misplaced, `tx_code` among them",
@@ -61,8 +60,8 @@ use crate::{request, schema};
                     value = json!({"error": "use_dpop_nonce", "error_description": "repeat the request with the nonce of the DPoP-Nonce header (support code K7QF-2M9X)"})))
             )),
         (status = 401, description = "The client tried to authenticate, which this server does not support", body = schema::Error,
-            example = json!({"error": "invalid_client", "error_description": "client authentication is not supported"}),
-            headers(("WWW-Authenticate" = String, description = "`Basic`"))),
+            headers(("WWW-Authenticate" = String, description = "`Basic`")),
+            example = json!({"error": "invalid_client", "error_description": "client authentication is not supported"})),
         schema::NotFound, schema::MethodNotAllowed, schema::TooLarge, schema::Failed,
     )
 )]
@@ -70,9 +69,9 @@ pub(crate) async fn post(
     State(context): State<Context>,
     Extension(organisation): Extension<Arc<Organisation>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    content: Content,
 ) -> Response {
-    let body = match request::body(body, "invalid_request") {
+    let body = match content.bytes("invalid_request") {
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };
