@@ -1,0 +1,32 @@
+//! What the storage crate promises, on every backend. `make test` starts the backends.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed unwrap, panic or index fails the test"
+)]
+
+#[path = "contract/changes_once.rs"]
+mod changes_once;
+#[path = "contract/database.rs"]
+mod database;
+#[path = "contract/definitions.rs"]
+mod definitions;
+#[path = "contract/directory.rs"]
+mod directory;
+#[path = "contract/isolation.rs"]
+mod isolation;
+#[path = "contract/lists.rs"]
+mod lists;
+#[path = "contract/opening.rs"]
+mod opening;
+#[path = "contract/replay.rs"]
+mod replay;
+#[path = "contract/round_trips.rs"]
+mod round_trips;
+#[path = "contract/row_security.rs"]
+mod row_security;
+#[path = "contract/samples.rs"]
+mod samples;
+#[path = "contract/units_of_work.rs"]
+mod units_of_work;
