@@ -18,6 +18,8 @@ use crate::config::{Api, DEFAULTS, Environment, Settings};
 use crate::server::{Server, open_context};
 use crate::{demo, openapi, telemetry};
 
+pub(crate) use wallet::style as wallet_style;
+
 /// Issues digital credentials over OpenID4VCI for many organisations.
 #[derive(Parser)]
 #[command(name = "chancery", version, max_term_width = 100)]

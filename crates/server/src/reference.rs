@@ -12,7 +12,6 @@ use crate::openapi;
 
 #[derive(RustEmbed)]
 #[folder = "../../docs/problems"]
-#[include = "*.md"]
 struct ProblemPages;
 
 /// Routes of the reference.

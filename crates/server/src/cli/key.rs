@@ -1,6 +1,7 @@
 //! `chancery key`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use chancery_issuance::management::signing_keys::{self, ChangeRejection, CreateRejection};
@@ -80,7 +81,8 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
         }
         KeyCommand::List { of } => {
             let window = Window { limit: 100, ..Window::default() };
-            let keys = signing_keys::list::<std::convert::Infallible>(context, &of.find(context).await?, window)
+            let organisation = of.find(context).await?;
+            let keys = signing_keys::list::<std::convert::Infallible>(context, &organisation, window)
                 .await
                 .map_err(|failure| say(failure, |never| match never {}))?;
             keys.items.iter().for_each(show);
@@ -91,7 +93,8 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
         }
         KeyCommand::State { of, key, state } => {
             let body = members(json!({"state": state}));
-            let changed = signing_keys::set_state(context, &of.find(context).await?, id(&key)?, &body).await;
+            let organisation = of.find(context).await?;
+            let changed = signing_keys::set_state(context, &organisation, id(&key)?, &body).await;
             show(&changed.map_err(not_changed)?);
         }
         KeyCommand::Csr { of, key } => {
@@ -114,9 +117,9 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
 }
 
 impl Of {
-    async fn find(&self, context: &Context) -> anyhow::Result<Organisation> {
+    async fn find(&self, context: &Context) -> anyhow::Result<Arc<Organisation>> {
         let slug = Slug::parse(&self.organisation)?;
-        let found = context.store().directory().by_slug(&slug).await?;
+        let found = context.store().directory().organisation_by_slug(&slug).await?;
         found.with_context(|| format!("there is no organisation {slug}; `chancery organisation list` lists all"))
     }
 }

@@ -1,0 +1,66 @@
+//! `chancery demo`: a server with an organisation to try things out on, and a first credential.
+
+mod client;
+mod definitions;
+mod secrets;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use chancery_model::Env;
+use chancery_wallet::{Options, Wallet};
+use fast_qr::QRBuilder;
+
+use crate::cli::{stopped, wallet_style};
+use crate::config::{Environment, Settings};
+use crate::server::{Server, open_context};
+use crate::telemetry;
+use client::Organisation;
+
+/// Starts the demo in `data` and serves until a signal comes. What is there already is kept and used.
+pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, data: &Path) -> anyhow::Result<()> {
+    let platform_key = secrets::complete(&mut environment, data)?;
+    let settings = Settings::load(config, &environment)?;
+    telemetry::start(&settings);
+    let public_url = settings.public_url.clone();
+    let context = open_context(&settings, Env::system()).await?;
+    context.store().migrate().await?;
+    let server = Server::start_with(settings, context).await?;
+    let management = server.management_address().context("the demo needs both faces: leave server.api at \"all\"")?;
+    anyhow::ensure!(server.wallet_address().is_some(), "the demo needs both faces: leave server.api at \"all\"");
+    let management_url = format!("http://{management}");
+
+    let organisation = client::open(&management_url, &platform_key, data).await?;
+    introduce(&organisation).await?;
+    let offer = organisation.offer_staff_badge().await?;
+
+    println!("Chancery is serving. Stop it with Ctrl-C; starting it again keeps everything.\n");
+    println!("  Management API     {management_url}");
+    println!("  API key            {}", organisation.api_key);
+    println!("  API documentation  {management_url}/docs/");
+    println!("  Wallet face        {public_url}");
+    println!("  Issuer identifier  {}\n", organisation.issuer);
+    println!("A fresh offer of a staff badge, for a wallet on this machine:\n\n  {offer}\n");
+    println!("{}\n", qr_code(&offer)?);
+    println!("or, in another terminal:\n\n  target/debug/chancery wallet accept '{offer}'");
+    stopped().await?;
+    println!("\nStopping.");
+    server.stop().await;
+    Ok(())
+}
+
+/// Issues one credential and lets the built-in wallet accept it.
+async fn introduce(organisation: &Organisation) -> anyhow::Result<()> {
+    println!("Organisation \"{}\" issues a person identification credential …", client::NAME);
+    let offer = organisation.offer_identity().await?;
+    println!("… offered as  {offer}\n… and the built-in wallet accepts it:\n");
+    let accepted = Wallet::new()?.accept(&offer, &Options::default()).await?;
+    println!("{}\n", accepted.render(wallet_style()));
+    Ok(())
+}
+
+/// The link as a QR code made of block characters, with the quiet zone that readers need.
+fn qr_code(link: &str) -> anyhow::Result<String> {
+    let code = QRBuilder::new(link).build().map_err(|error| anyhow::anyhow!("no QR code of the offer: {error}"))?;
+    Ok(code.to_str())
+}

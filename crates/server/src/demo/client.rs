@@ -1,0 +1,109 @@
+//! The demo organisation, spoken to over its management API like anybody would.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use super::definitions::{IDENTITY, STAFF_BADGE, identity, identity_claims, staff_badge, staff_badge_claims};
+use super::secrets::write_private;
+
+pub(super) const NAME: &str = "Demo organisation";
+const SLUG: &str = "demo";
+const OPENID: &str = "/v2/config/digital-wallet/openid";
+
+/// The demo organisation.
+pub(super) struct Organisation {
+    pub(super) api_key: String,
+    pub(super) issuer: String,
+    api: Api,
+}
+
+struct Api {
+    client: Client,
+    base: String,
+    key: String,
+}
+
+/// The demo organisation behind `management_url`; made, with a signing key and two definitions, when it is not there.
+pub(super) async fn open(management_url: &str, platform_key: &str, data: &Path) -> anyhow::Result<Organisation> {
+    let client = Client::builder().no_proxy().build()?;
+    let platform = Api { client, base: management_url.to_owned(), key: platform_key.to_owned() };
+    let key_file = data.join("demo-api.key");
+    let existing = platform.call(Method::GET, &format!("/v2/platform/organisations?search={SLUG}"), None).await?;
+    let existing = existing["organisations"].as_array().into_iter().flatten().find(|known| known["slug"] == SLUG);
+    match existing {
+        Some(known) => {
+            let api_key = std::fs::read_to_string(&key_file).with_context(|| {
+                format!("the demo organisation exists, but its API key cannot be read from {}", key_file.display())
+            })?;
+            Ok(Organisation::new(platform, api_key.trim().to_owned(), text(&known["issuer"])?))
+        }
+        None => {
+            let body = json!({"slug": SLUG, "name": NAME});
+            let created = platform.call(Method::POST, "/v2/platform/organisations", Some(body)).await?;
+            let api_key = text(&created["apiKey"]["apiKey"])?;
+            write_private(&key_file, &api_key)?;
+            let organisation = Organisation::new(platform, api_key, text(&created["organisation"]["issuer"])?);
+            let api = &organisation.api;
+            api.call(Method::POST, &format!("{OPENID}/key-management"), Some(json!({"algorithm": "ES256"}))).await?;
+            for definition in [identity(), staff_badge()] {
+                api.call(Method::POST, &format!("{OPENID}/sdjwt/credential-definition"), Some(definition)).await?;
+            }
+            Ok(organisation)
+        }
+    }
+}
+
+impl Organisation {
+    fn new(platform: Api, api_key: String, issuer: String) -> Self {
+        let api = Api { key: api_key.clone(), ..platform };
+        Self { api_key, issuer, api }
+    }
+
+    /// Issues the person identification credential; answers the offer link.
+    pub(super) async fn offer_identity(&self) -> anyhow::Result<String> {
+        self.offer(IDENTITY, identity_claims()).await
+    }
+
+    /// Issues the staff badge; answers the offer link.
+    pub(super) async fn offer_staff_badge(&self) -> anyhow::Result<String> {
+        self.offer(STAFF_BADGE, staff_badge_claims()).await
+    }
+
+    async fn offer(&self, label: &str, claims: Value) -> anyhow::Result<String> {
+        let listed = self.api.call(Method::GET, &format!("{OPENID}/sdjwt/credential-definitions?limit=100"), None).await?;
+        let mut definitions = listed["credentialDefinitions"].as_array().into_iter().flatten();
+        let definition = definitions
+            .find(|definition| definition["label"] == label)
+            .with_context(|| format!("the demo organisation has no definition \"{label}\" any more"))?;
+        let body = json!({
+            "issuanceMode": "InTime",
+            "userPin": "",
+            "credentialDefinitionId": definition["credentialDefinitionId"],
+            "credential": {"vct": definition["credentialDefinitions"][0]["vct"], "claims": claims},
+        });
+        let issued = self.api.call(Method::POST, &format!("{OPENID}/sdjwt/credential/issue"), Some(body)).await?;
+        text(&issued["credentialHistory"]["credentialOffer"])
+    }
+}
+
+impl Api {
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        let mut request = request.header("authorization", format!("ApiKey {}", self.key));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.with_context(|| format!("{method} {path}"))?;
+        let status = response.status();
+        let answer = response.text().await?;
+        anyhow::ensure!(status.is_success(), "{method} {path}: {status} {answer}");
+        serde_json::from_str(&answer).with_context(|| format!("{method} {path} answered no JSON"))
+    }
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    Ok(value.as_str().with_context(|| format!("a text was expected, not {value}"))?.to_owned())
+}
