@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_model::{Organisation, OrganisationId, Timestamp};
+use chancery_model::{Organisation, OrganisationId, Policy};
 use moka::future::Cache;
 use serde::Serialize;
 
@@ -52,20 +52,35 @@ impl Document {
 }
 
 /// The documents of `organisation`.
+///
+/// # Errors
+/// Those of the database, and of a stored key that does not open.
 pub async fn published<R>(context: &Context, organisation: &Organisation) -> Result<Arc<Published>, Failure<R>> {
     let cache = &context.publications().0;
-    let key = (organisation.id, organisation.updated_at);
-    if let Some(published) = cache.get(&key).await {
-        return Ok(published);
+    let kept = cache.get(&organisation.id).await;
+    if let Some(kept) = kept.filter(|kept| kept.name == organisation.name && kept.policy == organisation.policy) {
+        return Ok(Arc::clone(&kept.published));
     }
     let published = Arc::new(documents::publish(context, organisation).await?);
-    cache.insert(key, Arc::clone(&published)).await;
+    let kept = Kept {
+        name: organisation.name.clone(),
+        policy: organisation.policy.clone(),
+        published: Arc::clone(&published),
+    };
+    cache.insert(organisation.id, Arc::new(kept)).await;
     Ok(published)
 }
 
-/// Documents by organisation and its last change. A definition or key changed in another process is seen within
+/// Documents by organisation. A definition or key changed in another process is seen within
 /// [`Publications::LIFETIME`].
-pub(crate) struct Publications(Cache<(OrganisationId, Timestamp), Arc<Published>>);
+pub(crate) struct Publications(Cache<OrganisationId, Arc<Kept>>);
+
+/// Documents, with what they were made for.
+struct Kept {
+    name: String,
+    policy: Policy,
+    published: Arc<Published>,
+}
 
 impl Default for Publications {
     fn default() -> Self {
@@ -78,6 +93,6 @@ impl Publications {
 
     /// Forgets what is kept of one organisation, after its definitions or keys changed.
     pub(crate) async fn forget(&self, organisation: &Organisation) {
-        self.0.invalidate(&(organisation.id, organisation.updated_at)).await;
+        self.0.invalidate(&organisation.id).await;
     }
 }
