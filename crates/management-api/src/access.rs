@@ -69,6 +69,11 @@ pub(crate) fn may(role: Role, permission: Permission) -> bool {
     }
 }
 
+/// Whether keys of a role may see what redeems an offer: whoever can fetch it can take the credential.
+pub(crate) fn may_see_offers(role: Role) -> bool {
+    may(role, Permission::Issue)
+}
+
 /// Name of a role in the API.
 pub(crate) fn name(role: Role) -> &'static str {
     match role {

@@ -2,6 +2,7 @@
 //! of all of them.
 
 use axum::http::Method;
+use chancery_issuance::management::Fault;
 use serde_json::{Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
@@ -100,7 +101,7 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
         problems.push((Kind::NotFound, "there is no such record"));
     }
     problems.push((Kind::Internal, "the failure is logged under the request id of this answer"));
-    problems.push((Kind::Unavailable, "nothing was changed; try again in a moment"));
+    problems.push((Kind::Unavailable, "something we depend on does not answer; try again in a moment"));
     for (kind, detail) in problems {
         let response = ResponseBuilder::new()
             .description(kind.title())
@@ -127,11 +128,14 @@ fn complete_conflicts(operation: &mut Operation, path: &str) {
 }
 
 fn problem(kind: Kind, detail: &str, path: &str) -> Content {
-    let document = Problem::new(kind, detail).document(path);
-    let mut example = serde_json::to_value(document).unwrap_or_default();
-    if let Some((pointer, detail)) = detail.split_once(": ").filter(|(pointer, _)| pointer.starts_with('/')) {
-        example["errors"] = json!([{ "pointer": pointer, "detail": detail }]);
-    }
+    let place = detail.split_once(": ").filter(|(pointer, _)| pointer.starts_with('/'));
+    let problem = match place {
+        Some((pointer, detail)) => {
+            Problem::faulty(kind, vec![Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }])
+        }
+        None => Problem::new(kind, detail),
+    };
+    let example = serde_json::to_value(problem.document(path)).unwrap_or_default();
     ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).example(Some(example)).build()
 }
 
@@ -157,8 +161,6 @@ fn example(operation: &Operation) -> Option<&Value> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use std::collections::BTreeSet;
 
     use super::*;

@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use chancery_issuance::Context;
 use chancery_issuance::management::history::{self, Filter, History, Rejection};
-use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus};
+use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus, Role};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use self::schema::CredentialHistory;
-use crate::access::{Organisational, never};
+use crate::access::{Organisational, may_see_offers, never};
 use crate::list::{Done, Pagination, WindowQuery};
 use crate::problem::Problem;
 use crate::request::{Id, Parameters};
@@ -54,7 +54,7 @@ pub(crate) async fn list(
     }
     let page = history::list(&ctx, &caller.organisation, &filter, window).await.map_err(never)?;
     Ok(Json(HistoryList {
-        credential_history: page.items.iter().map(CredentialHistory::from).collect(),
+        credential_history: page.items.iter().map(|history| shown(history, caller.role)).collect(),
         pagination: page.pagination.into(),
     }))
 }
@@ -71,7 +71,8 @@ pub(crate) async fn read(
     Id(id): Id<ExchangeId>,
 ) -> Result<Json<HistoryAnswer>, Problem> {
     let found = history::read(&ctx, &caller.organisation, id).await;
-    found.map(|history| Json(HistoryAnswer::from(&history))).map_err(|failure| Problem::of(failure, refuse))
+    let history = found.map_err(|failure| Problem::of(failure, refuse))?;
+    Ok(Json(HistoryAnswer { credential_history: shown(&history, caller.role) }))
 }
 
 /// Delete the record of an exchange.
@@ -90,6 +91,12 @@ pub(crate) async fn delete(
 ) -> Result<Json<Done>, Problem> {
     let deleted = history::delete(&ctx, &caller.organisation, id).await;
     deleted.map(|()| Json(Done::DONE)).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// The record as a role may see it.
+fn shown(history: &History, role: Role) -> CredentialHistory {
+    let record = CredentialHistory::from(history);
+    if may_see_offers(role) { record } else { record.without_offer() }
 }
 
 fn refuse(rejection: Rejection) -> Problem {

@@ -126,7 +126,7 @@ impl Problem {
 
     /// Something we depend on is away.
     pub(crate) fn unavailable() -> Self {
-        Self::new(Kind::Unavailable, "nothing was changed; try again in a moment")
+        Self::new(Kind::Unavailable, "something we depend on does not answer; try again in a moment")
     }
 
     /// The answer to a failed use case: a refusal by `refuse`, everything else without its cause, which is logged here.
@@ -222,8 +222,6 @@ pub(crate) struct ProblemPlace {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use std::collections::BTreeSet;
 
     use super::*;

@@ -65,12 +65,13 @@ impl FromRequest<Context> for OptionalBody {
 }
 
 async fn read(request: Request, ctx: &Context) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, ctx).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            Problem::new(Kind::PayloadTooLarge, format!("at most {BODY} bytes are read"))
+    Bytes::from_request(request, ctx).await.map_err(|rejection| {
+        let is_too_large =
+            matches!(rejection, BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)));
+        if is_too_large {
+            return Problem::new(Kind::PayloadTooLarge, format!("at most {BODY} bytes are read"));
         }
-        // The enumerations are open; whatever else happens, the body did not arrive.
-        _ => Problem::new(Kind::MalformedJson, "the body broke off"),
+        Problem::new(Kind::MalformedJson, "the body broke off")
     })
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::Organisational;
+use crate::access::{Organisational, may_see_offers};
 use crate::list::Pagination;
 use crate::moment;
 use crate::problem::Problem;
@@ -21,7 +21,7 @@ use crate::routes;
 ///
 /// Events are for people, log records for developers; both are newest first and paged independently. Every error record
 /// tells `reason`, `help` and `spec_ref`. Codes, tokens, transaction codes and claim values never appear in clear; JWTs
-/// appear decoded, without their signature.
+/// appear decoded, without their signature. Auditors do not see by which id an offer is fetched.
 #[utoipa::path(
     get, path = routes::TRANSCRIPT, tag = "Issuance", operation_id = "readTranscript",
     params(
@@ -52,13 +52,18 @@ pub(crate) async fn read(
             Rejection::NotFound => Problem::not_found("record"),
         })
     })?;
+    let shows_offers = may_see_offers(caller.role);
+    let log_record = |dated: DatedRecord| LogRecord::new(dated, shows_offers);
     Ok(Json(Transcript {
         events: read.events.items.into_iter().map(Event::from).collect(),
         events_pagination: read.events.pagination.into(),
-        logs: read.logs.items.into_iter().map(LogRecord::from).collect(),
+        logs: read.logs.items.into_iter().map(log_record).collect(),
         logs_pagination: read.logs.pagination.into(),
     }))
 }
+
+/// Members of log records by which an offer can be fetched.
+const OFFER_MEMBERS: [&str; 2] = ["offer_id", "credential_offer_uri"];
 
 /// Page length of each chronicle.
 const DEFAULT_LIMIT: u32 = 50;
@@ -114,15 +119,19 @@ pub(crate) struct LogRecord {
     data: Map<String, Value>,
 }
 
-impl From<DatedRecord> for LogRecord {
-    fn from(dated: DatedRecord) -> Self {
+impl LogRecord {
+    fn new(dated: DatedRecord, shows_offers: bool) -> Self {
+        let mut data = dated.record.data;
+        if !shows_offers {
+            data.retain(|name, _| !OFFER_MEMBERS.contains(&name.as_str()));
+        }
         Self {
             timestamp: moment::text(dated.at),
             level: dated.record.level,
             endpoint: dated.record.endpoint,
             message: dated.record.message,
             support_code: dated.support_code.unwrap_or_default(),
-            data: dated.record.data,
+            data,
         }
     }
 }

@@ -114,8 +114,6 @@ fn read(body: &Map<String, Value>) -> Result<(String, Role, u32), Vec<Fault>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use serde_json::json;
 
     use super::*;

@@ -97,14 +97,13 @@ impl<'v> Members<'v> {
 
     /// A string, possibly empty, of at most `longest` characters.
     pub(crate) fn string(&self, name: &str, longest: usize, faults: &mut Faults) -> Option<&'v str> {
-        match self.value(name)? {
-            Value::String(text) if text.chars().count() <= longest => Some(text),
-            Value::String(_) => {
-                faults.add(self.at(name), format!("at most {longest} characters are accepted"));
-                None
-            }
-            other => self.mistyped(name, "a string", other, faults),
+        let value = self.value(name)?;
+        let Some(text) = value.as_str() else { return self.mistyped(name, "a string", value, faults) };
+        if text.chars().count() > longest {
+            faults.add(self.at(name), format!("at most {longest} characters are accepted"));
+            return None;
         }
+        Some(text)
     }
 
     /// A string with something in it; the empty string counts as absent.
@@ -153,10 +152,8 @@ impl<'v> Members<'v> {
 
     /// The elements of an array of at most `most`, each with its pointer.
     pub(crate) fn array(&self, name: &str, most: usize, faults: &mut Faults) -> Option<Vec<(String, &'v Value)>> {
-        let elements = match self.value(name)? {
-            Value::Array(elements) => elements,
-            other => return self.mistyped(name, "an array", other, faults),
-        };
+        let value = self.value(name)?;
+        let Some(elements) = value.as_array() else { return self.mistyped(name, "an array", value, faults) };
         if elements.len() > most {
             faults.add(self.at(name), format!("at most {most} elements are accepted; got {}", elements.len()));
             return None;

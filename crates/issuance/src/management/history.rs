@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chancery_model::{
     Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Submission,
 };
+use chancery_protocol::offer::{self, UriScheme};
 use chancery_storage::{ExchangeFilter, Read};
-use url::form_urlencoded;
 
 use super::page::{Page, Window};
 use crate::sealed::Place;
@@ -165,7 +165,6 @@ pub(super) fn offer_uri(organisation: &Organisation, offer_id: &str) -> String {
 
 /// The link that carries [`offer_uri`] to the wallet (OpenID4VCI §4.1.3).
 fn offer_link(organisation: &Organisation, exchange: &Exchange) -> String {
-    let uri = offer_uri(organisation, &exchange.offer_id);
-    let encoded: String = form_urlencoded::byte_serialize(uri.as_bytes()).collect();
-    format!("{}?credential_offer_uri={encoded}", exchange.url_scheme)
+    let scheme = UriScheme::parse(&exchange.url_scheme).unwrap_or_default();
+    offer::link(scheme, &offer_uri(organisation, &exchange.offer_id))
 }

@@ -234,8 +234,8 @@ fn begin(
 ) -> Result<Exchange, Failure<IssueRejection>> {
     let id = ExchangeId::from(ctx.env().uuid(now));
     let transaction_code = match &request.pin {
-        Pin::AuthorizationCode | Pin::NoTransactionCode => None,
-        Pin::TransactionCode(pin) => Some(pin.clone()),
+        Pin::Absent | Pin::Empty => None,
+        Pin::Given(pin) => Some(pin.clone()),
     };
     let secrets = ExchangeSecrets { code: code.to_owned(), transaction_code };
     let ready = !chosen.submissions.is_empty();
@@ -250,14 +250,14 @@ fn begin(
         entries: chosen.entries.clone(),
         issuance_mode: request.mode,
         grant_kind: match request.pin {
-            Pin::AuthorizationCode => GrantKind::AuthorizationCode,
-            Pin::NoTransactionCode | Pin::TransactionCode(_) => GrantKind::PreAuthorizedCode,
+            Pin::Absent => GrantKind::AuthorizationCode,
+            Pin::Empty | Pin::Given(_) => GrantKind::PreAuthorizedCode,
         },
         status: ExchangeStatus::OfferSent,
         credential_status: if ready { CredentialStatus::Ready } else { CredentialStatus::Pending },
         revocation_status: RevocationStatus::Operational,
         offer_id,
-        url_scheme: request.url_scheme.to_owned(),
+        url_scheme: request.url_scheme.prefix().to_owned(),
         code_hash: SecretHash::of(code),
         code_spent_at: None,
         transaction_code: request.pin.shape(),
@@ -314,7 +314,7 @@ fn record(
             "tx_code": shape,
             "require_key_attestation": exchange.require_key_attestation,
             "require_wallet_attestation": definition.content.enforce_wua,
-            "url_scheme": request.url_scheme,
+            "url_scheme": request.url_scheme.prefix(),
         }),
     );
     recording.debug(

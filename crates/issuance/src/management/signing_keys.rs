@@ -1,5 +1,7 @@
 //! Keys that sign credentials.
 
+use std::net::IpAddr;
+
 use chancery_keys::{Algorithm, CertificateChain, ChainFinding, KeyError, SoftwareKey};
 use chancery_model::{Organisation, SigningKey, SigningKeyId, SigningKeyState, Timestamp};
 use chancery_storage::StoreError;
@@ -227,7 +229,11 @@ pub async fn request_certificate(
     }
     faults.none_or(Some(())).map_err(invalid)?;
     if names.is_empty() {
-        names = vec![organisation.issuer.host().to_owned(), organisation.issuer.as_str().to_owned()];
+        // An address is not a DNS name, and nobody certifies one for an issuer.
+        let host = organisation.issuer.host();
+        let is_name = !host.starts_with('[') && host.parse::<IpAddr>().is_err();
+        names.extend(is_name.then(|| host.to_owned()));
+        names.push(organisation.issuer.as_str().to_owned());
     }
     // X.520 allows 64 characters for a common name.
     let common_name = common_name.unwrap_or_else(|| organisation.name.chars().take(64).collect());

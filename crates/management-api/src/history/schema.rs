@@ -47,7 +47,7 @@ pub(crate) struct CredentialHistory {
     issuance_mode: IssuanceMode,
     /// Whether the offer has a pre-authorized code.
     is_pre_authorised: bool,
-    /// The offer link for the wallet.
+    /// The offer link for the wallet; empty for auditors, because whoever can fetch the offer can redeem it.
     credential_offer: String,
     /// `pending` or `ready`: whether the claims are there.
     #[schema(value_type = String, example = "ready")]
@@ -201,6 +201,13 @@ impl From<&History> for CredentialHistory {
     }
 }
 
+impl CredentialHistory {
+    /// The same record for those who may not redeem the offer.
+    pub(crate) fn without_offer(self) -> Self {
+        Self { credential_offer: String::new(), ..self }
+    }
+}
+
 fn configuration_ids(exchange: &Exchange, definition: &Definition) -> Vec<String> {
     let entries = exchange.entries.iter().filter_map(|id| definition.entry(*id));
     entries.map(|entry| entry.configuration_id.clone()).collect()
@@ -259,8 +266,6 @@ fn proof_without_signature(delivered: &Delivered) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use std::sync::Arc;
 
     use chancery_model::{DefinitionContent, SecretHash, Timestamp, TransactionCode};

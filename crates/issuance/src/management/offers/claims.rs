@@ -147,8 +147,6 @@ impl Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use serde_json::json;
     use uuid::Uuid;
 

@@ -1,6 +1,7 @@
 //! The body of the issue call, read into closed types.
 
 use chancery_model::{DefinitionId, EntryId, IssuanceMode, TransactionCode};
+use chancery_protocol::offer::UriScheme;
 use serde_json::{Map, Value};
 
 use crate::management::body::{Fault, Faults, Members};
@@ -13,7 +14,7 @@ pub(super) struct IssueRequest {
     /// `None`: the credential describes itself by its `vct`.
     pub(super) definition: Option<DefinitionId>,
     pub(super) credentials: Vec<RequestedCredential>,
-    pub(super) url_scheme: &'static str,
+    pub(super) url_scheme: UriScheme,
     /// Overrides what the definition says.
     pub(super) require_key_attestation: Option<bool>,
 }
@@ -21,20 +22,20 @@ pub(super) struct IssueRequest {
 /// `userPin`, which decides the grant.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Pin {
-    /// Absent: authorization code flow.
-    AuthorizationCode,
+    /// Authorization code flow.
+    Absent,
     /// `""`: pre-authorized code without transaction code.
-    NoTransactionCode,
+    Empty,
     /// 4 to 12 characters: pre-authorized code with transaction code.
-    TransactionCode(String),
+    Given(String),
 }
 
 impl std::fmt::Debug for Pin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::AuthorizationCode => "AuthorizationCode",
-            Self::NoTransactionCode => "NoTransactionCode",
-            Self::TransactionCode(_) => "TransactionCode(hidden)",
+            Self::Absent => "Absent",
+            Self::Empty => "Empty",
+            Self::Given(_) => "Given(hidden)",
         })
     }
 }
@@ -43,8 +44,8 @@ impl Pin {
     /// What the offer says about it.
     pub(super) fn shape(&self) -> Option<TransactionCode> {
         match self {
-            Self::AuthorizationCode | Self::NoTransactionCode => None,
-            Self::TransactionCode(pin) => Some(TransactionCode {
+            Self::Absent | Self::Empty => None,
+            Self::Given(pin) => Some(TransactionCode {
                 numeric: pin.bytes().all(|c| c.is_ascii_digit()),
                 length: u8::try_from(pin.chars().count()).unwrap_or(u8::MAX),
             }),
@@ -69,10 +70,10 @@ impl std::fmt::Debug for RequestedCredential {
 }
 
 const MODES: &[(&str, IssuanceMode)] = &[("InTime", IssuanceMode::InTime), ("Deferred", IssuanceMode::Deferred)];
-const URL_SCHEMES: &[(&str, &str)] = &[
-    ("openid-credential-offer://", "openid-credential-offer://"),
-    ("haip://", "haip://"),
-    ("haip-vci://", "haip-vci://"),
+const URL_SCHEMES: &[(&str, UriScheme)] = &[
+    ("openid-credential-offer://", UriScheme::OpenidCredentialOffer),
+    ("haip://", UriScheme::Haip),
+    ("haip-vci://", UriScheme::HaipVci),
 ];
 const MEMBERS: &[&str] = &[
     "issuanceMode",
@@ -126,7 +127,7 @@ fn read_members(members: &Members<'_>, faults: &mut Faults) -> Option<IssueReque
         let how = "name a definition, or give a credential with its vct";
         faults.add(members.at("credentialDefinitionId"), how);
     }
-    let url_scheme = members.choice("urlScheme", URL_SCHEMES, faults).unwrap_or("openid-credential-offer://");
+    let url_scheme = members.choice("urlScheme", URL_SCHEMES, faults).unwrap_or_default();
     let require_key_attestation =
         members.value("requireKeyAttestation").map(|_| members.boolean("requireKeyAttestation", false, faults));
     Some(IssueRequest { mode: mode?, pin: pin?, definition, credentials, url_scheme, require_key_attestation })
@@ -151,13 +152,13 @@ fn refuse_exclusive(members: &Members<'_>, faults: &mut Faults) {
 
 fn read_pin(members: &Members<'_>, faults: &mut Faults) -> Option<Pin> {
     if members.value("userPin").is_none() {
-        return Some(Pin::AuthorizationCode);
+        return Some(Pin::Absent);
     }
     // No length limit here: the rule below says it better.
     let pin = members.string("userPin", usize::MAX, faults)?;
     let length = pin.chars().count();
     if length == 0 {
-        return Some(Pin::NoTransactionCode);
+        return Some(Pin::Empty);
     }
     if !(4..=12).contains(&length) {
         faults.add(members.at("userPin"), format!("4 to 12 characters, or none, are expected; got {length}"));
@@ -167,7 +168,7 @@ fn read_pin(members: &Members<'_>, faults: &mut Faults) -> Option<Pin> {
         faults.add(members.at("userPin"), "control characters cannot be typed into a wallet");
         return None;
     }
-    Some(Pin::TransactionCode(pin.to_owned()))
+    Some(Pin::Given(pin.to_owned()))
 }
 
 fn read_definition(members: &Members<'_>, faults: &mut Faults) -> Option<DefinitionId> {
@@ -209,8 +210,6 @@ fn read_credential(members: &Members<'_>, faults: &mut Faults) -> Option<Request
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use serde_json::json;
 
     use super::*;
@@ -235,8 +234,8 @@ mod tests {
 
     #[test]
     fn the_user_pin_decides_the_grant() {
-        assert_eq!(request(&json!({})).unwrap().pin, Pin::AuthorizationCode);
-        assert_eq!(request(&json!({ "userPin": "" })).unwrap().pin, Pin::NoTransactionCode);
+        assert_eq!(request(&json!({})).unwrap().pin, Pin::Absent);
+        assert_eq!(request(&json!({ "userPin": "" })).unwrap().pin, Pin::Empty);
         for (pin, numeric, length) in [("1234", true, 4), ("12ab56", false, 6), ("123456789012", true, 12)] {
             let shape = request(&json!({ "userPin": pin })).unwrap().pin.shape().unwrap();
             assert_eq!((shape.numeric, shape.length), (numeric, length), "{pin}");
@@ -285,8 +284,8 @@ mod tests {
 
     #[test]
     fn the_url_scheme_is_closed() {
-        assert_eq!(request(&json!({ "urlScheme": "haip-vci://" })).unwrap().url_scheme, "haip-vci://");
-        assert_eq!(request(&json!({})).unwrap().url_scheme, "openid-credential-offer://");
+        assert_eq!(request(&json!({ "urlScheme": "haip-vci://" })).unwrap().url_scheme, UriScheme::HaipVci);
+        assert_eq!(request(&json!({})).unwrap().url_scheme, UriScheme::OpenidCredentialOffer);
         assert_eq!(pointers(&json!({ "urlScheme": "https://evil.example/" })), ["/urlScheme"]);
     }
 

@@ -126,8 +126,6 @@ fn check_policy(policy: &Policy, pointer: &str, faults: &mut Faults) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use chancery_model::DpopNonceRule;
     use serde_json::json;
 

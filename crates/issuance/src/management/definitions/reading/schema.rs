@@ -87,8 +87,6 @@ fn describe(property: &Members<'_>, here: Outside, claims: &mut Vec<ClaimDescrip
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use serde_json::json;
 
     use super::*;
