@@ -94,10 +94,10 @@ pub(crate) async fn post(
     };
     match wallet::credential::issue(&context, &organisation, request).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(failure) => Envelope::of(failure, |refusal| {
-            refused(&organisation, &refusal.rejection).support(refusal.support_code)
-        })
-        .into_response(),
+        Err(failure) => {
+            Envelope::of(failure, |refusal| refused(&organisation, &refusal.rejection).support(refusal.support_code))
+                .into_response()
+        }
     }
 }
 
@@ -135,10 +135,12 @@ fn challenged(organisation: &Organisation, error: access::ErrorCode, description
         Code::InvalidRequest => Envelope::new(StatusCode::BAD_REQUEST, error.name(), description),
         Code::InvalidToken(scheme) => Envelope::new(StatusCode::UNAUTHORIZED, error.name(), description)
             .challenge(challenge(scheme, error.name(), &algorithms)),
-        Code::InvalidDpopProof | Code::UseDpopNonce => {
-            Envelope::new(StatusCode::UNAUTHORIZED, error.name(), description)
-                .challenge(challenge(Scheme::Dpop, error.name(), &algorithms))
-        }
+        Code::InvalidDpopProof | Code::UseDpopNonce => Envelope::new(
+            StatusCode::UNAUTHORIZED,
+            error.name(),
+            description,
+        )
+        .challenge(challenge(Scheme::Dpop, error.name(), &algorithms)),
         Code::InsufficientScope(scheme) => Envelope::new(StatusCode::FORBIDDEN, error.name(), description)
             .challenge(challenge(scheme, error.name(), &algorithms)),
     }

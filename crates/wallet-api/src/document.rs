@@ -3,8 +3,10 @@
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Components, Info, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Required, ServerBuilder};
 use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    Components, Info, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Required, ServerBuilder,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::routes;
@@ -42,15 +44,21 @@ pub(crate) fn describe() -> OpenApi {
         );
     }
     let components = description.components.get_or_insert_with(Components::new);
-    components.add_security_scheme("dpop", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
-        "Authorization",
-        "`DPoP <access token>`, together with a proof in the `DPoP` header (RFC 9449 §7.1)",
-    ))));
-    components.add_security_scheme("bearer", SecurityScheme::Http({
-        let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some("Only for tokens that were handed out without a DPoP proof".to_owned());
-        scheme
-    }));
+    components.add_security_scheme(
+        "dpop",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "Authorization",
+            "`DPoP <access token>`, together with a proof in the `DPoP` header (RFC 9449 §7.1)",
+        ))),
+    );
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http({
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.description = Some("Only for tokens that were handed out without a DPoP proof".to_owned());
+            scheme
+        }),
+    );
     description
 }
 
@@ -61,4 +69,68 @@ fn info() -> Info {
         .description(Some(INTRODUCTION))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn operations() -> Vec<(String, Value)> {
+        let description = serde_json::to_value(describe()).unwrap();
+        let paths = description["paths"].as_object().unwrap().clone();
+        let methods = |(path, item): (String, Value)| {
+            let operations: Vec<_> = ["get", "post"]
+                .into_iter()
+                .filter_map(|method| item.get(method).map(|it| (format!("{method} {path}"), it.clone())))
+                .collect();
+            assert!(item["parameters"].as_array().unwrap().iter().any(|it| it["name"] == "organisation"), "{path}");
+            operations
+        };
+        paths.into_iter().flat_map(methods).collect()
+    }
+
+    #[test]
+    fn every_route_is_described_below_an_organisation() {
+        let names: Vec<_> = operations().into_iter().map(|(name, _)| name).collect();
+        for name in [
+            "get /o/{organisation}/.well-known/openid-credential-issuer",
+            "get /o/{organisation}/.well-known/oauth-authorization-server",
+            "get /o/{organisation}/.well-known/openid-configuration",
+            "get /o/{organisation}/.well-known/jwt-vc-issuer",
+            "get /o/{organisation}/jwks",
+            "get /o/{organisation}/types/{name}",
+            "get /o/{organisation}/credential-offers/{offer_id}",
+            "post /o/{organisation}/token",
+            "post /o/{organisation}/nonce",
+            "post /o/{organisation}/credential",
+        ] {
+            assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
+        }
+        assert_eq!(names.len(), 10, "{names:?}");
+    }
+
+    #[test]
+    fn every_operation_has_a_curl_example_and_an_example_for_every_answer_with_a_body() {
+        for (name, operation) in operations() {
+            assert!(operation["description"].as_str().unwrap().contains("curl "), "{name}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let Some(content) = response.get("content").and_then(|content| content.get("application/json")) else {
+                    assert_eq!(status, "304", "{name}");
+                    continue;
+                };
+                let has = |member: &str| content.get(member).is_some_and(|it| !it.is_null());
+                assert!(has("example") || has("examples"), "{name} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_credential_endpoint_names_both_ways_to_present_a_token() {
+        let (_, credential) = operations().into_iter().find(|(name, _)| name.ends_with("/credential")).unwrap();
+        assert_eq!(credential["security"], serde_json::json!([{ "dpop": [] }, { "bearer": [] }]));
+    }
 }

@@ -116,3 +116,56 @@ impl IntoResponse for Envelope {
 pub(crate) async fn method_not_allowed() -> Envelope {
     Envelope::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "this endpoint does not answer that method")
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+    use axum::body::to_bytes;
+    use chancery_issuance::Failure;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn read(envelope: Envelope) -> (StatusCode, Value) {
+        let response = envelope.into_response();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_ends_in_its_support_code_and_keeps_the_character_set_of_cre_12() {
+        let envelope = Envelope::new(StatusCode::BAD_REQUEST, "invalid_proof", "the \"key\" proof is not valid");
+        let (status, body) = read(envelope.support(Some("K7QF-2M9X".to_owned()))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        let description = "the 'key' proof is not valid (support code K7QF-2M9X)";
+        assert_eq!(body, json!({ "error": "invalid_proof", "error_description": description }));
+    }
+
+    #[tokio::test]
+    async fn a_cause_never_reaches_a_body() {
+        for (failure, expected) in [
+            (Failure::<Infallible>::Unavailable(anyhow::anyhow!("10.0.0.7 refused")), StatusCode::SERVICE_UNAVAILABLE),
+            (Failure::Internal(anyhow::anyhow!("secret")), StatusCode::INTERNAL_SERVER_ERROR),
+        ] {
+            let (status, body) = read(failure.into()).await;
+            assert_eq!(status, expected);
+            assert!(!body.to_string().contains("10.0.0.7") && !body.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_passing_failure_says_when_to_try_again() {
+        assert_eq!(Envelope::unavailable().into_response().headers()[RETRY_AFTER], "2");
+    }
+
+    #[test]
+    fn without_a_token_the_answer_has_challenges_and_no_body_by_cre_4() {
+        let envelope = Envelope::empty(StatusCode::UNAUTHORIZED);
+        let response =
+            envelope.challenge("DPoP algs=\"ES256\"".to_owned()).challenge("Bearer".to_owned()).into_response();
+        let challenges: Vec<_> = response.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(challenges, ["DPoP algs=\"ES256\"", "Bearer"]);
+    }
+}

@@ -50,7 +50,9 @@ pub(crate) async fn get(
 ) -> Response {
     match wallet::offer::retrieve(&context, &organisation, &offer_id, &request::notes(&headers)).await {
         Ok(offer) => Json(offer).into_response(),
-        Err(failure) => Envelope::of(failure, |refusal| refused(&refusal.rejection).support(refusal.support_code)).into_response(),
+        Err(failure) => {
+            Envelope::of(failure, |refusal| refused(&refusal.rejection).support(refusal.support_code)).into_response()
+        }
     }
 }
 

@@ -141,7 +141,9 @@ impl Rejection {
     /// For the transcript.
     pub(super) fn explain(&self) -> Explanation {
         let (reason, help, spec_ref) = match self {
-            Self::Missing => ("the request has no access token".to_owned(), "send the Authorization header", "RFC 6750 §2.1"),
+            Self::Missing => {
+                ("the request has no access token".to_owned(), "send the Authorization header", "RFC 6750 §2.1")
+            }
             Self::InQuery => {
                 ("the access token is in the URL".to_owned(), "send it in the Authorization header only", "RFC 6750 §2")
             }
@@ -257,7 +259,7 @@ fn token(presented: Presented<'_>) -> Result<Token<'_>, Rejection> {
         Header::Repeated | Header::Unreadable => return Err(Rejection::Header),
     };
     // Another scheme, such as Basic, is no access token at all (RFC 6750 §3.1).
-    let (scheme, text) = value.split_once(' ').ok_or(Rejection::Missing)?;
+    let (scheme, text) = value.split_once(' ').unwrap_or((value, ""));
     let scheme = Scheme::parse(scheme).ok_or(Rejection::Missing)?;
     Ok(Token { scheme, text: text.trim_matches(' ') })
 }
@@ -272,7 +274,8 @@ mod tests {
 
     #[test]
     fn a_token_is_read_in_both_schemes_whatever_their_case() {
-        for (value, scheme) in [("DPoP abc", Scheme::Dpop), ("dpop abc", Scheme::Dpop), ("Bearer  abc", Scheme::Bearer)] {
+        for (value, scheme) in [("DPoP abc", Scheme::Dpop), ("dpop abc", Scheme::Dpop), ("Bearer  abc", Scheme::Bearer)]
+        {
             let token = token(presented(Header::One(value))).ok();
             assert_eq!(token.map(|token| (token.scheme, token.text)), Some((scheme, "abc")), "{value}");
         }

@@ -74,9 +74,10 @@ async fn collect(
     request: &Request<'_>,
     trail: &mut Trail,
 ) -> Result<CredentialResponse, Failure<Rejection>> {
-    let access = access::check(context, organisation, now, ENDPOINT, request.access, trail, |trail| arrived(request, trail))
-        .await
-        .map_err(|failure| failure.map_rejection(Rejection::Access))?;
+    let access =
+        access::check(context, organisation, now, ENDPOINT, request.access, trail, |trail| arrived(request, trail))
+            .await
+            .map_err(|failure| failure.map_rejection(Rejection::Access))?;
     let asked = read(request).map_err(Failure::Rejected)?;
     let Access { grant, exchange, definition, scheme } = access;
     let (granted, entry) = match select(&grant, &definition, &asked.selector) {
@@ -166,7 +167,8 @@ fn select<'g>(
             .find(|granted| granted.identifier == *id)
             .ok_or_else(|| Missed::Rejected(Rejection::IdentifierUnknown { got: excerpt(id) }))?,
     };
-    let entry = definition.entry(granted.entry).ok_or_else(|| Missed::Configuration(granted.configuration_id.clone()))?;
+    let entry =
+        definition.entry(granted.entry).ok_or_else(|| Missed::Configuration(granted.configuration_id.clone()))?;
     Ok((granted, entry))
 }
 

@@ -122,7 +122,8 @@ pub(super) async fn admit(
         (DpopNonceRule::Accept | DpopNonceRule::Require, Some(nonce)) => Some(nonce),
     };
     if let Some(nonce) = nonce {
-        nonce::check_dpop(context, organisation, now, nonce).map_err(|error| Failure::Rejected(Rejection::Nonce(error)))?;
+        nonce::check_dpop(context, organisation, now, nonce)
+            .map_err(|error| Failure::Rejected(Rejection::Nonce(error)))?;
     }
     // The same jti from another key is another proof.
     let key = format!("{}.{}", proof.thumbprint, proof.jti);

@@ -56,7 +56,9 @@ pub(super) async fn claim(
 ) -> Result<(), Failure<CNonceRejection>> {
     let expires_at = match check(context, organisation, Purpose::CNonce, now, c_nonce) {
         Ok(expires_at) => expires_at,
-        Err(_) if context.env().recorded_nonce(c_nonce) => now.plus_seconds(organisation.policy.nonce_lifetime).seconds(),
+        Err(_) if context.env().recorded_nonce(c_nonce) => {
+            now.plus_seconds(organisation.policy.nonce_lifetime).seconds()
+        }
         Err(error) => return Err(Failure::Rejected(CNonceRejection::Invalid(error))),
     };
     match context.claim_use(organisation, "c_nonce", c_nonce, expires_at, now).await? {

@@ -1,8 +1,6 @@
 //! The credential offer by reference (OpenID4VCI §4.1.3).
 
-use chancery_model::{
-    Definition, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, Organisation, Timestamp,
-};
+use chancery_model::{Definition, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, Organisation, Timestamp};
 use chancery_protocol::Explanation;
 use chancery_protocol::offer::{
     AuthorizationCodeGrant, CredentialOffer, Grants, InputMode, PreAuthorizedCodeGrant, TxCode,

@@ -21,11 +21,7 @@ use crate::{Context, Failure};
 ///
 /// # Errors
 /// Those of the database.
-pub async fn at<R>(
-    context: &Context,
-    host: Option<&str>,
-    path: &str,
-) -> Result<Option<Arc<Organisation>>, Failure<R>> {
+pub async fn at<R>(context: &Context, host: Option<&str>, path: &str) -> Result<Option<Arc<Organisation>>, Failure<R>> {
     let directory = context.store().directory();
     let slug = path.strip_prefix("/o/").and_then(|slug| Slug::parse(slug).ok());
     if let Some(slug) = slug

@@ -68,7 +68,9 @@ pub(super) fn token_form(form: &Form) -> Value {
     for name in form.names().take(SHOWN_NAMES) {
         let value = form.get(name).unwrap_or_default();
         let value = match name {
-            "grant_type" | "client_id" | "scope" | "redirect_uri" | "client_assertion_type" => Value::from(excerpt(value)),
+            "grant_type" | "client_id" | "scope" | "redirect_uri" | "client_assertion_type" => {
+                Value::from(excerpt(value))
+            }
             "resource" => form.all(name).into_iter().map(excerpt).collect(),
             "authorization_details" => authorization_details(value),
             "tx_code" | "code_verifier" => json!({ "length": value.chars().count() }),
@@ -91,11 +93,17 @@ pub(super) fn credential_body(body: &[u8]) -> Value {
     let mut others = Vec::new();
     for (name, value) in members {
         match (name.as_str(), value) {
-            ("credential_configuration_id" | "credential_identifier" | "format" | "doctype" | "vct", Value::String(text)) => {
+            (
+                "credential_configuration_id" | "credential_identifier" | "format" | "doctype" | "vct",
+                Value::String(text),
+            ) => {
                 shown.insert(name, Value::from(excerpt(&text)));
             }
             ("proofs", Value::Object(kinds)) => {
-                shown.insert(name, kinds.into_iter().take(SHOWN_NAMES).map(|(kind, list)| (excerpt(&kind), proofs(list))).collect());
+                shown.insert(
+                    name,
+                    kinds.into_iter().take(SHOWN_NAMES).map(|(kind, list)| (excerpt(&kind), proofs(list))).collect(),
+                );
             }
             ("proof", Value::Object(mut proof)) => {
                 let jwt = proof.remove("jwt").map(proof_jwt);
@@ -140,7 +148,9 @@ fn authorization_details(value: &str) -> Value {
 fn proofs(list: Value) -> Value {
     match list {
         Value::Array(elements) => elements.into_iter().take(SHOWN_NAMES).map(proof_jwt).collect(),
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => proof_jwt(other),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            proof_jwt(other)
+        }
     }
 }
 

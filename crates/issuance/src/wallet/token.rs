@@ -201,8 +201,7 @@ fn answer(
 }
 
 fn record(exchange: &Exchange, grant: &Grant, answer: &TokenResponse, trail: &mut Trail) {
-    let configurations: Vec<&str> =
-        grant.credentials.iter().map(|granted| granted.configuration_id.as_str()).collect();
+    let configurations: Vec<&str> = grant.credentials.iter().map(|granted| granted.configuration_id.as_str()).collect();
     trail.recording.debug(
         "token.context",
         json!({

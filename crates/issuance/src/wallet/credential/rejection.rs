@@ -173,7 +173,9 @@ impl Rejection {
                 CredentialRequestError::DraftShape { .. } => {
                     "this is the shape of a draft: OpenID4VCI 1.0 selects by credential_configuration_id"
                 }
-                CredentialRequestError::ProofTypes { .. } => "proofs must have exactly one member, named after the proof type",
+                CredentialRequestError::ProofTypes { .. } => {
+                    "proofs must have exactly one member, named after the proof type"
+                }
                 CredentialRequestError::ProofList { .. } => "the proof type must hold a non-empty array of strings",
                 CredentialRequestError::TooManyProofs { .. } => "there are too many proofs",
                 CredentialRequestError::ProofTooLong { .. } => "a proof is too long",
@@ -284,17 +286,20 @@ impl Rejection {
                 "OpenID4VCI 1.0 §8.2",
             ),
             Self::Encrypted => (
-                "the request is encrypted, or asks for an encrypted answer, and the metadata offer no encryption".to_owned(),
+                "the request is encrypted, or asks for an encrypted answer, and the metadata offer no encryption"
+                    .to_owned(),
                 "leave credential_response_encryption out and send plain JSON",
                 "OpenID4VCI 1.0 §10",
             ),
             Self::IdentifierRequired => (
-                "the token response had credential_identifiers, and the request has credential_configuration_id".to_owned(),
+                "the token response had credential_identifiers, and the request has credential_configuration_id"
+                    .to_owned(),
                 "send one of the credential_identifiers as credential_identifier",
                 "OpenID4VCI 1.0 §8.2",
             ),
             Self::ConfigurationRequired => (
-                "the token response had no credential_identifiers, and the request has credential_identifier".to_owned(),
+                "the token response had no credential_identifiers, and the request has credential_identifier"
+                    .to_owned(),
                 "send credential_configuration_id",
                 "OpenID4VCI 1.0 §8.2",
             ),

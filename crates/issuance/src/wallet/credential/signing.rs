@@ -86,7 +86,8 @@ impl<'c> Signing<'c> {
         let prepared = prepared.map_err(|error| Failure::Internal(error.into()))?;
         let issued = prepared.sign(&self.key.signer, self.key_reference).await?;
         let id = CredentialId::from(context.env().uuid(self.now));
-        let sealed = context.seal_bytes(organisation, Place::CredentialToken, id.as_uuid(), issued.compact.as_bytes())?;
+        let sealed =
+            context.seal_bytes(organisation, Place::CredentialToken, id.as_uuid(), issued.compact.as_bytes())?;
         let credential = Credential {
             id,
             exchange_id: exchange.id,

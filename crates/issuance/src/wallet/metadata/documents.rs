@@ -87,7 +87,9 @@ fn configurations(
     definitions: &[Definition],
     keyring: &Keyring,
 ) -> BTreeMap<String, CredentialConfiguration> {
-    let entries = definitions.iter().flat_map(|definition| definition.content.entries.iter().map(move |entry| (definition, entry)));
+    let entries = definitions
+        .iter()
+        .flat_map(|definition| definition.content.entries.iter().map(move |entry| (definition, entry)));
     entries
         .map(|(definition, entry)| {
             let algorithm = keyring.signing(&definition.content.kid).map(|key| key.signer.algorithm());
@@ -124,7 +126,10 @@ fn credential_metadata(definition: &Definition, entry: &Entry) -> CredentialMeta
     let shown = display(definition, entry).map(|display| CredentialDisplay {
         name: display.name.clone(),
         locale: display.locale.clone(),
-        logo: display.logo.as_ref().map(|logo| metadata::Logo { uri: logo.uri.clone(), alt_text: logo.alt_text.clone() }),
+        logo: display
+            .logo
+            .as_ref()
+            .map(|logo| metadata::Logo { uri: logo.uri.clone(), alt_text: logo.alt_text.clone() }),
         description: display.description.clone(),
         background_color: display.background_color.clone(),
         background_image: display.background_image.as_ref().map(|image| metadata::Image { uri: image.uri.clone() }),
@@ -144,10 +149,7 @@ fn credential_metadata(definition: &Definition, entry: &Entry) -> CredentialMeta
 
 /// Type metadata of the types whose `vct` is an URL below the issuer identifier. When definitions share a type, the first
 /// of them describes it.
-fn types<R>(
-    organisation: &Organisation,
-    definitions: &[Definition],
-) -> Result<HashMap<String, Document>, Failure<R>> {
+fn types<R>(organisation: &Organisation, definitions: &[Definition]) -> Result<HashMap<String, Document>, Failure<R>> {
     let prefix = format!("{}/", organisation.issuer);
     let mut types = HashMap::new();
     for definition in definitions {

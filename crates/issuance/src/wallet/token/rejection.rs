@@ -229,10 +229,14 @@ impl Rejection {
                 "keep the access token of the first answer; a code works once",
                 "OpenID4VCI §4.1.1",
             ),
-            Self::CodeExpired => ("the code has expired".to_owned(), "ask the organisation for a new offer", "OpenID4VCI §6.3"),
-            Self::CodeWithdrawn => {
-                ("the organisation withdrew the offer".to_owned(), "ask the organisation for a new offer", "OpenID4VCI §6.3")
+            Self::CodeExpired => {
+                ("the code has expired".to_owned(), "ask the organisation for a new offer", "OpenID4VCI §6.3")
             }
+            Self::CodeWithdrawn => (
+                "the organisation withdrew the offer".to_owned(),
+                "ask the organisation for a new offer",
+                "OpenID4VCI §6.3",
+            ),
             Self::CodeLocked { attempts } => (
                 format!("the offer is locked after {attempts} wrong transaction codes"),
                 "ask the organisation for a new offer",
@@ -305,7 +309,9 @@ impl Rejection {
             | Self::CodeWithdrawn
             | Self::CodeLocked { .. }
             | Self::TransactionCodeWrong { .. } => ErrorCode::InvalidGrant,
-            Self::ClientMissing | Self::ClientUnknown { .. } | Self::WalletAttestationMissing => ErrorCode::InvalidClient,
+            Self::ClientMissing | Self::ClientUnknown { .. } | Self::WalletAttestationMissing => {
+                ErrorCode::InvalidClient
+            }
             Self::Target { .. } => ErrorCode::InvalidTarget,
             Self::NotOffered { .. } | Self::Location { .. } => ErrorCode::InvalidAuthorizationDetails,
             Self::Dpop(rejection) if rejection.wants_nonce() => ErrorCode::UseDpopNonce,
