@@ -1,8 +1,6 @@
 //! The few kinds of column that tables are made of, and keys that carry the organisation.
 
-use sea_orm_migration::prelude::{
-    ColumnDef, ForeignKey, ForeignKeyAction, ForeignKeyCreateStatement, Index, Table,
-};
+use sea_orm_migration::prelude::{ColumnDef, ForeignKey, ForeignKeyAction, ForeignKeyCreateStatement, Index, Table};
 use sea_orm_migration::prelude::{IndexCreateStatement, TableCreateStatement};
 use sea_orm_migration::sea_orm::DbBackend;
 
@@ -88,10 +86,7 @@ pub(crate) fn unique(table: &'static str, columns: &[&'static str]) -> IndexCrea
 /// An index named after table and last column.
 pub(crate) fn index(table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
     let mut index = Index::create();
-    index.table(table).name(format!(
-        "{table}_by_{}",
-        columns.last().copied().unwrap_or_default()
-    ));
+    index.table(table).name(format!("{table}_by_{}", columns.last().copied().unwrap_or_default()));
     for column in columns {
         index.col(*column);
     }
@@ -107,15 +102,8 @@ pub(crate) fn reference(
     on_delete: ForeignKeyAction,
 ) -> ForeignKeyCreateStatement {
     let mut key = ForeignKey::create();
-    key.name(format!(
-        "{table}_{}",
-        columns.first().copied().unwrap_or_default()
-    ));
-    key.from_tbl(table)
-        .from_col("organisation_id")
-        .to_tbl(target)
-        .to_col("organisation_id")
-        .on_delete(on_delete);
+    key.name(format!("{table}_{}", columns.first().copied().unwrap_or_default()));
+    key.from_tbl(table).from_col("organisation_id").to_tbl(target).to_col("organisation_id").on_delete(on_delete);
     for column in columns {
         key.from_col(*column);
     }

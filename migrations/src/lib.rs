@@ -8,11 +8,10 @@ mod column;
 mod m20261121_000001_first_credential;
 mod row_security;
 
-use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+use sea_orm_migration::sea_orm::DbErr;
+use sea_orm_migration::{IntoSchemaManagerConnection, MigrationTrait, MigratorTrait, async_trait};
 
-/// Runs the history: `Migrator::up`, `Migrator::get_pending_migrations`.
-#[derive(Debug)]
-pub struct Migrator;
+struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
@@ -34,3 +33,16 @@ pub const ORGANISATION_OWNED: [&str; 10] = [
     "transcript_part",
     "idempotency",
 ];
+
+/// Applies what is missing.
+///
+/// # Errors
+/// A refused statement. On PostgreSQL each step of the history is a transaction; hand in a transaction on SQLite.
+pub async fn up<'c>(connection: impl IntoSchemaManagerConnection<'c>) -> Result<(), DbErr> {
+    Migrator::up(connection, None).await
+}
+
+/// Names of the steps, oldest first, as the table `seaql_migrations` lists those that were applied.
+pub fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
+}

@@ -21,10 +21,8 @@ struct Plan(TableCreateStatement, Vec<IndexCreateStatement>);
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let columns = Columns(manager.get_database_backend());
-        let plans = directory::plans(columns)
-            .into_iter()
-            .chain(offering::plans(columns))
-            .chain(exchanges::plans(columns));
+        let plans =
+            directory::plans(columns).into_iter().chain(offering::plans(columns)).chain(exchanges::plans(columns));
         for Plan(table, indexes) in plans {
             manager.create_table(table).await?;
             for index in indexes {

@@ -1,5 +1,9 @@
 //! Connections as units of work use them.
 
+mod postgres;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chancery_model::OrganisationId;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
@@ -42,10 +46,10 @@ impl Database {
 
     /// A connection that sees `organisation`. SQLite has no row security, so plain statements do.
     pub(crate) async fn read(&self, organisation: OrganisationId) -> Result<Connection, DbErr> {
-        match self {
-            Self::Sqlite { readers, .. } => Ok(Connection::Plain(readers.clone())),
-            Self::Postgres(pool) => begin(pool, organisation, Durability::Full).await.map(Connection::Transaction),
-        }
+        Ok(Connection::new(match self {
+            Self::Sqlite { readers, .. } => Kind::Plain(readers.clone()),
+            Self::Postgres(pool) => Kind::Postgres(begin_in(pool, organisation, Durability::Full).await?),
+        }))
     }
 
     /// A transaction that sees `organisation`. It starts as a writer: on SQLite a reader that becomes one can fail.
@@ -54,90 +58,114 @@ impl Database {
         organisation: OrganisationId,
         durability: Durability,
     ) -> Result<Connection, DbErr> {
-        match self {
-            Self::Sqlite { writer, .. } => {
-                let mode = Some(SqliteTransactionMode::Immediate);
-                let options = TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() };
-                writer.begin_with_options(options).await.map(Connection::Transaction)
-            }
-            Self::Postgres(pool) => begin(pool, organisation, durability).await.map(Connection::Transaction),
-        }
+        Ok(Connection::new(match self {
+            Self::Sqlite { writer, .. } => Kind::Sqlite(begin_immediate(writer).await?),
+            Self::Postgres(pool) => Kind::Postgres(begin_in(pool, organisation, durability).await?),
+        }))
     }
 }
 
-/// `is_local` true: the setting ends with the transaction and never reaches the connection's next user.
-async fn begin(
+async fn begin_in(
     pool: &DatabaseConnection,
     organisation: OrganisationId,
     durability: Durability,
-) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = pool.begin().await?;
-    // A UUID needs no quoting. One simple query, because a prepared one would cost a second round trip.
-    let relax = match durability {
-        Durability::Full => "",
-        Durability::Relaxed => "; SET LOCAL synchronous_commit = off",
-    };
-    let sql = format!("SELECT set_config('app.organisation', '{}', true){relax}", organisation.as_uuid());
-    transaction.execute_unprepared(&sql).await?;
-    Ok(transaction)
+) -> Result<postgres::Transaction, DbErr> {
+    postgres::Transaction::begin(pool.get_postgres_connection_pool(), organisation, durability).await
 }
 
-/// One connection, plain or in a transaction.
-pub(crate) enum Connection {
+/// A transaction on SQLite that holds the right to write from its beginning.
+pub(crate) async fn begin_immediate(writer: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let mode = Some(SqliteTransactionMode::Immediate);
+    writer
+        .begin_with_options(TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() })
+        .await
+}
+
+/// One connection, plain or in a transaction. A transaction that is dropped is rolled back.
+pub(crate) struct Connection {
+    kind: Kind,
+    has_failed: AtomicBool,
+}
+
+enum Kind {
     Plain(DatabaseConnection),
-    Transaction(DatabaseTransaction),
+    Sqlite(DatabaseTransaction),
+    Postgres(postgres::Transaction),
 }
 
 impl Connection {
+    fn new(kind: Kind) -> Self {
+        Self { kind, has_failed: AtomicBool::new(false) }
+    }
+
+    /// Commits, unless a statement has failed: PostgreSQL would answer such a COMMIT with a silent roll-back.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        match self {
-            Self::Plain(_) => Ok(()),
-            Self::Transaction(transaction) => transaction.commit().await,
+        if self.has_failed.load(Ordering::Relaxed) {
+            self.rollback().await?;
+            return Err(DbErr::Custom("a unit of work cannot go on after a failed statement".to_owned()));
+        }
+        match self.kind {
+            Kind::Plain(_) => Ok(()),
+            Kind::Sqlite(transaction) => transaction.commit().await,
+            Kind::Postgres(transaction) => transaction.commit().await,
         }
     }
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
-        match self {
-            Self::Plain(_) => Ok(()),
-            Self::Transaction(transaction) => transaction.rollback().await,
+        match self.kind {
+            Kind::Plain(_) => Ok(()),
+            Kind::Sqlite(transaction) => transaction.rollback().await,
+            Kind::Postgres(transaction) => transaction.rollback().await,
         }
+    }
+
+    fn noting_failure<T>(&self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
+        if outcome.is_err() {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 }
 
 #[async_trait]
 impl ConnectionTrait for Connection {
     fn get_database_backend(&self) -> DbBackend {
-        match self {
-            Self::Plain(connection) => connection.get_database_backend(),
-            Self::Transaction(transaction) => transaction.get_database_backend(),
+        match &self.kind {
+            Kind::Plain(connection) => connection.get_database_backend(),
+            Kind::Sqlite(_) => DbBackend::Sqlite,
+            Kind::Postgres(_) => DbBackend::Postgres,
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Plain(connection) => connection.execute_raw(statement).await,
-            Self::Transaction(transaction) => transaction.execute_raw(statement).await,
-        }
+        self.noting_failure(match &self.kind {
+            Kind::Plain(connection) => connection.execute_raw(statement).await,
+            Kind::Sqlite(transaction) => transaction.execute_raw(statement).await,
+            Kind::Postgres(transaction) => transaction.execute(statement).await,
+        })
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Plain(connection) => connection.execute_unprepared(sql).await,
-            Self::Transaction(transaction) => transaction.execute_unprepared(sql).await,
-        }
+        self.noting_failure(match &self.kind {
+            Kind::Plain(connection) => connection.execute_unprepared(sql).await,
+            Kind::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
+            Kind::Postgres(transaction) => transaction.execute_unprepared(sql).await,
+        })
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self {
-            Self::Plain(connection) => connection.query_one_raw(statement).await,
-            Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
-        }
+        self.noting_failure(match &self.kind {
+            Kind::Plain(connection) => connection.query_one_raw(statement).await,
+            Kind::Sqlite(transaction) => transaction.query_one_raw(statement).await,
+            Kind::Postgres(transaction) => transaction.query_one(statement).await,
+        })
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self {
-            Self::Plain(connection) => connection.query_all_raw(statement).await,
-            Self::Transaction(transaction) => transaction.query_all_raw(statement).await,
-        }
+        self.noting_failure(match &self.kind {
+            Kind::Plain(connection) => connection.query_all_raw(statement).await,
+            Kind::Sqlite(transaction) => transaction.query_all_raw(statement).await,
+            Kind::Postgres(transaction) => transaction.query_all(statement).await,
+        })
     }
 }

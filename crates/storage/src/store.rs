@@ -5,13 +5,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chancery_model::Organisation;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
 use crate::StoreError;
 use crate::connect::{self, ConnectError};
-use crate::connection::{Database, Durability};
+use crate::connection::{Database, Durability, begin_immediate};
 use crate::definitions::Revisions;
 use crate::directory::{Directory, Known};
 use crate::scope::Scope;
@@ -62,9 +60,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.0.database {
             Database::Sqlite { writer, .. } => {
-                let mode = Some(SqliteTransactionMode::Immediate);
-                let options = TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() };
-                let transaction = writer.begin_with_options(options).await?;
+                let transaction = begin_immediate(writer).await?;
                 chancery_migrations::up(&transaction).await?;
                 transaction.commit().await?;
             }
@@ -123,7 +119,8 @@ impl Store {
     /// No network call belongs into `work`: it holds a connection, and on SQLite everybody else's turn to write.
     ///
     /// # Errors
-    /// Those of `work`, and those of the database. After `Unavailable` from the commit itself the work may or may not
+    /// Those of `work`, and those of the database; `Internal` when `work` answers `Ok` although a statement of it
+    /// failed. After `Unavailable` from the commit itself the work may or may not
     /// have happened.
     pub async fn write<T, E: From<StoreError>>(
         &self,

@@ -1,22 +1,15 @@
 //! Exchanges with their grants, credentials and transcripts. All of them leave with their exchange.
 
-use sea_orm_migration::prelude::{
-    ConditionalStatement, Expr, ExprTrait, ForeignKeyAction, ForeignKeyCreateStatement,
-};
+use sea_orm_migration::prelude::{ConditionalStatement, Expr, ExprTrait, ForeignKeyAction, ForeignKeyCreateStatement};
 
 use super::Plan;
 use crate::column::{
-    Columns, bytes, bytes_or_null, flag, index, number, number_or_null, primary_key, reference, text,
-    text_or_null, unique,
+    Columns, bytes, bytes_or_null, flag, index, number, number_or_null, primary_key, reference, text, text_or_null,
+    unique,
 };
 
 pub(super) fn plans(columns: Columns) -> Vec<Plan> {
-    vec![
-        exchange(columns),
-        exchange_grant(columns),
-        credential(columns),
-        transcript_part(columns),
-    ]
+    vec![exchange(columns), exchange_grant(columns), credential(columns), transcript_part(columns)]
 }
 
 /// `open_definition_id` equals `definition_id` until the exchange has issued or can no longer issue. Its foreign key
@@ -114,13 +107,7 @@ fn credential(columns: Columns) -> Plan {
         .col(number("expires_at"))
         .primary_key(&mut primary_key(&["organisation_id", "id"]))
         .foreign_key(&mut of_exchange("credential"))
-        .foreign_key(&mut reference(
-            "credential",
-            &["grant_id"],
-            "exchange_grant",
-            &["id"],
-            ForeignKeyAction::Cascade,
-        ))
+        .foreign_key(&mut reference("credential", &["grant_id"], "exchange_grant", &["id"], ForeignKeyAction::Cascade))
         .foreign_key(&mut reference(
             "credential",
             &["signing_key_id"],
@@ -159,11 +146,5 @@ fn transcript_part(columns: Columns) -> Plan {
 }
 
 fn of_exchange(table: &'static str) -> ForeignKeyCreateStatement {
-    reference(
-        table,
-        &["exchange_id"],
-        "exchange",
-        &["id"],
-        ForeignKeyAction::Cascade,
-    )
+    reference(table, &["exchange_id"], "exchange", &["id"], ForeignKeyAction::Cascade)
 }

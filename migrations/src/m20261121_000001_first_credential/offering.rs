@@ -6,12 +6,7 @@ use super::Plan;
 use crate::column::{Columns, bytes, index, number, primary_key, reference, text, unique};
 
 pub(super) fn plans(columns: Columns) -> Vec<Plan> {
-    vec![
-        definition_revision(columns),
-        definition(columns),
-        configuration(columns),
-        idempotency(columns),
-    ]
+    vec![definition_revision(columns), definition(columns), configuration(columns), idempotency(columns)]
 }
 
 /// What can be offered now. A deleted definition has no row here; its revisions stay for the history.
@@ -44,11 +39,7 @@ fn definition_revision(columns: Columns) -> Plan {
         .col(text("search_label"))
         .col(number("definition_created_at"))
         .col(number("created_at"))
-        .primary_key(&mut primary_key(&[
-            "organisation_id",
-            "definition_id",
-            "revision",
-        ]))
+        .primary_key(&mut primary_key(&["organisation_id", "definition_id", "revision"]))
         .take();
     Plan(table, Vec::new())
 }

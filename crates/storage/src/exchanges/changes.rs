@@ -13,7 +13,8 @@ use crate::scope::incremented;
 use crate::{StoreError, Transaction};
 
 impl Transaction {
-    /// Adds an exchange; `false` when its definition has been deleted, after which the unit of work can only end.
+    /// Adds an exchange; `false` when its definition has been deleted. Then give the unit of work up: a commit after
+    /// that is refused.
     pub async fn add_exchange(&self, exchange: &Exchange) -> Result<bool, StoreError> {
         match self.scope.insert::<Entity>(to_row(exchange)?).await {
             Ok(()) => Ok(true),

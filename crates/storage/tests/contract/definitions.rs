@@ -7,7 +7,7 @@ use chancery_storage::{DefinitionChange, DefinitionDeletion, Store, StoreError};
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
-use crate::samples::{LATER, NOW};
+use crate::samples::{LATER, NOW, try_offer};
 
 on_every_database!(
     a_running_exchange_keeps_the_revision_it_started_with,
@@ -156,8 +156,7 @@ async fn a_deleted_definition_cannot_be_offered(database: Arc<TestDatabase>) {
     let deletion = delete(&database.store, &tenant.organisation, &tenant.definition, NOW).await;
     assert_eq!(deletion, DefinitionDeletion::Deleted);
     let exchange = database.exchange(&tenant.definition, NOW);
-    let add = database.store.write(&tenant.organisation, async |tx| tx.add_exchange(&exchange).await);
-    assert!(!add.await.unwrap());
+    assert!(!try_offer(&database.store, &tenant.organisation, &exchange).await);
 }
 
 async fn an_offer_and_a_deletion_that_meet_never_both_succeed(database: Arc<TestDatabase>) {
@@ -167,11 +166,11 @@ async fn an_offer_and_a_deletion_that_meet_never_both_succeed(database: Arc<Test
         assert_eq!(add(&database.store, &organisation, &definition).await, DefinitionChange::Saved);
         let exchange = database.exchange(&definition, NOW);
         let (offered, deletion) = tokio::join!(
-            database.store.write(&organisation, async |tx| tx.add_exchange(&exchange).await),
+            try_offer(&database.store, &organisation, &exchange),
             delete(&database.store, &organisation, &definition, NOW),
         );
         let is_deleted = deletion == DefinitionDeletion::Deleted;
-        assert_ne!(offered.unwrap(), is_deleted, "round {round}: {deletion:?}");
+        assert_ne!(offered, is_deleted, "round {round}: {deletion:?}");
     }
 }
 

@@ -252,6 +252,22 @@ pub(crate) async fn add_exchange(store: &Store, organisation: &Organisation, exc
     assert!(added.unwrap());
 }
 
+/// Adds an exchange unless its definition is gone.
+pub(crate) async fn try_offer(store: &Store, organisation: &Organisation, exchange: &Exchange) -> bool {
+    let add =
+        store.write(
+            organisation,
+            async |tx| {
+                if tx.add_exchange(exchange).await? { Ok(()) } else { Err(Refused::ByUseCase) }
+            },
+        );
+    match add.await {
+        Ok(()) => true,
+        Err(Refused::ByUseCase) => false,
+        Err(Refused::ByStore(error)) => panic!("{error:?}"),
+    }
+}
+
 pub(crate) async fn exchange_now(store: &Store, organisation: &Organisation, exchange: &Exchange) -> Exchange {
     store.read(organisation).await.unwrap().exchange(exchange.id).await.unwrap().unwrap()
 }
@@ -260,7 +276,7 @@ pub(crate) async fn exchange_now(store: &Store, organisation: &Organisation, exc
 #[derive(Debug)]
 pub(crate) enum Refused {
     ByUseCase,
-    ByStore(#[expect(dead_code, reason = "shown when a test fails")] StoreError),
+    ByStore(StoreError),
 }
 
 impl From<StoreError> for Refused {

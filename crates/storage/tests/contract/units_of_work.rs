@@ -13,6 +13,7 @@ on_every_database!(
     a_cancelled_unit_of_work_leaves_nothing,
     a_unit_of_work_sees_its_own_changes_and_others_do_not,
     several_parts_are_written_at_once,
+    nothing_is_committed_after_a_failed_statement,
 );
 
 async fn an_error_of_the_use_case_rolls_everything_back(database: Arc<TestDatabase>) {
@@ -80,6 +81,21 @@ async fn several_parts_are_written_at_once(database: Arc<TestDatabase>) {
     write.await.unwrap();
     let read = database.store.read(&tenant.organisation).await.unwrap();
     assert_eq!(read.transcript_of(exchange.id).await.unwrap().len(), 1500);
+}
+
+async fn nothing_is_committed_after_a_failed_statement(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let exchange = database.offer(&tenant).await;
+    let part = database.part(&exchange);
+    let write = database.store.write(&tenant.organisation, async |tx| {
+        tx.add_transcript_part(&part).await?;
+        // The same id again: a caller who overlooks the error must not believe that all is well.
+        assert!(tx.add_transcript_part(&part).await.is_err());
+        Ok::<_, StoreError>(())
+    });
+    assert!(matches!(write.await, Err(StoreError::Internal(_))));
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    assert!(read.transcript_of(exchange.id).await.unwrap().is_empty());
 }
 
 #[tokio::test]
