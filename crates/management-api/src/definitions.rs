@@ -22,9 +22,9 @@ use crate::routes;
 
 /// Create a credential definition.
 ///
-/// Each element of `credentialDefinitions` becomes one credential configuration in the issuer metadata. The older flat
-/// shape, one entry's members at the top level with `claims` as a JSON Schema, is accepted too and stored as path
-/// pointers. This release issues `dc+sd-jwt`.
+/// Each element of `credentialDefinitions` becomes one credential configuration in the issuer metadata. The
+/// older flat shape, one entry's members at the top level with `claims` as a JSON Schema, is accepted too and
+/// stored as path pointers. This release issues `dc+sd-jwt`.
 #[utoipa::path(
     post, path = routes::DEFINITION, tag = "Credential definitions", operation_id = "createCredentialDefinition",
     request_body(content = NewCredentialDefinition, example = json!({
@@ -106,8 +106,8 @@ pub(crate) async fn read(
 
 /// Update a credential definition.
 ///
-/// Makes a new version; exchanges that run keep the one they started with. `version`, `trustAnchor` and `kid` cannot be
-/// changed. Entries go on under the `id` they were answered with.
+/// Makes a new version; exchanges that run keep the one they started with. `version`, `trustAnchor` and `kid`
+/// cannot be changed. Entries go on under the `id` they were answered with.
 #[utoipa::path(
     put, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "updateCredentialDefinition",
     params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),

@@ -1,5 +1,5 @@
-//! `openapi/management.json`: what the handlers say of themselves, and what the tables of permissions and problems say
-//! of all of them.
+//! `openapi/management.json`: what the handlers say of themselves, and what the tables of permissions and
+//! problems say of all of them.
 
 use axum::http::Method;
 use chancery_issuance::management::Fault;
@@ -115,7 +115,8 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     operation.extensions.get_or_insert_default().merge(extensions);
 }
 
-/// Handlers name their own problems by slug in the description of the response; the body is the same everywhere.
+/// Handlers name their own problems by slug in the description of the response; the body is the same
+/// everywhere.
 fn complete_conflicts(operation: &mut Operation, path: &str) {
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };

@@ -19,8 +19,8 @@ use crate::routes;
 
 /// List the records of exchanges.
 ///
-/// All filters that are given must hold; of `accepted`, `inProgress`, `revoked` and `denied`, those set to `true` are
-/// shown together. The support code that a wallet was shown finds its exchange by `search`.
+/// All filters that are given must hold; of `accepted`, `inProgress`, `revoked` and `denied`, those set to
+/// `true` are shown together. The support code that a wallet was shown finds its exchange by `search`.
 #[utoipa::path(
     get, path = routes::HISTORY, tag = "Issuance", operation_id = "listCredentialHistory",
     params(WindowQuery, HistoryQuery),
@@ -77,8 +77,8 @@ pub(crate) async fn read(
 
 /// Delete the record of an exchange.
 ///
-/// Its offer and access tokens stop working; its claims, credentials and transcript are erased. Copies in wallets are
-/// not touched.
+/// Its offer and access tokens stop working; its claims, credentials and transcript are erased. Copies in
+/// wallets are not touched.
 #[utoipa::path(
     delete, path = routes::RECORD, tag = "Issuance", operation_id = "deleteCredentialHistory",
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
@@ -143,7 +143,8 @@ struct HistoryQuery {
     mapper_id: Option<String>,
     /// Empty in this release: no record has one.
     data_agreement_id: Option<String>,
-    /// Shows (`true`) or leaves out (`false`) what the wallet took: `credential_acked`, `credential_accepted`.
+    /// Shows (`true`) or leaves out (`false`) what the wallet took: `credential_acked`,
+    /// `credential_accepted`.
     accepted: Option<bool>,
     /// Shows or leaves out exchanges that have not come to an end.
     in_progress: Option<bool>,

@@ -1,4 +1,5 @@
-//! The organisation-facing HTTP face: routes, request reading, the RFC 9457 envelope, and `openapi/management.json`.
+//! The organisation-facing HTTP face: routes, request reading, the RFC 9457 envelope, and
+//! `openapi/management.json`.
 //!
 //! `routes.rs` shows every path and who may use it. Each handler calls one function in
 //! [`chancery_issuance::management`].

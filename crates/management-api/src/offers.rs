@@ -17,10 +17,10 @@ use crate::routes;
 
 /// Issue a credential: begin an exchange and make the offer for the wallet.
 ///
-/// `userPin` decides the grant: absent, the offer has an `authorization_code` grant with `issuer_state`; empty, a
-/// pre-authorized code; 4 to 12 characters, a pre-authorized code with a transaction code (`numeric` when digits only).
-/// `InTime` means that the claims are complete; signing happens when the wallet asks. `Deferred` without claims begins a
-/// pending exchange.
+/// `userPin` decides the grant: absent, the offer has an `authorization_code` grant with `issuer_state`;
+/// empty, a pre-authorized code; 4 to 12 characters, a pre-authorized code with a transaction code (`numeric`
+/// when digits only). `InTime` means that the claims are complete; signing happens when the wallet asks.
+/// `Deferred` without claims begins a pending exchange.
 #[utoipa::path(
     post, path = routes::ISSUE, tag = "Issuance", operation_id = "issueCredential",
     params(IdempotencyHeader),
@@ -115,8 +115,8 @@ pub(crate) struct CredentialBody {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes the header, which `request.rs` reads")]
 struct IdempotencyHeader {
-    /// Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same request under the same
-    /// key is answered again for 24 hours, and begins no second exchange.
+    /// Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same request
+    /// under the same key is answered again for 24 hours, and begins no second exchange.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
 }

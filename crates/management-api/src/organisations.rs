@@ -89,7 +89,8 @@ pub(crate) async fn read(
 
 /// Change the name or the policy of an organisation.
 ///
-/// Members that are left out stay. A policy is replaced as a whole: its switches that are left out take their defaults.
+/// Members that are left out stay. A policy is replaced as a whole: its switches that are left out take their
+/// defaults.
 #[utoipa::path(
     put, path = routes::ORGANISATION, tag = "Platform", operation_id = "updateOrganisation",
     params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),

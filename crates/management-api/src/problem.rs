@@ -129,7 +129,8 @@ impl Problem {
         Self::new(Kind::Unavailable, "something we depend on does not answer; try again in a moment")
     }
 
-    /// The answer to a failed use case: a refusal by `refuse`, everything else without its cause, which is logged here.
+    /// The answer to a failed use case: a refusal by `refuse`, everything else without its cause, which is
+    /// logged here.
     pub(crate) fn of<R>(failure: Failure<R>, refuse: impl FnOnce(R) -> Self) -> Self {
         match failure {
             Failure::Rejected(rejection) => refuse(rejection),

@@ -141,8 +141,8 @@ pub(crate) fn idempotency(headers: &HeaderMap, path: &str, body: &[u8]) -> Resul
     read.map(Some).ok_or_else(malformed)
 }
 
-/// The query of a list, read parameter by parameter; [`Parameters::finish`] tells everything that was wrong. Parameters
-/// that we do not know pass by.
+/// The query of a list, read parameter by parameter; [`Parameters::finish`] tells everything that was wrong.
+/// Parameters that we do not know pass by.
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
     faults: Vec<Fault>,

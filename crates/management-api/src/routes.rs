@@ -44,8 +44,8 @@ pub(crate) enum Permission {
     Read,
 }
 
-/// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not in it is
-/// refused.
+/// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
+/// in it is refused.
 pub(crate) const PERMISSIONS: [(Method, &str, Permission); 27] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),

@@ -54,8 +54,8 @@ pub(crate) async fn list(
 
 /// Put another key in place of the one that signs.
 ///
-/// The oldest `next` key of the algorithm becomes active, or a new one is made; the keys that signed so far stay
-/// published as `verify-only`, so that earlier credentials keep verifying.
+/// The oldest `next` key of the algorithm becomes active, or a new one is made; the keys that signed so far
+/// stay published as `verify-only`, so that earlier credentials keep verifying.
 #[utoipa::path(
     post, path = routes::KEYS_ROTATE, tag = "Signing keys", operation_id = "rotateSigningKey",
     request_body(content = RotationSchema, example = json!({ "algorithm": "ES256" })),
@@ -91,7 +91,8 @@ pub(crate) async fn read(
 
 /// Move a signing key along its life.
 ///
-/// `next` (published, not signing) to `active` (signs) to `verify-only` (published) to `retired` (gone from the JWKS).
+/// `next` (published, not signing) to `active` (signs) to `verify-only` (published) to `retired` (gone from
+/// the JWKS).
 #[utoipa::path(
     put, path = routes::KEY_STATE, tag = "Signing keys", operation_id = "setSigningKeyState",
     params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid)),
@@ -110,8 +111,8 @@ pub(crate) async fn set_state(
 
 /// Upload the certificate chain of a signing key.
 ///
-/// PEM, leaf first, without the trust anchor. It must be for this key, in order and valid now; `warnings` tells what
-/// only some verifiers mind. An empty text takes the chain away.
+/// PEM, leaf first, without the trust anchor. It must be for this key, in order and valid now; `warnings`
+/// tells what only some verifiers mind. An empty text takes the chain away.
 #[utoipa::path(
     put, path = routes::KEY_CHAIN, tag = "Signing keys", operation_id = "uploadCertificateChain",
     params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid)),

@@ -19,9 +19,10 @@ use crate::routes;
 
 /// Read the transcript of an exchange.
 ///
-/// Events are for people, log records for developers; both are newest first and paged independently. Every error record
-/// tells `reason`, `help` and `spec_ref`. Codes, tokens, transaction codes and claim values never appear in clear; JWTs
-/// appear decoded, without their signature. Auditors do not see by which id an offer is fetched.
+/// Events are for people, log records for developers; both are newest first and paged independently. Every
+/// error record tells `reason`, `help` and `spec_ref`. Codes, tokens, transaction codes and claim values
+/// never appear in clear; JWTs appear decoded, without their signature. Auditors do not see by which id an
+/// offer is fetched.
 #[utoipa::path(
     get, path = routes::TRANSCRIPT, tag = "Issuance", operation_id = "readTranscript",
     params(

@@ -42,7 +42,8 @@ pub enum AccessRejection {
     Suspended,
 }
 
-/// Lets in the holder of an API key. A key revoked by another process is refused after [`Keys::LIFETIME`] at the latest.
+/// Lets in the holder of an API key. A key revoked by another process is refused after five seconds at the
+/// latest.
 pub async fn authenticate(ctx: &Context, authorization: Option<&str>) -> Result<Caller, Failure<AccessRejection>> {
     let reject = |rejection| Err(Failure::Rejected(rejection));
     let text = match key_text(authorization) {
@@ -108,7 +109,8 @@ async fn find_key<R>(
     Ok(found)
 }
 
-/// Remembers the use to the minute, in the background and without waiting for the disk: it may be lost in a crash.
+/// Remembers the use to the minute, in the background and without waiting for the disk: it may be lost in a
+/// crash.
 async fn note_use(ctx: &Context, organisation: &Arc<Organisation>, key: &ApiKey, now: Timestamp) {
     let minute = now.millis().div_euclid(60_000);
     let noted = &ctx.api_keys().noted_minute;

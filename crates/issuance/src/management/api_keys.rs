@@ -40,8 +40,8 @@ pub enum RevokeRejection {
     NotFound,
 }
 
-/// Makes a key from a body with `name`, `role` and `expiryInDays`. Zero or negative days become the default, as in the
-/// original contract.
+/// Makes a key from a body with `name`, `role` and `expiryInDays`. Zero or negative days become the default,
+/// as in the original contract.
 pub async fn create(
     ctx: &Context,
     organisation: &Organisation,

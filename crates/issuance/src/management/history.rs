@@ -55,8 +55,8 @@ pub enum Rejection {
 
 /// Which records a list holds; what is `None` or empty lets everything pass.
 ///
-/// The four switches are groups: those set to `true` are shown, all of them together; those set to `false` are left
-/// out.
+/// The four switches are groups: those set to `true` are shown, all of them together; those set to `false`
+/// are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Exactly this status.
@@ -124,7 +124,8 @@ pub async fn read(ctx: &Context, organisation: &Organisation, id: ExchangeId) ->
     assemble(ctx, organisation, &reader, exchange).await
 }
 
-/// Deletes a record with its offer, grants, credentials and transcript. Credentials in wallets are not touched.
+/// Deletes a record with its offer, grants, credentials and transcript. Credentials in wallets are not
+/// touched.
 pub async fn delete(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Result<(), Failure<Rejection>> {
     let deleted = ctx.store().write(organisation, async |tx| tx.delete_exchange(id).await).await?;
     if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }

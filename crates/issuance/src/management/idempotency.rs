@@ -26,7 +26,8 @@ pub struct Idempotency {
 pub(super) struct Reused;
 
 impl Idempotency {
-    /// A request to `path` with these bytes, under the client's key: 1 to 255 printable ASCII characters, else `None`.
+    /// A request to `path` with these bytes, under the client's key: 1 to 255 printable ASCII characters,
+    /// else `None`.
     pub fn new(key: &str, path: &str, body: &[u8]) -> Option<Self> {
         let printable = key.bytes().all(|c| c.is_ascii_graphic() || c == b' ');
         if !printable || key.trim().is_empty() || key.len() > LONGEST_KEY {

@@ -36,8 +36,8 @@ pub enum IssueRejection {
 
 /// Begins an exchange. Signing happens when the wallet asks for the credential.
 ///
-/// The answer is what `render` makes of the record; under an idempotency key it is kept, and given again to the same
-/// request.
+/// The answer is what `render` makes of the record; under an idempotency key it is kept, and given again to
+/// the same request.
 pub async fn issue(
     ctx: &Context,
     organisation: &Organisation,
@@ -273,8 +273,8 @@ fn begin(
     })
 }
 
-/// The transcript's beginning. The transaction code appears by its shape only: it has so few values that even a short
-/// digest would give it away.
+/// The transcript's beginning. The transaction code appears by its shape only: it has so few values that even
+/// a short digest would give it away.
 fn record(
     ctx: &Context,
     organisation: &Organisation,

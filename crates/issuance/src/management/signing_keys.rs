@@ -67,8 +67,8 @@ const STATES: &[(&str, SigningKeyState)] = &[
     ("retired", SigningKeyState::Retired),
 ];
 
-/// Generates a key from a body with `algorithm` (default ES256) and `state`: `active` (default) signs from now on,
-/// `next` is published first.
+/// Generates a key from a body with `algorithm` (default ES256) and `state`: `active` (default) signs from
+/// now on, `next` is published first.
 pub async fn create(
     ctx: &Context,
     organisation: &Organisation,
@@ -135,8 +135,9 @@ pub async fn set_state(
     if moved { Ok(key) } else { Err(refusal) }
 }
 
-/// Makes another key the signing one, in one step: the oldest `next` key of the algorithm, or a new key. The keys that
-/// signed so far stay published as `verify-only`. Body: `algorithm`, by default that of the present key.
+/// Makes another key the signing one, in one step: the oldest `next` key of the algorithm, or a new key. The
+/// keys that signed so far stay published as `verify-only`. Body: `algorithm`, by default that of the present
+/// key.
 pub async fn rotate(
     ctx: &Context,
     organisation: &Organisation,
@@ -177,8 +178,8 @@ pub async fn rotate(
     Ok(key)
 }
 
-/// Keeps a certificate chain for a key: PEM, leaf first, for `x5c` headers. Body: `certificateChain`; empty takes the
-/// chain away.
+/// Keeps a certificate chain for a key: PEM, leaf first, for `x5c` headers. Body: `certificateChain`; empty
+/// takes the chain away.
 pub async fn certify(
     ctx: &Context,
     organisation: &Organisation,
@@ -204,8 +205,8 @@ pub async fn certify(
     Ok(Certified { key, warnings })
 }
 
-/// A certificate signing request (PEM) for a key. Body: `commonName` (default: the organisation's name) and `names`
-/// (DNS names and URIs; default: host and issuer identifier).
+/// A certificate signing request (PEM) for a key. Body: `commonName` (default: the organisation's name) and
+/// `names` (DNS names and URIs; default: host and issuer identifier).
 pub async fn request_certificate(
     ctx: &Context,
     organisation: &Organisation,

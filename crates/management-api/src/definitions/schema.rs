@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A definition to be created, or the next version of one. The second shape is older: members of one entry stand at the
-/// top level, and `claims` is a JSON Schema whose properties carry `limitDisclosure`.
+/// A definition to be created, or the next version of one. The second shape is older: members of one entry
+/// stand at the top level, and `claims` is a JSON Schema whose properties carry `limitDisclosure`.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
@@ -20,8 +20,8 @@ pub(crate) struct NewCredentialDefinition {
     /// `version_01` (OpenID4VCI 1.0).
     #[schema(default = "version_01")]
     version: Option<String>,
-    /// How the issuer key is named in credentials: `did:key` puts `kid` into the header, resolved by issuer metadata;
-    /// `x509` puts the certificate chain there.
+    /// How the issuer key is named in credentials: `did:key` puts `kid` into the header, resolved by issuer
+    /// metadata; `x509` puts the certificate chain there.
     #[schema(default = "did:key")]
     trust_anchor: Option<String>,
     /// `kid` of the signing key; empty for the key that is active.
@@ -61,7 +61,8 @@ pub(crate) struct NewEntry {
     /// Least distance of polls for a deferred credential, in seconds.
     #[schema(default = 5, minimum = 1)]
     credential_response_interval: Option<u32>,
-    /// Key in `credential_configurations_supported`, unique in the organisation. Default: made from the label.
+    /// Key in `credential_configurations_supported`, unique in the organisation. Default: made from the
+    /// label.
     credential_configuration_id: Option<String>,
     /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D).
     #[schema(default = false)]
@@ -197,7 +198,8 @@ pub(crate) struct Claims {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Claim {
-    /// Claims path pointer (OpenID4VCI Appendix C): string is a member, integer an element, null every element.
+    /// Claims path pointer (OpenID4VCI Appendix C): string is a member, integer an element, null every
+    /// element.
     #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
     path: Value,
     /// Whether an issue call without it is refused; absent counts as true.

@@ -213,7 +213,8 @@ fn configuration_ids(exchange: &Exchange, definition: &Definition) -> Vec<String
     entries.map(|entry| entry.configuration_id.clone()).collect()
 }
 
-/// What the organisation asked for. A pending credential has no claims yet, but the id that the deferred update repeats.
+/// What the organisation asked for. A pending credential has no claims yet, but the id that the deferred
+/// update repeats.
 fn asked_for(entry: &Entry, submissions: &[Submission]) -> Value {
     let submission = submissions.iter().find(|submission| submission.entry == entry.id);
     json!({

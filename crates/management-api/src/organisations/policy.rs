@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 #[schema(as = Policy, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the JSON of the model's policy")]
 pub(crate) struct PolicySchema {
-    /// `dpopOrBearer` (default): the wallet decides. `dpopRequired`: a token request without a DPoP proof is refused.
+    /// `dpopOrBearer` (default): the wallet decides. `dpopRequired`: a token request without a DPoP proof is
+    /// refused.
     #[schema(value_type = String, example = "dpopOrBearer")]
     access_token_binding: Option<String>,
     /// `off`, `accept` (default) or `require` nonces of ours in DPoP proofs (RFC 9449 §8).

@@ -84,7 +84,8 @@ const MEMBERS: &[&str] = &[
     "urlScheme",
     "requireKeyAttestation",
 ];
-/// Documented members whose function is not there yet. Ignoring one would issue something else than was asked for.
+/// Documented members whose function is not there yet. Ignoring one would issue something else than was asked
+/// for.
 const LATER: &[(&str, &str)] = &[
     ("credentialDefinitionUri", "external definitions are not available; name credentialDefinitionId"),
     (

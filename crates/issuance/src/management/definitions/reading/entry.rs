@@ -114,8 +114,8 @@ impl Reader<'_> {
         Some((entry, given.map(|_| members.at("credentialConfigurationId"))))
     }
 
-    /// The entry of the previous version that this one goes on from: named by id, else by configuration id, else the
-    /// only one of its type.
+    /// The entry of the previous version that this one goes on from: named by id, else by configuration id,
+    /// else the only one of its type.
     fn previous_entry(
         &self,
         members: &Members<'_>,

@@ -1,5 +1,5 @@
-//! The older shape of a claims description: a JSON Schema whose properties carry `limitDisclosure`. Only the path
-//! pointers it stands for are kept.
+//! The older shape of a claims description: a JSON Schema whose properties carry `limitDisclosure`. Only the
+//! path pointers it stands for are kept.
 
 use chancery_formats::{ClaimPath, PathSegment};
 use chancery_model::{ClaimDescription, ClaimDisplay};
