@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::{Algorithm, PublicJwk};
 
+pub(crate) mod encryption;
+
 /// Why josekit did not verify a compact JWS.
 #[derive(Debug)]
 pub(crate) enum Refusal {

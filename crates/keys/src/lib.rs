@@ -2,6 +2,7 @@
 //!
 //! - [`PublicJwk`]: a validated public key, from a JWK or from raw bytes; verifies signatures.
 //! - [`jws`]: compact JWS, decoded strictly and signed through a [`Signer`].
+//! - [`jwe`]: compact JWE with ECDH-ES on P-256, decrypted behind a guard.
 //! - [`SoftwareKey`]: a private key in memory on its way into a [`Signer`] or into a sealed row.
 //! - [`CertificateChain`]: what goes into `x5c`, and whether a chain that came in leads to a trust anchor.
 //! - [`SealingKey`], [`MacKey`]: secrets of the server itself.
@@ -18,6 +19,7 @@ mod signer;
 mod software_key;
 mod strict_json;
 
+pub mod jwe;
 pub mod jws;
 
 pub use algorithm::Algorithm;
