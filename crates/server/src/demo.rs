@@ -2,6 +2,7 @@
 
 mod client;
 mod definitions;
+mod qr;
 mod secrets;
 
 use std::path::Path;
@@ -9,7 +10,6 @@ use std::path::Path;
 use anyhow::Context as _;
 use chancery_model::Env;
 use chancery_wallet::{Options, Wallet};
-use fast_qr::QRBuilder;
 
 use crate::cli::{stopped, wallet_style};
 use crate::config::{Environment, Settings};
@@ -22,7 +22,7 @@ pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, dat
     let platform_key = secrets::complete(&mut environment, data)?;
     let settings = Settings::load(config, &environment)?;
     telemetry::start(&settings);
-    let public_url = settings.public_url.clone();
+    let public_url = settings.public_url.as_str().trim_end_matches('/').to_owned();
     let context = open_context(&settings, Env::system()).await?;
     context.store().migrate().await?;
     let server = Server::start_with(settings, context).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, dat
     println!("  Wallet face        {public_url}");
     println!("  Issuer identifier  {}\n", organisation.issuer);
     println!("A fresh offer of a staff badge, for a wallet on this machine:\n\n  {offer}\n");
-    println!("{}\n", qr_code(&offer)?);
+    println!("{}\n", qr::draw(&offer)?);
     println!("or, in another terminal:\n\n  target/debug/chancery wallet accept '{offer}'");
     stopped().await?;
     println!("\nStopping.");
@@ -57,10 +57,4 @@ async fn introduce(organisation: &Organisation) -> anyhow::Result<()> {
     let accepted = Wallet::new()?.accept(&offer, &Options::default()).await?;
     println!("{}\n", accepted.render(wallet_style()));
     Ok(())
-}
-
-/// The link as a QR code made of block characters, with the quiet zone that readers need.
-fn qr_code(link: &str) -> anyhow::Result<String> {
-    let code = QRBuilder::new(link).build().map_err(|error| anyhow::anyhow!("no QR code of the offer: {error}"))?;
-    Ok(code.to_str())
 }
