@@ -10,6 +10,7 @@ use url::Url;
 use crate::keyring::Keyrings;
 use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
+use crate::management::idempotency::Sweeps;
 use crate::wallet::metadata::Publications;
 
 /// Everything a use case may touch. Clones share it.
@@ -26,6 +27,7 @@ struct Inner {
     keyrings: Keyrings,
     api_keys: Keys,
     definitions: Definitions,
+    sweeps: Sweeps,
     publications: Publications,
 }
 
@@ -52,6 +54,7 @@ impl Context {
             keyrings: Keyrings::default(),
             api_keys: Keys::default(),
             definitions: Definitions::default(),
+            sweeps: Sweeps::default(),
             publications: Publications::default(),
         }))
     }
@@ -98,5 +101,9 @@ impl Context {
 
     pub(crate) fn publications(&self) -> &Publications {
         &self.0.publications
+    }
+
+    pub(crate) fn sweeps(&self) -> &Sweeps {
+        &self.0.sweeps
     }
 }

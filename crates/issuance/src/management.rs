@@ -1,7 +1,7 @@
 //! What organisations and the platform ask.
 //!
-//! Bodies arrive as JSON objects and are read here, because reading and refusing them are one thing: a refusal names
-//! every fault of the body by its JSON Pointer.
+//! Bodies arrive as JSON objects and are read here, because reading and refusing them are one thing: a
+//! refusal names every fault of the body by its JSON Pointer.
 
 pub mod access;
 pub mod api_keys;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use chancery_model::{Organisation, SecretHash, Timestamp};
-use chancery_storage::IdempotentResponse;
+use chancery_model::{Organisation, OrganisationId, SecretHash, Timestamp};
+use chancery_storage::{IdempotentResponse, Transaction};
+use moka::future::Cache;
 
 use crate::sealed::Place;
 use crate::{Context, Failure};
@@ -74,6 +75,36 @@ impl Idempotency {
             expires_at: now.plus(LIFETIME),
         })
     }
+}
+
+/// Organisations whose expired answers were deleted lately.
+pub(crate) struct Sweeps(Cache<OrganisationId, ()>);
+
+impl Default for Sweeps {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(Self::INTERVAL).build())
+    }
+}
+
+impl Sweeps {
+    /// Least time between two sweeps of one organisation.
+    const INTERVAL: Duration = Duration::from_secs(3600);
+}
+
+/// Deletes expired answers now and then, in the background: whoever keeps answers also clears them away.
+pub(super) async fn sweep(ctx: &Context, organisation: &Organisation, now: Timestamp) {
+    let swept = &ctx.sweeps().0;
+    if swept.contains_key(&organisation.id) {
+        return;
+    }
+    swept.insert(organisation.id, ()).await;
+    let (ctx, organisation) = (ctx.clone(), organisation.clone());
+    tokio::spawn(async move {
+        let work = async |tx: &Transaction| tx.forget_expired_responses(now).await;
+        if let Err(error) = ctx.store().write_relaxed(&organisation, work).await {
+            tracing::debug!(%error, "expired answers were not deleted");
+        }
+    });
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use self::request::{IssueRequest, Pin, RequestedCredential};
 use super::body::{Fault, Faults};
 use super::definitions;
 use super::history::{History, offer_uri};
-use super::idempotency::Idempotency;
+use super::idempotency::{self, Idempotency};
 use crate::recording::Recording;
 use crate::sealed::Place;
 use crate::{Context, Failure};
@@ -42,11 +42,11 @@ pub async fn issue(
     ctx: &Context,
     organisation: &Organisation,
     body: &Map<String, Value>,
-    idempotency: Option<&Idempotency>,
+    once: Option<&Idempotency>,
     render: impl FnOnce(&History) -> Vec<u8>,
 ) -> Result<Vec<u8>, Failure<IssueRejection>> {
     let now = ctx.env().now();
-    if let Some(answer) = earlier_answer(ctx, organisation, idempotency, now).await? {
+    if let Some(answer) = earlier_answer(ctx, organisation, once, now).await? {
         return Ok(answer);
     }
     let request = request::read(body).map_err(invalid)?;
@@ -61,8 +61,8 @@ pub async fn issue(
     let part = record(ctx, organisation, &request, &definition, &exchange, &code, now);
     let history = History::begun(organisation, exchange, definition, chosen.submissions);
     let answer = render(&history);
-    let kept = match idempotency {
-        Some(idempotency) => Some(idempotency.keep(ctx, organisation, now, &answer)?),
+    let kept = match once {
+        Some(once) => Some(once.keep(ctx, organisation, now, &answer)?),
         None => None,
     };
     let work = async |tx: &Transaction| {
@@ -79,11 +79,16 @@ pub async fn issue(
         Ok(())
     };
     match ctx.store().write(organisation, work).await {
-        Ok(()) => Ok(answer),
+        Ok(()) => {
+            if kept.is_some() {
+                idempotency::sweep(ctx, organisation, now).await;
+            }
+            Ok(answer)
+        }
         Err(Undone::Store(error)) => Err(error.into()),
         Err(Undone::DefinitionDeleted) => Err(no_such_definition("/credentialDefinitionId")),
         Err(Undone::AnsweredMeanwhile) => {
-            let earlier = earlier_answer(ctx, organisation, idempotency, now).await?;
+            let earlier = earlier_answer(ctx, organisation, once, now).await?;
             earlier.ok_or_else(|| Failure::Unavailable(anyhow::anyhow!("the answer to the same request is gone")))
         }
     }
@@ -105,11 +110,11 @@ impl From<StoreError> for Undone {
 async fn earlier_answer(
     ctx: &Context,
     organisation: &Organisation,
-    idempotency: Option<&Idempotency>,
+    once: Option<&Idempotency>,
     now: Timestamp,
 ) -> Result<Option<Vec<u8>>, Failure<IssueRejection>> {
-    let Some(idempotency) = idempotency else { return Ok(None) };
-    match idempotency.earlier_answer(ctx, organisation, now).await? {
+    let Some(once) = once else { return Ok(None) };
+    match once.earlier_answer(ctx, organisation, now).await? {
         None => Ok(None),
         Some(Ok(answer)) => Ok(Some(answer)),
         Some(Err(_reused)) => Err(Failure::Rejected(IssueRejection::IdempotencyKeyReused)),
