@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use chancery_issuance::wallet::{Header, Notes};
+use http_body_util::BodyExt as _;
 
 use crate::envelope::Envelope;
 
@@ -39,14 +39,29 @@ pub(crate) fn notes(headers: &HeaderMap) -> Notes<'_> {
     }
 }
 
-/// The body of a request, read up to the limit of its route.
-pub(crate) struct Content(Result<Bytes, BytesRejection>);
+/// Largest body, in bytes, that the endpoints of a route read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimit(pub(crate) usize);
+
+/// How much of a body that is too large is still taken from the wire, in bytes. A client that is cut off while it sends
+/// does not see the answer.
+const DRAINED: usize = 8 * 1024 * 1024;
+
+/// The body of a request, read up to the [`BodyLimit`] of its route.
+pub(crate) struct Content(Result<Bytes, Unread>);
+
+#[derive(Debug)]
+enum Unread {
+    TooLarge,
+    BrokenOff,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Content {
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(Bytes::from_request(request, state).await))
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Infallible> {
+        let BodyLimit(limit) = request.extensions().get().copied().unwrap_or(BodyLimit(0));
+        Ok(Self(read(request.into_body(), limit).await))
     }
 }
 
@@ -54,12 +69,28 @@ impl Content {
     /// The bytes, or the refusal of a body that is too large or broke off; `error` is the endpoint's code for a bad
     /// request.
     pub(crate) fn bytes(self, error: &'static str) -> Result<Bytes, Envelope> {
-        self.0.map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Envelope::too_large(error),
-            // The enumerations are open; whatever else happens, the body did not arrive.
-            _ => Envelope::new(StatusCode::BAD_REQUEST, error, "the body broke off"),
+        self.0.map_err(|unread| match unread {
+            Unread::TooLarge => Envelope::too_large(error),
+            Unread::BrokenOff => Envelope::new(StatusCode::BAD_REQUEST, error, "the body broke off"),
         })
     }
+}
+
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
+    let mut kept = Vec::new();
+    let mut received: usize = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Unread::BrokenOff)?;
+        // Trailers say nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        received = received.saturating_add(data.len());
+        if received <= limit {
+            kept.extend_from_slice(&data);
+        } else if received > DRAINED {
+            return Err(Unread::TooLarge);
+        }
+    }
+    if received <= limit { Ok(kept.into()) } else { Err(Unread::TooLarge) }
 }
 
 fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Header<'r> {

@@ -1,11 +1,12 @@
 //! Every path below an organisation, which stands at `/o/{slug}` and at its issuer identifier. `entry.rs` takes the
 //! organisation off the path before these routes are asked; well-known documents arrive here from both their forms.
 
-use axum::extract::DefaultBodyLimit;
+use axum::Extension;
 use chancery_issuance::Context;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::request::BodyLimit;
 use crate::{credential, metadata, nonce, offer, token};
 
 /// Largest body of a credential request, in bytes. Its proofs may carry certificate chains.
@@ -25,7 +26,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(offer::get))
         .routes(routes!(token::post))
         .routes(routes!(nonce::post))
-        .layer(DefaultBodyLimit::max(BODY));
-    let large = OpenApiRouter::new().routes(routes!(credential::post)).layer(DefaultBodyLimit::max(CREDENTIAL_BODY));
+        .layer(Extension(BodyLimit(BODY)));
+    let large = OpenApiRouter::new().routes(routes!(credential::post)).layer(Extension(BodyLimit(CREDENTIAL_BODY)));
     small.merge(large)
 }

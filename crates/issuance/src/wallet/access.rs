@@ -239,14 +239,14 @@ async fn prove(
     thumbprint: &str,
 ) -> Result<(), Failure<Rejection>> {
     let reject = |rejection| Failure::Rejected(Rejection::Dpop(rejection));
-    let proof = dpop::verify(organisation, now, endpoint, Some(token.text), header)
+    let proof = dpop::verify(context, organisation, now, endpoint, Some(token.text), header)
         .map_err(reject)?
         .ok_or_else(|| reject(dpop::Rejection::Missing))?;
     if proof.thumbprint != thumbprint {
         let rejection = Rejection::WrongKey { expected: thumbprint.to_owned(), got: proof.thumbprint };
         return Err(Failure::Rejected(rejection));
     }
-    dpop::admit(context, organisation, now, &proof).await.map_err(|failure| failure.map_rejection(Rejection::Dpop))
+    dpop::claim(context, organisation, now, &proof).await.map_err(|failure| failure.map_rejection(Rejection::Dpop))
 }
 
 fn token(presented: Presented<'_>) -> Result<Token<'_>, Rejection> {

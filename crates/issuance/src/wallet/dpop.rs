@@ -36,7 +36,7 @@ impl Rejection {
     /// Whether a repetition with the nonce of the answer will do (`use_dpop_nonce`, RFC 9449 §8).
     pub(super) fn wants_nonce(&self) -> bool {
         match self {
-            Self::NonceMissing | Self::Nonce(_) => true,
+            Self::NonceMissing | Self::Nonce(_) | Self::Proof(DpopError::ClaimLength { name: "nonce", .. }) => true,
             Self::Missing | Self::Header | Self::Proof(_) | Self::Replayed => false,
         }
     }
@@ -81,9 +81,10 @@ impl Rejection {
     }
 }
 
-/// Checks the proof in `header`, when there is one: everything that needs no memory. `endpoint` is a path suffix, and
-/// `access_token` is set where `ath` must be.
+/// Checks the proof in `header`, when there is one: everything that needs no memory, the nonce among it. `endpoint` is a
+/// path suffix, and `access_token` is set where `ath` must be.
 pub(super) fn verify(
+    context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     endpoint: &str,
@@ -106,26 +107,24 @@ pub(super) fn verify(
         max_age: MAX_AGE,
         algorithms: &organisation.policy.proof_algorithms,
     };
-    dpop::verify(proof, &expected).map(Some).map_err(Rejection::Proof)
+    let proof = dpop::verify(proof, &expected).map_err(Rejection::Proof)?;
+    match (organisation.policy.dpop_nonce, proof.nonce.as_deref()) {
+        (DpopNonceRule::Off, _) | (DpopNonceRule::Accept, None) => {}
+        (DpopNonceRule::Require, None) => return Err(Rejection::NonceMissing),
+        (DpopNonceRule::Accept | DpopNonceRule::Require, Some(nonce)) => {
+            nonce::check_dpop(context, organisation, now, nonce).map_err(Rejection::Nonce)?;
+        }
+    }
+    Ok(Some(proof))
 }
 
-/// Checks the proof's nonce by the organisation's rule and uses up its `jti`.
-pub(super) async fn admit(
+/// Uses up the `jti` of a verified proof. The same `jti` from another key is another proof.
+pub(super) async fn claim(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     proof: &DpopProof,
 ) -> Result<(), Failure<Rejection>> {
-    let nonce = match (organisation.policy.dpop_nonce, proof.nonce.as_deref()) {
-        (DpopNonceRule::Off, _) | (DpopNonceRule::Accept, None) => None,
-        (DpopNonceRule::Require, None) => return Err(Failure::Rejected(Rejection::NonceMissing)),
-        (DpopNonceRule::Accept | DpopNonceRule::Require, Some(nonce)) => Some(nonce),
-    };
-    if let Some(nonce) = nonce {
-        nonce::check_dpop(context, organisation, now, nonce)
-            .map_err(|error| Failure::Rejected(Rejection::Nonce(error)))?;
-    }
-    // The same jti from another key is another proof.
     let key = format!("{}.{}", proof.thumbprint, proof.jti);
     let forget_at = proof.issued_at.saturating_add(MAX_AGE + 1);
     match context.claim_use(organisation, "dpop", &key, forget_at, now).await? {

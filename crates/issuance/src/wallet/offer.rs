@@ -52,6 +52,9 @@ async fn read(
     notes: &Notes<'_>,
     trail: &mut Trail,
 ) -> Result<CredentialOffer, Failure<Rejection>> {
+    if !is_possible(offer_id) {
+        return Err(Failure::Rejected(Rejection::Unknown));
+    }
     context
         .store()
         .write_relaxed(organisation, async |tx| {
@@ -70,6 +73,11 @@ async fn read(
             Ok(offer)
         })
         .await
+}
+
+/// Whether it has the shape of the ids that are handed out: nothing else needs to reach the database.
+fn is_possible(offer_id: &str) -> bool {
+    offer_id.len() == 22 && offer_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn check(exchange: &Exchange, now: Timestamp) -> Result<(), Rejection> {
@@ -134,5 +142,18 @@ impl Accountable for Rejection {
             spec_ref: "OpenID4VCI 1.0 §4.1.3",
         };
         Account { message, explanation, data: Value::Null, event: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_possible;
+
+    #[test]
+    fn only_the_shape_of_an_offer_id_is_looked_up() {
+        assert!(is_possible("17Z9-DMR3M51EXX5lBUT3w"));
+        for other in ["", "17Z9-DMR3M51EXX5lBUT3w=", "17Z9-DMR3M51EXX5lBUT3\0", "17Z9-DMR3M51EXX5lBUT3é"] {
+            assert!(!is_possible(other), "{other}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use serde_json::json;
 pub use rejection::{ErrorCode, Rejection};
 
 use super::trail::Trail;
-use super::{Header, Notes, Refusal, definition_of, redaction};
+use super::{Header, Notes, Refusal, definition_of, dpop, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/token";
@@ -80,11 +80,6 @@ async fn redeem(
     }
     let asked = TokenRequest::parse(&form).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;
     let TokenRequest::PreAuthorizedCode { tx_code, client_id, authorization_details, resource, .. } = asked;
-    let Some((exchange, definition)) = found else {
-        // A used or expired code costs a transcript row; an unknown one takes as long (SEC-19).
-        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
-        return Err(Failure::Rejected(Rejection::CodeUnknown));
-    };
     trail.recording.info(
         "token.params",
         json!({
@@ -95,6 +90,13 @@ async fn redeem(
             "authorization_details_present": authorization_details.is_some(),
         }),
     );
+    // Before anything is said about the code, so that a bad proof looks the same with every code (SEC-19).
+    let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
+    let Some((exchange, definition)) = found else {
+        // A used or expired code costs a transcript row; an unknown one takes as long (SEC-19).
+        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
+        return Err(Failure::Rejected(Rejection::CodeUnknown));
+    };
     checks::code(&exchange, organisation, now)
         .and_then(|()| checks::client(organisation, &definition, client_id.as_deref()))
         .and_then(|()| checks::resource(organisation, &resource))
@@ -102,8 +104,10 @@ async fn redeem(
             checks::details(organisation, &definition, &exchange, authorization_details.as_deref().unwrap_or_default())
         })
         .map_err(Failure::Rejected)?;
-    let proof = checks::dpop(context, organisation, now, request.dpop).await?;
     if let Some(proof) = &proof {
+        // Only now: a stranger without a code must not fill the memory of used proofs.
+        let claimed = dpop::claim(context, organisation, now, proof).await;
+        claimed.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
         trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));
     }
     checks::transaction_code(context, organisation, now, &exchange, tx_code.as_deref()).await?;

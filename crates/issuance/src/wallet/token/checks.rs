@@ -76,24 +76,18 @@ pub(super) fn details(
     Ok(())
 }
 
-/// The DPoP proof, when there is one, is good and new; there is one when the policy demands it (DPP-1, DPP-7).
-pub(super) async fn dpop(
+/// The DPoP proof, when there is one, is good; there is one when the policy demands it (DPP-1).
+pub(super) fn dpop(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     header: Header<'_>,
-) -> Result<Option<DpopProof>, Failure<Rejection>> {
-    let reject = |rejection| Failure::Rejected(Rejection::Dpop(rejection));
-    let proof = dpop::verify(organisation, now, ENDPOINT, None, header).map_err(reject)?;
+) -> Result<Option<DpopProof>, Rejection> {
+    let proof = dpop::verify(context, organisation, now, ENDPOINT, None, header).map_err(Rejection::Dpop)?;
     match (&proof, organisation.policy.access_token_binding) {
-        (Some(proof), _) => {
-            let admitted = dpop::admit(context, organisation, now, proof).await;
-            admitted.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
-        }
-        (None, AccessTokenBinding::DpopRequired) => return Err(reject(dpop::Rejection::Missing)),
-        (None, AccessTokenBinding::DpopOrBearer) => {}
+        (None, AccessTokenBinding::DpopRequired) => Err(Rejection::Dpop(dpop::Rejection::Missing)),
+        (Some(_), _) | (None, AccessTokenBinding::DpopOrBearer) => Ok(proof),
     }
-    Ok(proof)
 }
 
 /// The transaction code is the one of the offer (TOK-3). A wrong one is counted before the answer goes out, and the code
