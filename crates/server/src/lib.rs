@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 mod demo;
+mod health;
 mod listener;
 mod openapi;
 mod reference;

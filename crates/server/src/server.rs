@@ -10,7 +10,7 @@ use chancery_storage::{Replay, Store};
 
 use crate::config::{ReplayStore, Settings};
 use crate::listener::Listener;
-use crate::reference;
+use crate::{health, reference};
 
 /// A running process: the faces of its [`Settings::api`].
 #[derive(Debug)]
@@ -37,11 +37,12 @@ impl Server {
         let mut server =
             Self { wallet: None, management: None, grace: Duration::from_secs(u64::from(settings.shutdown_grace)) };
         if settings.api.wallet() {
-            let router = chancery_wallet_api::router(context.clone());
+            let router = chancery_wallet_api::router(context.clone()).merge(health::router(context.clone()));
             server.wallet = Some(listen("server.wallet_listen", settings.wallet_listen, router).await?);
         }
         if settings.api.management() {
-            let router = chancery_management_api::router(context).merge(reference::router());
+            let router = chancery_management_api::router(context.clone()).merge(reference::router());
+            let router = router.merge(health::router(context));
             server.management = Some(listen("server.management_listen", settings.management_listen, router).await?);
         }
         Ok(server)
