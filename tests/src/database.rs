@@ -90,7 +90,8 @@ impl Database {
     /// Takes the database away.
     pub async fn remove(self) {
         if let Place::Postgres(name) = &self.place {
-            run(&postgres_url(), &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            // As the superuser, because a test may just have looked past row-level security.
+            run(&postgres_admin_url(), &format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }
 

@@ -29,6 +29,12 @@ impl Key {
         Self(Arc::new(Pair::P256(pair)))
     }
 
+    /// The P-256 key in a PKCS #8 document.
+    pub fn p256_from_pkcs8(document: &[u8]) -> Self {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document).expect("a P-256 key");
+        Self(Arc::new(Pair::P256(pair)))
+    }
+
     /// A fresh P-384 key, which signs ES384.
     pub fn p384() -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a P-384 key");

@@ -74,6 +74,7 @@
 //! interface reach the wallet face with the `Host` and path of that URL, as behind a proxy that terminates TLS.
 
 mod call;
+pub mod certificates;
 pub mod database;
 pub mod http;
 pub mod jwt;

@@ -80,6 +80,20 @@ impl Platform {
         operator
     }
 
+    /// Suspends an organisation.
+    pub async fn suspend(&self, operator: &Operator) {
+        self.act(operator, "suspend").await;
+    }
+
+    /// Lets a suspended organisation act again.
+    pub async fn resume(&self, operator: &Operator) {
+        self.act(operator, "resume").await;
+    }
+
+    async fn act(&self, operator: &Operator, verb: &str) {
+        self.post(&format!("{ORGANISATIONS}/{}/{verb}", operator.organisation_id()), json!({})).await.ok();
+    }
+
     /// `GET path`.
     pub async fn get(&self, path: &str) -> Answer {
         self.api.send(Method::GET, path, None).await
@@ -171,9 +185,34 @@ impl Operator {
         self.history(id).await["status"].as_str().expect("a status").to_owned()
     }
 
-    /// What happened in an exchange.
+    /// What happened in an exchange: the first page of both chronicles, newest first.
     pub async fn transcript(&self, id: &str) -> Value {
         self.get(&format!("{}/transcript", history_path(id))).await.ok()
+    }
+
+    /// All events of an exchange, oldest first.
+    pub async fn events(&self, id: &str) -> Vec<Value> {
+        self.chronicle(id, "events").await
+    }
+
+    /// All log records of an exchange, oldest first.
+    pub async fn records(&self, id: &str) -> Vec<Value> {
+        self.chronicle(id, "logs").await
+    }
+
+    async fn chronicle(&self, id: &str, name: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        for page in 1.. {
+            let path = format!("{}/transcript?limit=100&{name}_page={page}", history_path(id));
+            let mut answer = self.get(&path).await.ok();
+            let Value::Array(items) = answer[name].take() else { panic!("no {name}: {answer}") };
+            all.extend(items);
+            if answer[format!("{name}Pagination")]["hasNext"] != true {
+                break;
+            }
+        }
+        all.reverse();
+        all
     }
 
     /// `GET path`.

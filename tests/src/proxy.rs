@@ -167,7 +167,9 @@ async fn forward_watched(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state:
         let bytes = &buffer[..length];
         let Some(place) = trap(&state.mode(), bytes) else {
             if to.write_all(bytes).await.is_err() {
-                return;
+                // The target does not listen any more. Perhaps it has answered, as to a body that is too large: the
+                // other direction ends when that is through.
+                std::future::pending::<()>().await;
             }
             continue;
         };

@@ -1,0 +1,7 @@
+//! Black-box tests of the two faces, in one binary because linking takes longer than running.
+//!
+//! `tests/scripts/with-backends cargo test -p chancery-tests --test black_box wallet::token` runs one topic.
+
+mod black_box {
+    mod wallet;
+}
