@@ -440,3 +440,40 @@ fn expected(error: &ProofError) -> &str {
         ProofError::NonceMalformed { .. } => "the c_nonce as a string",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_key_attestation_is_named_in_record_and_event() {
+        let rejection = Rejection::KeyAttestationMissing { config_id: "pid".to_owned() };
+        assert_eq!(rejection.error().name(), "invalid_proof");
+        let account = rejection.account();
+        assert_eq!(account.message, "credential.key_attestation_missing");
+        assert_eq!(account.data, json!({ "config_id": "pid" }));
+        assert_eq!(account.explanation.spec_ref, "HAIP 1.0 Section 4.5.1 / OID4VCI Appendix D");
+        let event = account.event.map(|event| (event.kind, event.error, event.code));
+        assert_eq!(event, Some(("credential_failed", "invalid_proof", "key_attestation_missing")));
+    }
+
+    #[test]
+    fn a_nonce_that_is_wrong_is_told_from_one_that_is_missing_by_prf_6() {
+        assert_eq!(Rejection::NonceMissing.error().name(), "invalid_proof");
+        assert_eq!(Rejection::Nonce(CNonceRejection::Used).error().name(), "invalid_nonce");
+    }
+
+    #[test]
+    fn claims_that_are_not_there_yet_are_not_final_for_the_wallet() {
+        let error = Rejection::ClaimsPending { seconds: 5 }.error();
+        assert_eq!((error, error.name()), (ErrorCode::NotYet { seconds: 5 }, "temporarily_unavailable"));
+    }
+
+    #[test]
+    fn the_shapes_of_drafts_are_explained_to_the_wallet() {
+        let draft = |member| Rejection::Request(CredentialRequestError::DraftShape { member, draft: "draft 13" });
+        assert!(draft("proof").description().contains("proofs"));
+        assert!(draft("format").description().contains("credential_configuration_id"));
+        assert_eq!(draft("proof").error().name(), "invalid_credential_request");
+    }
+}
