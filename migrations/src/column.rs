@@ -33,10 +33,11 @@ impl Columns {
 
     pub(crate) fn uuid_or_null(self, name: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(name);
-        match self.0 {
-            DbBackend::Postgres => column.uuid(),
-            _ => column.blob(),
-        };
+        if self.0 == DbBackend::Postgres {
+            column.uuid();
+        } else {
+            column.blob();
+        }
         column
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn is_reference_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }
 
-fn is_unavailable(error: &DbErr) -> bool {
+pub(crate) fn is_unavailable(error: &DbErr) -> bool {
     if let DbErr::ConnectionAcquire(_) = error {
         return true;
     }
@@ -55,19 +55,19 @@ fn is_unavailable(error: &DbErr) -> bool {
 /// Tells "the database is away" from "the statement is wrong".
 pub(crate) fn is_driver_unavailable(error: &sqlx::Error) -> bool {
     use sqlx::Error;
-    match error {
-        Error::Database(refusal) => refusal.code().is_some_and(|code| is_transient(&code)),
-        _ => matches!(
-            error,
-            Error::Io(_)
-                | Error::Tls(_)
-                | Error::Protocol(_)
-                | Error::PoolTimedOut
-                | Error::PoolClosed
-                | Error::WorkerCrashed
-                | Error::BeginFailed
-        ),
+    if let Error::Database(refusal) = error {
+        return refusal.code().is_some_and(|code| is_transient(&code));
     }
+    matches!(
+        error,
+        Error::Io(_)
+            | Error::Tls(_)
+            | Error::Protocol(_)
+            | Error::PoolTimedOut
+            | Error::PoolClosed
+            | Error::WorkerCrashed
+            | Error::BeginFailed
+    )
 }
 
 /// Codes of a refusal that is not the statement's fault. SQLSTATE has five characters; SQLite's codes are numbers whose

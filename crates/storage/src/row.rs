@@ -64,10 +64,9 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
 
 /// The name of a variant, as JSON has it.
 pub(crate) fn to_name(variant: &impl Serialize) -> Result<String, StoreError> {
-    match serde_json::to_value(variant).map_err(unwritable)? {
-        serde_json::Value::String(name) => Ok(name),
-        _ => Err(StoreError::Internal(anyhow::anyhow!("a variant without a name"))),
-    }
+    let value = serde_json::to_value(variant).map_err(unwritable)?;
+    let name = value.as_str().ok_or_else(|| StoreError::Internal(anyhow::anyhow!("a variant without a name")))?;
+    Ok(name.to_owned())
 }
 
 /// The parser's message is left out: it could quote a value.
