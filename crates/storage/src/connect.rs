@@ -1,13 +1,15 @@
 //! Opening a database the way this product needs it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::StoreError;
-use crate::connection::Database;
+use crate::connection::{Database, Doubt};
 
 /// How long a request waits for a free connection (on SQLite: for its turn to write) before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -121,9 +123,20 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Database, Conn
             ("idle_in_transaction_session_timeout", millis.as_str()),
         ])
     });
+    let doubt = Arc::new(Doubt::default());
+    let raised = Arc::clone(&doubt);
+    options.map_sqlx_postgres_before_acquire(move |connection, last_use| {
+        let is_doubtful = raised.concerns(last_use.idle_for);
+        Box::pin(async move {
+            if is_doubtful {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    });
     let pool = sea_orm::Database::connect(options).await?;
     refuse_privileged_role(&pool).await?;
-    Ok(Database::Postgres(pool))
+    Ok(Database::Postgres { pool, doubt })
 }
 
 /// One connection without time limits that holds the migration lock until it is closed.

@@ -1,7 +1,9 @@
 //! Connections as units of work use them.
 
+mod doubt;
 mod postgres;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chancery_model::OrganisationId;
@@ -10,6 +12,10 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
+
+pub(crate) use doubt::Doubt;
+
+use crate::error::is_unavailable;
 
 /// How far a commit goes before it is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +31,7 @@ pub(crate) enum Database {
     /// Readers see the last commit while the one writer works.
     Sqlite { readers: DatabaseConnection, writer: DatabaseConnection },
     /// Every connection does everything.
-    Postgres(DatabaseConnection),
+    Postgres { pool: DatabaseConnection, doubt: Arc<Doubt> },
 }
 
 impl Database {
@@ -33,14 +39,25 @@ impl Database {
     pub(crate) fn reader(&self) -> &DatabaseConnection {
         match self {
             Self::Sqlite { readers, .. } => readers,
-            Self::Postgres(pool) => pool,
+            Self::Postgres { pool, .. } => pool,
         }
+    }
+
+    /// Hands the outcome of a statement on [`Database::reader`] or [`Database::writer`] through, and takes notice when it
+    /// says that connections fail.
+    pub(crate) fn noting<T>(&self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
+        if let (Self::Postgres { doubt, .. }, Err(error)) = (self, &outcome)
+            && is_unavailable(error)
+        {
+            doubt.raise();
+        }
+        outcome
     }
 
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         match self {
             Self::Sqlite { writer, .. } => writer,
-            Self::Postgres(pool) => pool,
+            Self::Postgres { pool, .. } => pool,
         }
     }
 
@@ -48,7 +65,9 @@ impl Database {
     pub(crate) async fn read(&self, organisation: OrganisationId) -> Result<Connection, DbErr> {
         Ok(Connection::new(match self {
             Self::Sqlite { readers, .. } => Kind::Plain(readers.clone()),
-            Self::Postgres(pool) => Kind::Postgres(begin_in(pool, organisation, Durability::Full).await?),
+            Self::Postgres { pool, doubt } => {
+                Kind::Postgres(begin_in(pool, doubt, organisation, Durability::Full).await?)
+            }
         }))
     }
 
@@ -60,17 +79,18 @@ impl Database {
     ) -> Result<Connection, DbErr> {
         Ok(Connection::new(match self {
             Self::Sqlite { writer, .. } => Kind::Sqlite(begin_immediate(writer).await?),
-            Self::Postgres(pool) => Kind::Postgres(begin_in(pool, organisation, durability).await?),
+            Self::Postgres { pool, doubt } => Kind::Postgres(begin_in(pool, doubt, organisation, durability).await?),
         }))
     }
 }
 
 async fn begin_in(
     pool: &DatabaseConnection,
+    doubt: &Arc<Doubt>,
     organisation: OrganisationId,
     durability: Durability,
 ) -> Result<postgres::Transaction, DbErr> {
-    postgres::Transaction::begin(pool.get_postgres_connection_pool(), organisation, durability).await
+    postgres::Transaction::begin(pool.get_postgres_connection_pool(), doubt, organisation, durability).await
 }
 
 /// A transaction on SQLite that holds the right to write from its beginning.

@@ -94,8 +94,8 @@ impl<'s> Directory<'s> {
         }
         if !missing.is_empty() {
             let wanted = Column::IssuerPath.is_in(missing.iter().copied());
-            let rows = Entity::find().filter(wanted).all(self.store.database.reader()).await?;
-            let fresh = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+            let rows = Entity::find().filter(wanted).all(self.store.database.reader()).await;
+            let fresh = self.store.database.noting(rows)?.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
             for path in missing {
                 let there: Arc<[_]> = fresh.iter().filter(|it| it.issuer.path() == path).cloned().collect();
                 cache.insert(path.to_owned(), there).await;
@@ -125,8 +125,8 @@ impl<'s> Directory<'s> {
             return Ok(known);
         }
         let find = Entity::find().filter(Column::IssuerHost.eq(host)).order_by_asc(Column::Id).limit(Self::SAME_HOST);
-        let rows = find.all(self.store.database.reader()).await?;
-        let found: Arc<[_]> = rows.into_iter().map(from_row).collect::<Result<_, _>>()?;
+        let rows = find.all(self.store.database.reader()).await;
+        let found: Arc<[_]> = self.store.database.noting(rows)?.into_iter().map(from_row).collect::<Result<_, _>>()?;
         cache.insert(host.to_owned(), Arc::clone(&found)).await;
         Ok(found)
     }
@@ -228,8 +228,8 @@ impl<'s> Directory<'s> {
     }
 
     async fn one(&self, condition: Condition) -> Result<Option<Arc<Organisation>>, StoreError> {
-        let found = Entity::find().filter(condition).one(self.store.database.reader()).await?;
-        found.map(from_row).transpose()
+        let found = Entity::find().filter(condition).one(self.store.database.reader()).await;
+        self.store.database.noting(found)?.map(from_row).transpose()
     }
 
     async fn conflict_of(&self, record: &OrganisationRecord) -> Result<OrganisationConflict, DbErr> {

@@ -64,7 +64,7 @@ impl Store {
                 chancery_migrations::up(&transaction).await?;
                 transaction.commit().await?;
             }
-            Database::Postgres(_) => {
+            Database::Postgres { .. } => {
                 let connection = connect::postgres_for_migrations(&self.0.url).await?;
                 let migrated = chancery_migrations::up(&connection).await;
                 // Also gives back the lock that keeps other processes waiting.
@@ -186,7 +186,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.0.database {
             Database::Sqlite { .. } => "SQLite",
-            Database::Postgres(_) => "PostgreSQL",
+            Database::Postgres { .. } => "PostgreSQL",
         };
         write!(f, "Store({kind})")
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chancery_model::Timestamp;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{ExistenceCheck, SetExpiry, SetOptions};
+use redis::{ExistenceCheck, RedisResult, SetExpiry, SetOptions};
 
 use super::{Claim, ReplayUnavailable};
 
@@ -31,8 +31,10 @@ impl Claims {
         ConnectionManager::new_with_config(client, config).await.map(Self).map_err(unavailable)
     }
 
-    /// `SET key 1 NX PX rest`: Redis decides who is first. A command that fails is not sent again: it may have been
-    /// carried out, and then the second one would call a first use a replay.
+    /// `SET key mark NX PX rest`: Redis decides who is first.
+    ///
+    /// When the connection is lost, once more over a new one. The first command may have been carried out, and would
+    /// make the second look like a replay; the mark, which is of this very claim, tells.
     pub(super) async fn claim(
         &self,
         key: [u8; 32],
@@ -41,14 +43,32 @@ impl Claims {
     ) -> Result<Claim, ReplayUnavailable> {
         let rest = expires_at.millis().saturating_sub(now.millis());
         let rest = u64::try_from(rest).unwrap_or_default().max(1);
-        let options = SetOptions::default().conditional_set(ExistenceCheck::NX).with_expiration(SetExpiry::PX(rest));
         let mut name = b"chancery:claim:".to_vec();
         name.extend_from_slice(&key);
-        let mut connection = self.0.clone();
+        let mark = chancery_keys::random_bytes::<16>();
+        match self.set(&name, &mark, rest).await {
+            Err(error) if error.is_unrecoverable_error() || (error.is_io_error() && !error.is_timeout()) => {
+                self.set_again(&name, &mark, rest).await
+            }
+            outcome => outcome,
+        }
+        .map_err(unavailable)
+    }
+
+    async fn set(&self, name: &[u8], mark: &[u8], rest: u64) -> RedisResult<Claim> {
+        let options = SetOptions::default().conditional_set(ExistenceCheck::NX).with_expiration(SetExpiry::PX(rest));
         let mut command = redis::cmd("SET");
-        let answer: Option<String> =
-            command.arg(name).arg(1).arg(options).query_async(&mut connection).await.map_err(unavailable)?;
+        command.arg(name).arg(mark).arg(options);
+        let answer: Option<String> = command.query_async(&mut self.0.clone()).await?;
         Ok(if answer.is_some() { Claim::Fresh } else { Claim::Replayed })
+    }
+
+    async fn set_again(&self, name: &[u8], mark: &[u8], rest: u64) -> RedisResult<Claim> {
+        if self.set(name, mark, rest).await? == Claim::Fresh {
+            return Ok(Claim::Fresh);
+        }
+        let there: Option<Vec<u8>> = redis::cmd("GET").arg(name).query_async(&mut self.0.clone()).await?;
+        Ok(if there.as_deref() == Some(mark) { Claim::Fresh } else { Claim::Replayed })
     }
 }
 
