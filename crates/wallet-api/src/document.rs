@@ -73,8 +73,6 @@ fn info() -> Info {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use serde_json::Value;
 
     use super::*;

@@ -119,8 +119,6 @@ pub(crate) async fn method_not_allowed() -> Envelope {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use axum::body::to_bytes;
     use chancery_issuance::Failure;
     use serde_json::{Value, json};

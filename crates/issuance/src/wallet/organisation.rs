@@ -36,7 +36,9 @@ pub async fn at<R>(context: &Context, host: Option<&str>, path: &str) -> Result<
         return Ok(Some(Arc::clone(found)));
     }
     match (path, host) {
-        ("", Some(host)) => Ok(only(directory.organisations_by_host(host).await?.iter().cloned().filter(is_active))),
+        ("", Some(host)) => {
+            Ok(only(directory.organisations_by_host(host).await?.iter().filter(|found| is_active(found)).cloned()))
+        }
         ("", None) => Ok(None),
         (_, _) => Ok(only(here.into_iter())),
     }

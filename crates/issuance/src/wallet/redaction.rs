@@ -187,8 +187,6 @@ fn sha256_hex(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
     use super::*;
 
     const TOKEN: &str = "y8ndE8e6XAlc4KzHJOn0hF095ef-ix4bPOHEJQOImjM";
