@@ -7,6 +7,7 @@ mod captured;
 mod credential;
 mod discovery;
 mod dpop;
+mod faults;
 mod holder_keys;
 mod independent;
 mod leaks;
