@@ -2,6 +2,8 @@
 
 Looks at links, images and reference definitions outside code; checks that the target is a file or folder that git
 knows, and that a #fragment is a heading of it. Links to other places are not followed.
+
+In docs/spec-map.md a link to a Rust file may be followed by a colon and the names of tests: the file must have them.
 """
 
 import re
@@ -12,10 +14,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[2]
+SPEC_MAP = Path("docs/spec-map.md")
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^\s)>]+)>?(?:\s+[\"'][^)]*)?\)")
 DEFINITION = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)>?", re.MULTILINE)
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
+NAMED_TESTS = re.compile(r"\]\(([^)]+\.rs)\):((?:,? `[a-z0-9_]+`)+)")
 HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 
 
@@ -49,6 +53,18 @@ def anchors(path):
     return {anchor(match.group(1), seen) for match in HEADING.finditer(text)}
 
 
+def missing_tests(file):
+    """Tests that the map names and its files do not have."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for match in NAMED_TESTS.finditer(text):
+        place = (ROOT / file).parent / match.group(1)
+        code = place.read_text(encoding="utf-8") if place.is_file() else ""
+        line = text.count("\n", 0, match.start()) + 1
+        for name in re.findall(r"`([a-z0-9_]+)`", match.group(2)):
+            if not re.search(rf"\bfn {name}\b", code):
+                yield f"{file}:{line}: {match.group(1)} has no test {name}"
+
+
 def main():
     files = known_files()
     folders = {parent for file in files for parent in file.parents}
@@ -72,6 +88,7 @@ def main():
                 wrong.append(f"{file}:{line}: {target} does not exist")
             elif fragment and place.suffix == ".md" and unquote(fragment) not in anchors(place):
                 wrong.append(f"{file}:{line}: {target}: no such heading")
+    wrong.extend(missing_tests(SPEC_MAP) if SPEC_MAP in files else [])
     for complaint in wrong:
         print(complaint, file=sys.stderr)
     return 1 if wrong else 0
