@@ -11,6 +11,7 @@ use chancery_keys::{KeyError, PublicJwk, Signer, jws};
 use serde_json::{Map, Value};
 
 use crate::ClaimPath;
+pub use crate::key_reference::KeyReference;
 use conceal::Concealer;
 
 /// The `typ` of an SD-JWT VC, also its OpenID4VCI format identifier (SD-JWT VC §2.2.1, OpenID4VCI Appendix
@@ -71,7 +72,7 @@ pub struct Content {
     pub not_before: Option<i64>,
     /// The `exp` claim.
     pub expires_at: Option<i64>,
-    /// The `status` claim, for example `{"status_list": {"idx": 7, "uri": "https://…"}}`.
+    /// The `status` claim, see [`crate::status_list::Reference::to_status`].
     pub status: Option<Value>,
     /// How many decoy digests each object with disclosable members gets (RFC 9901 §4.2.5).
     pub decoys: u8,
@@ -84,15 +85,6 @@ pub struct Prepared {
     /// What follows the JWT: `~`, then each disclosure with a `~` after it.
     tail: String,
     disclosures: usize,
-}
-
-/// How the header names the key that signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyReference {
-    /// The signer's certificate chain (SD-JWT VC §2.5, HAIP §6.1.1); the signer must have one.
-    X5c,
-    /// The signer's key id, as published in the issuer's JWT VC issuer metadata (SD-JWT VC §4).
-    Kid,
 }
 
 /// A signed credential.
@@ -207,15 +199,7 @@ impl Prepared {
     pub async fn sign(self, signer: &Signer, key_reference: KeyReference) -> Result<Issued, KeyError> {
         let mut header = Map::with_capacity(3);
         header.insert("typ".to_owned(), TYP.into());
-        match key_reference {
-            KeyReference::X5c if signer.certificate_chain().is_empty() => {
-                return Err(KeyError::Header(
-                    "x5c needs a certificate chain and the key has none".to_owned(),
-                ));
-            }
-            KeyReference::X5c => header.insert("x5c".to_owned(), signer.certificate_chain().to_x5c().into()),
-            KeyReference::Kid => header.insert("kid".to_owned(), signer.key_id().into()),
-        };
+        key_reference.add_to(&mut header, signer)?;
         let mut compact = jws::sign(header, &self.payload_json, signer).await?;
         compact.push_str(&self.tail);
         Ok(Issued {
