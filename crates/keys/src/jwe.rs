@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::JwkError;
 use crate::jose::encryption as framing;
-use crate::{JwkError, PublicJwk};
 
 mod agreement;
 mod deflate;
