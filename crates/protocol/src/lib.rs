@@ -11,6 +11,7 @@ pub mod credential_request;
 pub mod credential_response;
 pub mod did;
 pub mod dpop;
+pub mod encryption;
 pub mod form;
 pub mod metadata;
 pub mod nonce;
