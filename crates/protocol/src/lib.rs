@@ -7,6 +7,7 @@
 //! of the wallet; wallets themselves only ever see the error code of the protocol.
 
 pub mod authorization_details;
+pub mod client_attestation;
 pub mod credential_request;
 pub mod credential_response;
 pub mod did;
@@ -18,7 +19,9 @@ pub mod nonce;
 pub mod offer;
 pub mod proof;
 pub mod token;
+pub mod trust;
 
+mod claims;
 mod explanation;
 mod freshness;
 mod issuer_identifier;
