@@ -14,6 +14,7 @@ pub mod did;
 pub mod dpop;
 pub mod encryption;
 pub mod form;
+pub mod key_attestation;
 pub mod metadata;
 pub mod nonce;
 pub mod offer;
