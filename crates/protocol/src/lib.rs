@@ -6,6 +6,7 @@
 //! Errors state facts, what was expected and what came. Each can be turned into an [`Explanation`] for the developer
 //! of the wallet; wallets themselves only ever see the error code of the protocol.
 
+pub mod authorization;
 pub mod authorization_details;
 pub mod client_attestation;
 pub mod credential_request;
