@@ -15,5 +15,5 @@ mod page;
 pub mod signing_keys;
 pub mod transcript;
 
-pub use body::Fault;
+pub use body::{Fault, LARGEST as LARGEST_BODY, parse as parse_body};
 pub use page::{MOST_PER_PAGE, Order, Page, Pagination, Window};

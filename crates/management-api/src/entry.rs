@@ -10,11 +10,12 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::Context;
+use chancery_issuance::management::LARGEST_BODY;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::problem::{Kind, Problem};
-use crate::request::{BODY, REQUEST_ID};
+use crate::request::REQUEST_ID;
 use crate::routes;
 
 /// Time for one request, from its headers to its answer.
@@ -30,7 +31,7 @@ pub(crate) fn router(context: Context) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(Kind::MethodNotAllowed, "see the Allow header of this answer")
         })
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(context.clone(), enter))
         .with_state(context)

@@ -9,14 +9,11 @@ use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use axum::http::request::Parts;
 use chancery_issuance::Context;
 use chancery_issuance::management::idempotency::Idempotency;
-use chancery_issuance::management::{Fault, MOST_PER_PAGE, Order, Window};
+use chancery_issuance::management::{Fault, LARGEST_BODY, MOST_PER_PAGE, Order, Window, parse_body};
 use chancery_model::{ApiKeyId, DefinitionId, ExchangeId, OrganisationId, SigningKeyId};
 use serde_json::{Map, Value};
 
 use crate::problem::{Kind, Problem};
-
-/// Largest request body, in bytes.
-pub(crate) const BODY: usize = 1024 * 1024;
 
 /// Name of the header with the request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -69,22 +66,14 @@ async fn read(request: Request, ctx: &Context) -> Result<Bytes, Problem> {
         let is_too_large =
             matches!(rejection, BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)));
         if is_too_large {
-            return Problem::new(Kind::PayloadTooLarge, format!("at most {BODY} bytes are read"));
+            return Problem::new(Kind::PayloadTooLarge, format!("at most {LARGEST_BODY} bytes are read"));
         }
         Problem::new(Kind::MalformedJson, "the body broke off")
     })
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Problem::new(Kind::MalformedJson, "the body is JSON, but not an object")),
-        // Only the place: the parser's words could quote the body.
-        Err(error) => {
-            let place = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
-            Err(Problem::new(Kind::MalformedJson, place))
-        }
-    }
+    parse_body(bytes).map_err(|error| Problem::new(Kind::MalformedJson, error.to_string()))
 }
 
 /// `application/json` and its relatives (RFC 6839 §3.1).
@@ -168,6 +157,10 @@ impl Parameters {
         }
         if value.chars().count() > 255 {
             self.fault(name, "at most 255 characters are accepted");
+        }
+        // PostgreSQL compares no such text.
+        if value.contains('\0') {
+            self.fault(name, "the character U+0000 is not accepted");
         }
         value
     }

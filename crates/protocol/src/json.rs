@@ -42,7 +42,7 @@ pub enum JsonError {
 ///
 /// RFC 8259 §4 leaves the meaning of repeated members open, and two readers who disagree are an attack; they are
 /// refused at every depth.
-pub(crate) fn object(bytes: &[u8], limit: usize) -> Result<Map<String, Value>, JsonError> {
+pub fn object(bytes: &[u8], limit: usize) -> Result<Map<String, Value>, JsonError> {
     let value = value(bytes, limit)?;
     let got = kind(&value);
     if let Value::Object(map) = value { Ok(map) } else { Err(JsonError::NotAnObject { got }) }

@@ -34,4 +34,4 @@ mod json;
 pub use explanation::{ErrorBody, Explanation, error_description, excerpt};
 pub use freshness::{FreshnessError, Window};
 pub use issuer_identifier::{IssuerIdentifier, IssuerIdentifierError};
-pub use json::JsonError;
+pub use json::{JsonError, object as json_object};

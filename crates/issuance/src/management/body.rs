@@ -2,10 +2,20 @@
 
 use std::ops::RangeInclusive;
 
+use chancery_protocol::{JsonError, json_object};
 use serde_json::{Map, Value};
 
 /// Most faults that one refusal lists; a body with more is hardly written by hand.
 const MOST_FAULTS: usize = 100;
+
+/// Largest request body, in bytes.
+pub const LARGEST: usize = 1024 * 1024;
+
+/// Reads a request body: a JSON object that nests at most 32 deep and repeats no member at any depth, because whoever
+/// logged or signed the request may have read the other one.
+pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    json_object(bytes, LARGEST)
+}
 
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +111,11 @@ impl<'v> Members<'v> {
         let Some(text) = value.as_str() else { return self.mistyped(name, "a string", value, faults) };
         if text.chars().count() > longest {
             faults.add(self.at(name), format!("at most {longest} characters are accepted"));
+            return None;
+        }
+        // PostgreSQL stores no such text.
+        if text.contains('\0') {
+            faults.add(self.at(name), "the character U+0000 is not accepted");
             return None;
         }
         Some(text)
