@@ -28,6 +28,7 @@ use crate::schema;
 #[utoipa::path(
     post,
     path = "/credential",
+    operation_id = "collect_credential",
     tag = "Issuance",
     security(("dpop" = []), ("bearer" = [])),
     params(("DPoP" = Option<String>, Header, description = "DPoP proof (RFC 9449 §4.2) with `ath`; required with a DPoP-bound token")),

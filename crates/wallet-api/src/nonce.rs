@@ -22,6 +22,7 @@ use crate::schema;
 #[utoipa::path(
     post,
     path = "/nonce",
+    operation_id = "mint_nonce",
     tag = "Issuance",
     responses(
         (status = 200, description = "A fresh nonce", body = schema::Nonce,

@@ -23,6 +23,7 @@ use crate::{request, schema};
 #[utoipa::path(
     get,
     path = "/credential-offers/{offer_id}",
+    operation_id = "fetch_offer",
     tag = "Issuance",
     params(("offer_id" = String, Path, description = "Last segment of `credential_offer_uri`")),
     responses(

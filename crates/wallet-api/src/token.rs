@@ -29,6 +29,7 @@ use crate::schema;
 #[utoipa::path(
     post,
     path = "/token",
+    operation_id = "redeem_code",
     tag = "Issuance",
     params(("DPoP" = Option<String>, Header, description = "DPoP proof (RFC 9449 §4.2) with `htm` `POST` and `htu` this endpoint")),
     request_body(content = schema::TokenRequest, content_type = "application/x-www-form-urlencoded"),
