@@ -84,6 +84,14 @@ impl ServerProcess {
         self.child.id().context("the server has ended")
     }
 
+    /// What autovacuum does by itself once a table has grown.
+    pub(crate) async fn collect_statistics(&self) -> anyhow::Result<()> {
+        if let Some(database) = &self.database {
+            database.execute_unprepared("ANALYZE").await?;
+        }
+        Ok(())
+    }
+
     /// Memory now and at its highest.
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
