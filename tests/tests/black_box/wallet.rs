@@ -95,8 +95,8 @@ struct Cause {
     data: Value,
 }
 
-/// The latest error record of an exchange, which must explain itself: what was wrong, what the wallet's developer should
-/// change, and the clause.
+/// The latest error record of an exchange, which must explain itself: what was wrong, what the wallet's developer
+/// should change, and the clause.
 async fn cause(operator: &Operator, exchange: &str) -> Cause {
     let records = operator.records(exchange).await;
     let record = records

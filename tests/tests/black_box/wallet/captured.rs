@@ -1,8 +1,9 @@
 //! Requests that real wallets sent to a public test issuer, byte for byte, at their instants and under its identifiers.
 //!
-//! Wallet A is an iOS wallet: anonymous, DPoP, its key in the header of the proof. Wallet B is a Dart wallet: `client_id`,
-//! Bearer token, `authorization_details`, and a key proof whose `kid` is a did:key of `jwk_jcs-pub`. Their signatures are
-//! as recorded, so whatever is changed here is changed around them: the clock, the store, the token, the policy.
+//! Wallet A is an iOS wallet: anonymous, DPoP, its key in the header of the proof. Wallet B is a Dart wallet:
+//! `client_id`, Bearer token, `authorization_details`, and a key proof whose `kid` is a did:key of `jwk_jcs-pub`. Their
+//! signatures are as recorded, so whatever is changed here is changed around them: the clock, the store, the token, the
+//! policy.
 
 use chancery_tests::key::from_base64url;
 use chancery_tests::{Answer, Backend, Call, Options, Timestamp};

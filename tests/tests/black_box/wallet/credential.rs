@@ -115,17 +115,27 @@ on_every_backend! {
         let nonce = scene.wallet.nonce(&scene.opened).await;
         let cases = [
             (&by_configuration, json!({}), "invalid_credential_request"),
-            (&by_configuration, json!({"credential_configuration_id": id, "credential_identifier": identifier}),
-             "invalid_credential_request"),
+            (
+                &by_configuration,
+                json!({"credential_configuration_id": id, "credential_identifier": identifier}),
+                "invalid_credential_request",
+            ),
             (&by_configuration, json!({"credential_identifier": identifier}), "invalid_credential_request"),
             (&by_configuration, json!({"credential_configuration_id": 7}), "invalid_credential_request"),
             (&by_configuration, json!({"credential_configuration_id": ""}), "invalid_credential_request"),
             (&by_configuration, json!({"credential_configuration_id": "unknown"}), "unknown_credential_configuration"),
             (&by_identifier, json!({}), "invalid_credential_request"),
             (&by_identifier, json!({"credential_configuration_id": id}), "invalid_credential_request"),
-            (&by_identifier, json!({"credential_configuration_id": id, "credential_identifier": identifier}),
-             "invalid_credential_request"),
-            (&by_identifier, json!({"credential_identifier": "sv4TVkBG1sdXi-PDfIxwlg"}), "unknown_credential_identifier"),
+            (
+                &by_identifier,
+                json!({"credential_configuration_id": id, "credential_identifier": identifier}),
+                "invalid_credential_request",
+            ),
+            (
+                &by_identifier,
+                json!({"credential_identifier": "sv4TVkBG1sdXi-PDfIxwlg"}),
+                "unknown_credential_identifier",
+            ),
             (&by_identifier, json!({"credential_identifier": id}), "unknown_credential_identifier"),
         ];
         for (token, selector, error) in cases {
@@ -169,12 +179,17 @@ on_every_backend! {
         let (token, foreign) = (scene.redeem().await, other.redeem().await);
         let nonce = scene.wallet.nonce(&scene.opened).await;
         let with = |authorization: &str| {
-            scene.wallet.credential_call(&token, &nonce).without_header("authorization").with_header("authorization", authorization)
+            scene
+                .wallet
+                .credential_call(&token, &nonce)
+                .without_header("authorization")
+                .with_header("authorization", authorization)
         };
         for call in [with("Basic d2FsbGV0OnNlY3JldA==").without_dpop(), with("x").without_header("authorization")] {
             let answer = scene.wallet.send(call).await;
             assert_eq!(answer.status, 401, "{answer}");
-            let challenges: Vec<_> = answer.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap()).collect();
+            let challenges: Vec<_> =
+                answer.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap()).collect();
             assert!(challenges.iter().any(|challenge| challenge.starts_with("DPoP")), "{challenges:?}");
             assert!(challenges.iter().all(|challenge| !challenge.contains("error=")), "{challenges:?}");
         }
@@ -235,18 +250,30 @@ on_every_backend! {
             ("a null", text("null".to_owned())),
             ("two objects", text(format!("{{\"credential_configuration_id\":\"{id}\"}}{{}}"))),
             ("no UTF-8", good().with_bytes(b"{\"x\":\"\xff\xfe\"}".to_vec())),
-            ("a repeated selector", text(format!(
-                "{{\"credential_configuration_id\":\"x\",\"credential_configuration_id\":\"{id}\",\"proofs\":{{\"jwt\":[\"{proof}\"]}}}}"
-            ))),
-            ("repeated proofs", text(format!(
-                "{{\"credential_configuration_id\":\"{id}\",\"proofs\":{{\"jwt\":[\"x\"]}},\"proofs\":{{\"jwt\":[\"{proof}\"]}}}}"
-            ))),
-            ("a member repeated deep inside", text(format!(
-                "{{\"credential_configuration_id\":\"{id}\",\"x\":{{\"a\":1,\"a\":2}},\"proofs\":{{\"jwt\":[\"{proof}\"]}}}}"
-            ))),
-            ("a member repeated in another spelling", text(format!(
-                "{{\"credential_configuration_id\":\"{id}\",\"x\":1,\"\\u0078\":2,\"proofs\":{{\"jwt\":[\"{proof}\"]}}}}"
-            ))),
+            (
+                "a repeated selector",
+                text(format!(
+                    r#"{{"credential_configuration_id":"x","credential_configuration_id":"{id}","proofs":{{"jwt":["{proof}"]}}}}"#
+                )),
+            ),
+            (
+                "repeated proofs",
+                text(format!(
+                    r#"{{"credential_configuration_id":"{id}","proofs":{{"jwt":["x"]}},"proofs":{{"jwt":["{proof}"]}}}}"#
+                )),
+            ),
+            (
+                "a member repeated deep inside",
+                text(format!(
+                    r#"{{"credential_configuration_id":"{id}","x":{{"a":1,"a":2}},"proofs":{{"jwt":["{proof}"]}}}}"#
+                )),
+            ),
+            (
+                "a member repeated in another spelling",
+                text(format!(
+                    r#"{{"credential_configuration_id":"{id}","x":1,"\u0078":2,"proofs":{{"jwt":["{proof}"]}}}}"#
+                )),
+            ),
             ("an abyss", text(format!("{{\"credential_configuration_id\":\"{id}\",\"x\":{deep}}}"))),
             ("a form", good().with_content_type("application/x-www-form-urlencoded")),
             ("a text", good().with_content_type("text/plain")),
@@ -302,7 +329,10 @@ on_every_backend! {
         for (call, needle) in [
             (bare().with_member("proof", proof.clone()), "draft 13"),
             (unselected().with_member("format", "vc+sd-jwt").with_member("proof", proof.clone()), "draft 13"),
-            (unselected().with_member("format", "vc+sd-jwt").with_member("vct", "https://types.example/staff/1"), "draft 13"),
+            (
+                unselected().with_member("format", "vc+sd-jwt").with_member("vct", "https://types.example/staff/1"),
+                "draft 13",
+            ),
         ] {
             scene.wallet.send(call).await.refused(400, "invalid_credential_request");
             let cause = scene.cause().await;
@@ -319,7 +349,8 @@ on_every_backend! {
         let token = scene.redeem().await;
         let nonce = scene.wallet.nonce(&scene.opened).await;
         let encryption = json!({"jwk": scene.wallet.holder_key.jwk(), "enc": "A256GCM"});
-        let call = scene.wallet.credential_call(&token, &nonce).with_member("credential_response_encryption", encryption);
+        let call =
+            scene.wallet.credential_call(&token, &nonce).with_member("credential_response_encryption", encryption);
         scene.wallet.send(call).await.refused(400, "invalid_encryption_parameters");
         let call = scene.wallet.credential_call(&token, &nonce).with_content_type("application/jwt");
         scene.wallet.send(call).await.refused(400, "invalid_encryption_parameters");
@@ -334,7 +365,10 @@ on_every_backend! {
         let history = scene.operator.history(&scene.offer.id).await;
         let issued = ["credential_issued", "credential_acked"];
         assert!(issued.contains(&history["status"].as_str().unwrap()), "{}", history["status"]);
-        assert_eq!(history["cnf"]["jwk"].as_object().or(history["cnf"].as_object()).unwrap()["x"], scene.wallet.holder_key.jwk()["x"]);
+        assert_eq!(
+            history["cnf"]["jwk"].as_object().or(history["cnf"].as_object()).unwrap()["x"],
+            scene.wallet.holder_key.jwk()["x"]
+        );
         let kinds: Vec<String> = scene
             .operator
             .events(&scene.offer.id)
@@ -346,7 +380,9 @@ on_every_backend! {
             assert_eq!(kinds.iter().filter(|known| *known == kind).count(), 1, "{kind} in {kinds:?}");
         }
         let records = scene.operator.records(&scene.offer.id).await;
-        for message in ["token.issued", "credential.request_received", "credential.proof_validated", "credential.issued"] {
+        for message in
+            ["token.issued", "credential.request_received", "credential.proof_validated", "credential.issued"]
+        {
             assert!(records.iter().any(|record| record["message"] == message), "{message}");
         }
         assert!(records.iter().all(|record| record["level"] != "error"), "{records:#?}");

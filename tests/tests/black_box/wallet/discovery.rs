@@ -155,7 +155,8 @@ on_every_backend! {
         assert_eq!(parts.signed["iss"], issuer);
     }
 
-    /// SD-JWT VC §5: a `vct` below the issuer identifier is described at that very URL; any other is not ours to describe.
+    /// SD-JWT VC §5: a `vct` below the issuer identifier is described at that very URL; any other is not ours to
+    /// describe.
     async fn a_hosted_type_is_described_at_its_url(world: &World) {
         let operator = world.organisation().await;
         let vct = format!("{}/types/staff", operator.issuer());
@@ -182,8 +183,8 @@ on_every_backend! {
         }
     }
 
-    /// The whole flow behind a proxy that hands the path of the identifier on, and behind one that takes it off. The public
-    /// URL comes from configuration, never from `Host` or `X-Forwarded-*`.
+    /// The whole flow behind a proxy that hands the path of the identifier on, and behind one that takes it off. The
+    /// public URL comes from configuration, never from `Host` or `X-Forwarded-*`.
     async fn an_organisation_with_a_path_works_behind_proxies_that_keep_or_strip_it(world: &World) {
         let issuer = "https://api.example/igrantio/issuer-backend";
         let scene = Scene::under_issuer(world, issuer).await;

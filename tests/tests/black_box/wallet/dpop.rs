@@ -150,8 +150,8 @@ fn again(call: &Call) -> Call {
 }
 
 on_every_backend! {
-    /// DPP-1, DPP-2, SEC-13: one negative test per rule of RFC 9449 §4.3, 400 at the token endpoint. The code survives all
-    /// of them.
+    /// DPP-1, DPP-2, SEC-13: one negative test per rule of RFC 9449 §4.3, 400 at the token endpoint. The code survives
+    /// all of them.
     async fn a_wrong_proof_is_refused_at_the_token_endpoint(world: &World) {
         let scene = Scene::new(world).await;
         for (rule, mutation) in MUTATIONS {
@@ -241,17 +241,16 @@ on_every_backend! {
     async fn an_ed25519_proof_and_extra_members_are_accepted(world: &World) {
         let mut scene = Scene::new(world).await;
         scene.wallet.dpop_key = Some(Key::ed25519());
-        let call = scene
-            .wallet
-            .token_call(&scene.opened)
-            .with_dpop(|proof| with_jwk_member(proof, "kid", json!("a1c1abc3")).with_header("kid", "x").with_claim("x", 1));
+        let call = scene.wallet.token_call(&scene.opened).with_dpop(|proof| {
+            with_jwk_member(proof, "kid", json!("a1c1abc3")).with_header("kid", "x").with_claim("x", 1)
+        });
         let token = Token { response: scene.wallet.send(call).await.ok(), opened: scene.opened.clone() };
         assert_eq!(token.response["token_type"], "DPoP");
         scene.collect(&token).await;
     }
 
-    /// DPP-1: `htu` is compared after normalisation and without query and fragment (RFC 9449 §4.3), against the configured
-    /// public URL, whatever `Host` and `X-Forwarded-*` say.
+    /// DPP-1: `htu` is compared after normalisation and without query and fragment (RFC 9449 §4.3), against the
+    /// configured public URL, whatever `Host` and `X-Forwarded-*` say.
     async fn htu_is_compared_after_normalisation(world: &World) {
         let scene = Scene::under_issuer(world, "https://issuer.example/t/acme").await;
         for htu in [
@@ -264,7 +263,8 @@ on_every_backend! {
             let (_, opened) = scene.another_offer().await;
             let mut call = scene.wallet.token_call(&opened).with_dpop(|proof| proof.with_claim("htu", htu));
             call.url.push_str("?x=1");
-            let call = call.with_header("x-forwarded-host", "elsewhere.example").with_header("x-forwarded-proto", "http");
+            let call =
+                call.with_header("x-forwarded-host", "elsewhere.example").with_header("x-forwarded-proto", "http");
             let answer = scene.wallet.send(call).await;
             assert_eq!(answer.status, 200, "{htu}: {answer}");
         }
@@ -302,7 +302,10 @@ on_every_backend! {
         }
         let answer = scene.wallet.send(good().with_dpop(|proof| signed_by(proof, Key::p256()))).await;
         assert!(answer.status == 401, "{answer}");
-        assert!(["invalid_token", "invalid_dpop_proof"].iter().any(|error| answer.json()["error"] == *error), "{answer}");
+        assert!(
+            ["invalid_token", "invalid_dpop_proof"].iter().any(|error| answer.json()["error"] == *error),
+            "{answer}"
+        );
         let answer = scene.wallet.send(good().without_dpop()).await;
         answer.refused(401, "invalid_dpop_proof");
         assert_challenged(&answer, "invalid_dpop_proof");
@@ -335,8 +338,8 @@ on_every_backend! {
         scene.collect(&bound).await;
     }
 
-    /// DPP-5: a nonce is demanded with 400 at the token endpoint and 401 at the credential endpoint, and the nonce of the
-    /// refusal helps.
+    /// DPP-5: a nonce is demanded with 400 at the token endpoint and 401 at the credential endpoint, and the nonce of
+    /// the refusal helps.
     async fn a_required_nonce_is_demanded_and_handed_out(world: &World) {
         let scene = Scene::under(world, json!({"dpopNonce": "require"})).await;
         let call = scene.wallet.token_call(&scene.opened);
@@ -370,7 +373,8 @@ on_every_backend! {
         let key_proof = scene.wallet.nonce(&scene.opened).await;
         world.advance(Duration::from_secs(61));
         for nonce in [json!(expired), json!(foreign), json!(key_proof), json!(""), json!("x")] {
-            let call = scene.wallet.token_call(&scene.opened).with_dpop(|proof| proof.with_claim("nonce", nonce.clone()));
+            let call =
+                scene.wallet.token_call(&scene.opened).with_dpop(|proof| proof.with_claim("nonce", nonce.clone()));
             let answer = scene.wallet.send(call).await;
             assert_eq!(answer.status, 400, "{nonce}: {answer}");
             answer.refused(400, "use_dpop_nonce");

@@ -1,7 +1,7 @@
 //! The database or Redis goes away in the middle of an issuance.
 //!
-//! Always the same: 503 `temporarily_unavailable`, nothing half-written, and afterwards whatever the specification lets a
-//! wallet do again works again.
+//! Always the same: 503 `temporarily_unavailable`, nothing half-written, and afterwards whatever the specification lets
+//! a wallet do again works again.
 
 use chancery_tests::{Answer, Backend, Place, block_on};
 
@@ -58,8 +58,8 @@ fn a_token_request_cut_before_commit_leaves_nothing_and_can_be_repeated() {
     });
 }
 
-/// The wire breaks after COMMIT: the token was recorded as a whole and its answer is lost. A code works once (OFR-6), so
-/// the wallet needs a new offer, and gets one.
+/// The wire breaks after COMMIT: the token was recorded as a whole and its answer is lost. A code works once (OFR-6),
+/// so the wallet needs a new offer, and gets one.
 #[test]
 fn a_token_request_cut_after_commit_is_recorded_as_a_whole() {
     with_wires(async |world| {
@@ -94,8 +94,8 @@ fn a_credential_request_without_a_database_can_be_repeated() {
     });
 }
 
-/// The wire breaks before COMMIT: no credential left the building, none is recorded, and the token gives one with a fresh
-/// nonce.
+/// The wire breaks before COMMIT: no credential left the building, none is recorded, and the token gives one with a
+/// fresh nonce.
 #[test]
 fn a_credential_request_cut_before_commit_leaves_nothing_and_can_be_repeated() {
     with_wires(async |world| {
@@ -146,8 +146,8 @@ fn an_offer_without_a_database_can_be_fetched_later() {
     });
 }
 
-/// Redis is gone: what would need to be remembered is refused (fail closed), what needs no memory still works, and the code
-/// survives.
+/// Redis is gone: what would need to be remembered is refused (fail closed), what needs no memory still works, and the
+/// code survives.
 #[test]
 fn a_token_request_without_redis_can_be_repeated() {
     with_wires(async |world| {

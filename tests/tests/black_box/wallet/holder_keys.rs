@@ -109,7 +109,8 @@ on_every_backend! {
         let stranger = Authority::new(now);
         let (strange_key, untrusted) = stranger.issue("wallet.example");
         let (_, between) = authority.delegate("intermediate.example");
-        let (expired_key, expired) = authority.issue_until("wallet.example", Timestamp::from_seconds(now.seconds() - 1));
+        let (expired_key, expired) =
+            authority.issue_until("wallet.example", Timestamp::from_seconds(now.seconds() - 1));
         scene.wallet.holder_key = key.clone();
         let chain = |certificates: &[&[u8]]| certificates.iter().map(|one| one.to_vec()).collect::<Vec<_>>();
         for (what, signer, certificates) in [
@@ -191,9 +192,7 @@ on_every_backend! {
         let jwk_did = key.did_key_jwk();
         // The same JWK with its members in another order is not canonical (RFC 8785).
         let jwk = key.jwk();
-        let reordered = format!(
-            "{{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":{},\"y\":{}}}", jwk["x"], jwk["y"]
-        );
+        let reordered = format!("{{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":{},\"y\":{}}}", jwk["x"], jwk["y"]);
         let uncanonical = [&[0xd1, 0xd6, 0x03], reordered.as_bytes()].concat();
         let uncanonical = format!("did:key:z{}", bs58::encode(uncanonical).into_string());
         let mut private = jwk.clone();

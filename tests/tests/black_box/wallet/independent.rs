@@ -29,7 +29,8 @@ on_every_backend! {
             for algorithm in [Algorithm::Es256, Algorithm::Ed25519] {
                 for (dpop, authorization_details) in [(Dpop::Always, true), (Dpop::Never, false)] {
                     let offer = operator.offer(&definition, &samples::pid_claims()).await;
-                    let options = Options { dpop, authorization_details, key_reference, algorithm, ..Options::default() };
+                    let options =
+                        Options { dpop, authorization_details, key_reference, algorithm, ..Options::default() };
                     let accepted = accept(world, &offer.link, options).await;
                     assert_eq!(accepted.dpop, dpop == Dpop::Always);
                     let [credential] = accepted.credentials.as_slice() else { panic!("one credential: {accepted:?}") };

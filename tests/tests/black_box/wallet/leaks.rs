@@ -72,7 +72,8 @@ on_every_backend! {
         let damaged = good().with_proof(|proof| proof.with_damage(Damage::Signature));
         secrets.push(good().with_proof(|proof| proof).proofs[0].compact().rsplit_once('.').unwrap().1.to_owned());
         scene.wallet.send(damaged).await.refused(400, "invalid_proof");
-        let bearer = good().without_header("authorization").with_header("authorization", &format!("Bearer {}", token.value()));
+        let bearer =
+            good().without_header("authorization").with_header("authorization", &format!("Bearer {}", token.value()));
         scene.wallet.send(bearer).await.refused(401, "invalid_token");
         let mut in_url = good();
         in_url.url = format!("{}?access_token={}", in_url.url, token.value());

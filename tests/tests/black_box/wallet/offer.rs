@@ -102,7 +102,8 @@ on_every_backend! {
         let foreign = uri.replace(scene.operator.issuer(), other.operator.issuer());
         assert_ne!(uri, foreign);
         let base = uri.rsplit_once('/').unwrap().0;
-        let (exchange, code) = (&scene.offer.id, &scene.opened.offer["grants"][PRE_AUTHORIZED_CODE]["pre-authorized_code"]);
+        let (exchange, code) =
+            (&scene.offer.id, &scene.opened.offer["grants"][PRE_AUTHORIZED_CODE]["pre-authorized_code"]);
         for wrong in [
             foreign,
             format!("{base}/17Z9-DMR3M51EXX5lBUT3w"),

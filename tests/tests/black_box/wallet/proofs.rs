@@ -81,7 +81,10 @@ on_every_backend! {
             assert_eq!(answer.json()["error"], "invalid_proof", "{rule}: {answer}");
             answer.refused(400, "invalid_proof");
             let message = scene.cause().await.message;
-            assert!(["credential.proof_invalid", "credential.nonce_invalid"].contains(&message.as_str()), "{rule}: {message}");
+            assert!(
+                ["credential.proof_invalid", "credential.nonce_invalid"].contains(&message.as_str()),
+                "{rule}: {message}"
+            );
         }
         assert_eq!(scene.operator.status(&scene.offer.id).await, "token_issued");
         scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await.ok();
@@ -106,7 +109,8 @@ on_every_backend! {
         let token = scene.redeem().await;
         let nonce = scene.wallet.nonce(&scene.opened).await;
         let neighbour = other.operator.issuer().to_owned();
-        let call = scene.wallet.credential_call(&token, &nonce).with_proof(|proof| proof.with_claim("aud", neighbour.clone()));
+        let call =
+            scene.wallet.credential_call(&token, &nonce).with_proof(|proof| proof.with_claim("aud", neighbour.clone()));
         scene.wallet.send(call).await.refused(400, "invalid_proof");
         let cause = scene.cause().await;
         assert!(cause.reason.contains(&neighbour) && cause.reason.contains(scene.operator.issuer()), "{cause:?}");
@@ -132,13 +136,14 @@ on_every_backend! {
             let call = scene.wallet.credential_call(&token, &nonce).with_proof(|proof| proof.with_claim("iss", iss));
             scene.wallet.send(call).await.refused(400, "invalid_proof");
         }
-        let without = scene.wallet.credential_call(&token, &nonce).with_proof(|proof| proof.with_claim("iss", Value::Null));
+        let without =
+            scene.wallet.credential_call(&token, &nonce).with_proof(|proof| proof.with_claim("iss", Value::Null));
         scene.wallet.send(without).await.ok();
         scene.collect(&token).await;
     }
 
-    /// CRE-5, CRE-6, CRE-7, PRF-8: `proofs` is an object with one member, a proof type that is published, and one proof,
-    /// since no batches are published.
+    /// CRE-5, CRE-6, CRE-7, PRF-8: `proofs` is an object with one member, a proof type that is published, and one
+    /// proof, since no batches are published.
     async fn proofs_that_are_missing_or_of_the_wrong_shape_are_refused(world: &World) {
         let scene = Scene::new(world).await;
         let token = scene.redeem().await;
@@ -174,8 +179,8 @@ on_every_backend! {
         scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await.ok();
     }
 
-    /// PRF-7, KAT-4: an offer that demands a key attestation names it in the metadata or the transcript, and refuses a proof
-    /// without one.
+    /// PRF-7, KAT-4: an offer that demands a key attestation names it in the metadata or the transcript, and refuses a
+    /// proof without one.
     async fn a_key_attestation_that_is_demanded_and_missing_is_refused(world: &World) {
         let operator = world.organisation().await;
         let mut badge = samples::staff_badge();
@@ -193,8 +198,12 @@ on_every_backend! {
         assert_eq!(cause.data["config_id"], id);
         // An attestation that nobody can verify is none.
         let nonce = scene.wallet.nonce(&scene.opened).await;
-        let attestation = Jwt::new(&Key::p256(), json!({"typ": "key-attestation+jwt"}), json!({"attested_keys": []})).compact();
-        let call = scene.wallet.credential_call(&token, &nonce).with_proof(|proof| proof.with_header("key_attestation", attestation));
+        let attestation =
+            Jwt::new(&Key::p256(), json!({"typ": "key-attestation+jwt"}), json!({"attested_keys": []})).compact();
+        let call = scene
+            .wallet
+            .credential_call(&token, &nonce)
+            .with_proof(|proof| proof.with_header("key_attestation", attestation));
         scene.wallet.send(call).await.refused(400, "invalid_proof");
     }
 }

@@ -126,18 +126,24 @@ on_every_backend! {
         scene.wallet.accept(&scene.offer.link).await;
     }
 
-    /// TOK-1, TOK-2: a parameter is there once, and those that a grant needs are there (RFC 6749 §3.2, OpenID4VCI §6.1).
-    /// None of it uses the code up.
+    /// TOK-1, TOK-2: a parameter is there once, and those that a grant needs are there (RFC 6749 §3.2, OpenID4VCI
+    /// §6.1). None of it uses the code up.
     async fn a_malformed_form_is_refused_and_the_code_survives(world: &World) {
         let scene = Scene::new(world).await;
         let good = || scene.wallet.token_call(&scene.opened);
         let bytes = |body: &[u8]| good().with_bytes(body);
         let grant_type = "grant_type=urn:ietf:params:oauth:grant-type:pre-authorized_code";
         let calls: Vec<(&str, Call)> = vec![
-            ("two codes", good().with_another_field("pre-authorized_code", "eThcKnxLGJIRXUS4VJ-tIxp9UiYdUOQiCvfgtTmp9Cg")),
+            (
+                "two codes",
+                good().with_another_field("pre-authorized_code", "eThcKnxLGJIRXUS4VJ-tIxp9UiYdUOQiCvfgtTmp9Cg"),
+            ),
             ("two grant types", good().with_another_field("grant_type", PRE_AUTHORIZED_CODE)),
             ("two client ids", good().with_another_field("client_id", "a").with_another_field("client_id", "b")),
-            ("two transaction codes", good().with_another_field("tx_code", "1234").with_another_field("tx_code", "1234")),
+            (
+                "two transaction codes",
+                good().with_another_field("tx_code", "1234").with_another_field("tx_code", "1234"),
+            ),
             ("no code", good().without_field("pre-authorized_code")),
             ("an empty code", good().with_field("pre-authorized_code", "")),
             ("no grant type", good().without_field("grant_type")),

@@ -89,10 +89,7 @@ on_every_backend! {
         first["x"] = json!({"y": 1});
         first["locations"] = json!([scene.opened.issuer_identifier()]);
         let details = json!([first, detail(&offered[1])]);
-        let call = scene
-            .wallet
-            .token_call(&scene.opened)
-            .with_field("authorization_details", &details.to_string());
+        let call = scene.wallet.token_call(&scene.opened).with_field("authorization_details", &details.to_string());
         let answer = scene.wallet.send(call).await.ok();
         let granted = answer["authorization_details"].as_array().unwrap();
         assert_eq!(granted.len(), 2);
@@ -113,10 +110,7 @@ on_every_backend! {
         let offered = offered(&scene.opened);
         let details = json!([detail(&offered[1])]).to_string();
         let call = scene.wallet.token_call(&scene.opened).with_field("authorization_details", &details);
-        let token = Token {
-            response: scene.wallet.send(call).await.ok(),
-            opened: scene.opened.clone(),
-        };
+        let token = Token { response: scene.wallet.send(call).await.ok(), opened: scene.opened.clone() };
         let granted = token.response["authorization_details"].as_array().unwrap();
         assert_eq!(granted.len(), 1);
         let received = scene.collect(&token).await;
@@ -124,7 +118,8 @@ on_every_backend! {
         assert_eq!(parts.signed["vct"], "https://types.example/visitor/1");
     }
 
-    /// AUT-5, AUT-6, TOK-6: what is malformed, foreign or not on offer is `invalid_authorization_details` (RFC 9396 §5).
+    /// AUT-5, AUT-6, TOK-6: what is malformed, foreign or not on offer is `invalid_authorization_details` (RFC 9396
+    /// §5).
     async fn authorization_details_beyond_the_offer_are_refused(world: &World) {
         let scene = Scene::new(world).await;
         let other = Scene::new(world).await;
@@ -160,10 +155,7 @@ on_every_backend! {
             with(json!({"claims": []})),
             with(json!({"claims": [{"path": []}]})),
         ] {
-            let call = scene
-                .wallet
-                .token_call(&scene.opened)
-                .with_field("authorization_details", &details.to_string());
+            let call = scene.wallet.token_call(&scene.opened).with_field("authorization_details", &details.to_string());
             let answer = scene.wallet.send(call).await;
             assert_eq!(answer.json()["error"], "invalid_authorization_details", "{details}: {answer}");
             answer.refused(400, "invalid_authorization_details");

@@ -112,8 +112,8 @@ on_every_backend! {
         }
     }
 
-    /// A2 as recorded: the proof is valid, and the offer demands a key attestation that it does not have. The transcript
-    /// says so, nothing is issued, and a replay is refused.
+    /// A2 as recorded: the proof is valid, and the offer demands a key attestation that it does not have. The
+    /// transcript says so, nothing is issued, and a replay is refused.
     async fn the_credential_request_of_wallet_a_is_refused_for_want_of_a_key_attestation(backend: Backend) {
         a_with_token(backend, true, &[A_NONCE], async |world, stage| {
             send(world, a2()).await.refused(400, "invalid_proof");
@@ -164,8 +164,8 @@ on_every_backend! {
         .await;
     }
 
-    /// A2 with its access changed: no proof, the proof of A1, a flipped bit, the Bearer scheme. The unspent original works
-    /// afterwards.
+    /// A2 with its access changed: no proof, the proof of A1, a flipped bit, the Bearer scheme. The unspent original
+    /// works afterwards.
     async fn wallet_a_s_credential_request_needs_its_own_dpop_proof(backend: Backend) {
         a_with_token(backend, false, &[A_NONCE], async |world, stage| {
             let proof = |jwt: &str| a2().without_header("dpop").with_header("dpop", jwt);
@@ -174,7 +174,8 @@ on_every_backend! {
             for segment in [1, 2] {
                 send(world, proof(&damaged(A2_DPOP, segment))).await.refused(401, "invalid_dpop_proof");
             }
-            let bearer = a2().without_header("authorization").with_header("authorization", &format!("Bearer {A_TOKEN}"));
+            let bearer =
+                a2().without_header("authorization").with_header("authorization", &format!("Bearer {A_TOKEN}"));
             let answer = send(world, bearer).await;
             answer.refused(401, "invalid_token");
             assert!(answer.header("www-authenticate").unwrap().starts_with("DPoP "), "{answer}");
@@ -187,14 +188,8 @@ on_every_backend! {
     /// A2 under another token: `ath` does not fit.
     async fn wallet_a_s_credential_request_is_refused_under_another_token(backend: Backend) {
         World::run_with(backend, options(A1_AT, &[A_NONCE]), async |world| {
-            let stage = stage(
-                world,
-                json!({"issuer": A_ISSUER}),
-                definition(A_CONFIGURATION, &["jwk"]),
-                A_CODE,
-                false,
-            )
-            .await;
+            let stage =
+                stage(world, json!({"issuer": A_ISSUER}), definition(A_CONFIGURATION, &["jwk"]), A_CODE, false).await;
             let token = send(world, a1()).await.ok()["access_token"].as_str().unwrap().to_owned();
             world.env.set_clock(Timestamp::from_seconds(A2_AT));
             let call = a2().without_header("authorization").with_header("authorization", &format!("DPoP {token}"));
@@ -215,13 +210,17 @@ on_every_backend! {
         .await;
     }
 
-    /// A2 with its body changed: both selectors, none, an unknown one, `proof` for `proofs`, a flipped bit in the proof.
+    /// A2 with its body changed: both selectors, none, an unknown one, `proof` for `proofs`, a flipped bit in the
+    /// proof.
     async fn wallet_a_s_credential_request_is_refused_with_another_body(backend: Backend) {
         let proof: Value = serde_json::from_str(A2_BODY).unwrap();
         let proof = &proof["proofs"]["jwt"][0];
         let single = json!({"proofs": null, "proof": {"proof_type": "jwt", "jwt": proof}});
         for (body, error) in [
-            (changed(A2_BODY, json!({"credential_identifier": "sv4TVkBG1sdXi-PDfIxwlg"})), "invalid_credential_request"),
+            (
+                changed(A2_BODY, json!({"credential_identifier": "sv4TVkBG1sdXi-PDfIxwlg"})),
+                "invalid_credential_request",
+            ),
             (changed(A2_BODY, json!({"credential_configuration_id": null})), "invalid_credential_request"),
             (changed(A2_BODY, json!({"credential_configuration_id": "x"})), "unknown_credential_configuration"),
             (changed(A2_BODY, single), "invalid_credential_request"),

@@ -97,8 +97,8 @@ on_every_backend! {
         .await;
     }
 
-    /// B2 where the configuration does not publish `did:key`: refused whatever the rule for `iss`, and the transcript names
-    /// the header's members in wire order.
+    /// B2 where the configuration does not publish `did:key`: refused whatever the rule for `iss`, and the transcript
+    /// names the header's members in wire order.
     async fn wallet_b_s_proof_is_refused_where_did_key_is_not_published(backend: Backend) {
         for rule in ["strict", "holderDidAllowed"] {
             b_with_token(backend, json!({"proofIssuer": rule}), &["jwk"], B_AT, async |world, stage| {
@@ -143,15 +143,23 @@ on_every_backend! {
         .await;
     }
 
-    /// B2 with one thing changed: each is refused for that thing, nothing is spent, and the original is accepted at the end.
+    /// B2 with one thing changed: each is refused for that thing, nothing is spent, and the original is accepted at the
+    /// end.
     async fn wallet_b_s_credential_request_is_refused_with_one_thing_changed(backend: Backend) {
         b_with_token(backend, json!({"proofIssuer": "holderDidAllowed"}), &["did:key"], B_AT, async |world, stage| {
-            let by_configuration = json!({"credential_identifier": null, "credential_configuration_id": B_CONFIGURATION});
+            let by_configuration =
+                json!({"credential_identifier": null, "credential_configuration_id": B_CONFIGURATION});
             for (body, error) in [
-                (changed(B2_BODY, json!({"credential_configuration_id": B_CONFIGURATION})), "invalid_credential_request"),
+                (
+                    changed(B2_BODY, json!({"credential_configuration_id": B_CONFIGURATION})),
+                    "invalid_credential_request",
+                ),
                 (changed(B2_BODY, json!({"credential_identifier": null})), "invalid_credential_request"),
                 (changed(B2_BODY, by_configuration), "invalid_credential_request"),
-                (changed(B2_BODY, json!({"credential_identifier": "RbWhSmcBM9D4ahsAmlvEOg"})), "unknown_credential_identifier"),
+                (
+                    changed(B2_BODY, json!({"credential_identifier": "RbWhSmcBM9D4ahsAmlvEOg"})),
+                    "unknown_credential_identifier",
+                ),
                 (changed(B2_BODY, json!({"proofs": null})), "invalid_proof"),
                 (with_damaged_proof(B2_BODY, 0), "invalid_proof"),
                 (with_damaged_proof(B2_BODY, 1), "invalid_proof"),
