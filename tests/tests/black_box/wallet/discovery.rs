@@ -206,6 +206,19 @@ on_every_backend! {
         scene.wallet.send(stripped(scene.wallet.credential_call(&token, &nonce))).await.ok();
     }
 
+    /// An organisation with an identifier of its own also stands at its place below the public URL, under that identifier.
+    async fn an_organisation_with_its_own_identifier_also_stands_at_its_slug(world: &World) {
+        let scene = Scene::under_issuer(world, "https://issuer.example").await;
+        let slug = scene.operator.organisation["slug"].as_str().unwrap();
+        let here = format!("{}/o/{slug}", world.public_url());
+        let metadata = world.http().get(&well_known(&here, "openid-credential-issuer")).await.ok();
+        assert_eq!(metadata, scene.opened.issuer);
+        assert_eq!(metadata["credential_issuer"], "https://issuer.example");
+        let mut call = scene.wallet.token_call(&scene.opened);
+        call.url = format!("{here}/token");
+        scene.wallet.send(call).await.ok();
+    }
+
     /// Two organisations on one host are told apart by their paths.
     async fn organisations_on_one_host_are_told_apart_by_path(world: &World) {
         let first = Scene::under_issuer(world, "https://api.example/a").await;

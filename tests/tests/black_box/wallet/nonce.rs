@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use chancery_tests::{Call, on_every_backend};
+use chancery_tests::{Backend, Call, block_on, on_every_backend};
 use reqwest::Method;
 
 use super::*;
@@ -106,4 +106,20 @@ on_every_backend! {
         world.restart().await;
         scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await.ok();
     }
+}
+
+/// SEC-6, DPP-7: what was used stays used when the server starts again, because Redis remembers.
+#[test]
+fn a_used_nonce_and_a_used_dpop_proof_stay_used_after_a_restart() {
+    block_on(World::run(Backend::Networked, async |world| {
+        let scene = Scene::new(world).await;
+        let token = scene.redeem().await;
+        let nonce = scene.wallet.nonce(&scene.opened).await;
+        let call = scene.wallet.credential_call(&token, &nonce);
+        scene.wallet.send(call.clone()).await.ok();
+        world.restart().await;
+        scene.wallet.send(call).await.refused(401, "invalid_dpop_proof");
+        scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await.refused(400, "invalid_nonce");
+        scene.collect(&token).await;
+    }));
 }

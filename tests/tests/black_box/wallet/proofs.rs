@@ -102,6 +102,16 @@ on_every_backend! {
         }
     }
 
+    /// PRF-2: a list with this issuer alone says the same as the text (RFC 7519 §4.1.3), and some wallets send it.
+    async fn an_aud_that_is_a_list_of_one_is_accepted(world: &World) {
+        let scene = Scene::new(world).await;
+        let token = scene.redeem().await;
+        let nonce = scene.wallet.nonce(&scene.opened).await;
+        let call = scene.wallet.credential_call(&token, &nonce);
+        let call = call.with_proof(|proof| change_aud(proof, |aud| json!([aud])));
+        scene.wallet.send(call).await.ok();
+    }
+
     /// PRF-2: `aud` is this organisation, not its neighbour on the same server (SEC-14).
     async fn a_key_proof_for_another_organisation_is_refused(world: &World) {
         let scene = Scene::new(world).await;
