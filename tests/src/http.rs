@@ -7,7 +7,7 @@ use reqwest::header::{HOST, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::Value;
 
-/// Sends requests to public URLs of a server under test. Clones share connections.
+/// Sends requests to public URLs of a server under test. Each request has a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Http {
     client: Client,
@@ -19,6 +19,8 @@ impl Http {
     pub fn new(wallet_face: SocketAddr) -> Self {
         let client = Client::builder()
             .no_proxy()
+            // A connection kept from before a server was stopped or a wire was cut would fail the next request.
+            .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
             // Only tells a hung server from a slow one.
             .timeout(Duration::from_secs(60))

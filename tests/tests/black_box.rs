@@ -3,5 +3,11 @@
 //! `tests/scripts/with-backends cargo test -p chancery-tests --test black_box wallet::token` runs one topic.
 
 mod black_box {
+    mod command_line;
+    mod hostile_texts;
+    mod isolation;
+    mod management;
+    mod openapi;
+    mod processes;
     mod wallet;
 }

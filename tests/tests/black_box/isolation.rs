@@ -1,0 +1,125 @@
+//! The isolation walk (SEC-14): every operation of both descriptions, called with the ids of one organisation by another.
+//!
+//! The answer is never a success, never holds anything of the owner, and is the same as for an id of nothing. An
+//! operation that the descriptions add has to be added here, or the walk fails.
+
+use chancery_tests::{Answer, Offer, Operator, Received, World, on_every_backend, samples};
+use serde_json::{Value, json};
+
+mod management;
+mod wallet;
+
+/// An id of nothing.
+const UNKNOWN: &str = "018f0000-0000-7000-8000-00000000dead";
+
+/// An organisation with one of everything, under names that occur nowhere else.
+struct Owner {
+    operator: Operator,
+    definition: Value,
+    signing_key: Value,
+    api_key: Value,
+    /// Open, and fetched by nobody.
+    open: Offer,
+    /// Gone all the way.
+    finished: Offer,
+    received: Received,
+}
+
+impl Owner {
+    async fn new(world: &World) -> Self {
+        let described = json!({"name": "Ministry of Xylophones"});
+        let operator = world.platform().organisation(described).await;
+        let mut body = samples::staff_badge();
+        body["label"] = "Zymurgy licence".into();
+        body["credentialDefinitions"][0]["vct"] = format!("{}/types/zymurgy", operator.issuer()).into();
+        let definition = operator.define(&body).await;
+        let keys = "/v2/config/digital-wallet/openid/key-management";
+        let signing_key = operator.post(keys, json!({"state": "next"})).await.expect(201)["key"].clone();
+        let new_key = json!({"name": "Zymurgist", "role": "issuer"});
+        let api_key = operator.post(chancery_tests::platform::API_KEYS, new_key).await.ok()["apiKey"].clone();
+        let claims = json!({"given_name": "Xanthippe", "family_name": "Quirinius", "employee_id": "Z-99417"});
+        let open = operator.offer(&definition, &claims).await;
+        let finished = operator.offer(&definition, &claims).await;
+        let received = world.wallet().accept(&finished.link).await;
+        Self { operator, definition, signing_key, api_key, open, finished, received }
+    }
+
+    fn definition_id(&self) -> &str {
+        self.definition["credentialDefinitionId"].as_str().expect("an id")
+    }
+
+    /// Asserts that an answer holds nothing of this organisation.
+    #[track_caller]
+    fn assert_unmentioned(&self, answer: &Answer) {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        // The path of the request is repeated in problems, and the caller knew it.
+        let mut body = answer.text();
+        if let Some(instance) =
+            serde_json::from_str::<Value>(&body).ok().and_then(|body| body["instance"].as_str().map(str::to_owned))
+        {
+            body = body.replace(&instance, "");
+        }
+        for mine in [
+            "Xylophones".to_owned(),
+            "Zymurg".to_owned(),
+            "zymurg".to_owned(),
+            "Xanthippe".to_owned(),
+            "Quirinius".to_owned(),
+            "Z-99417".to_owned(),
+            text(&self.operator.organisation["slug"]),
+            self.operator.organisation_id().to_owned(),
+            self.definition_id().to_owned(),
+            text(&self.definition["credentialDefinitions"][0]["id"]),
+            text(&self.signing_key["id"]),
+            text(&self.signing_key["kid"]),
+            text(&self.api_key["id"]),
+            self.open.id.clone(),
+            self.finished.id.clone(),
+            self.received.credential.clone(),
+        ] {
+            assert!(!body.contains(&mine), "{mine} in {answer}");
+        }
+    }
+
+    /// Asserts that everything is as it was.
+    async fn assert_unharmed(&self, world: &World) {
+        let operator = &self.operator;
+        let read = operator.get(&chancery_tests::platform::definition_path(self.definition_id())).await.ok();
+        assert_eq!(read["credentialDefinition"], self.definition);
+        assert_eq!(operator.history(&self.open.id).await, self.open.history);
+        assert_eq!(operator.history(&self.finished.id).await["credentialToken"], self.received.credential);
+        operator.with_key(self.api_key["apiKey"].as_str().expect("a key")).get("/v2/config/admin/apikeys").await.ok();
+        world.wallet().accept(&self.open.link).await;
+    }
+}
+
+/// Operations of a served description: path, method.
+async fn operations(world: &World, document: &str) -> Vec<(String, String)> {
+    let document = world.http().get(&format!("{}/openapi/{document}", world.management_url())).await.ok();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for method in item.as_object().expect("operations").keys().filter(|name| *name != "parameters") {
+            operations.push((path.clone(), method.to_uppercase()));
+        }
+    }
+    assert!(operations.len() >= 10, "{operations:?}");
+    operations
+}
+
+/// Asserts two refusals that a caller cannot tell apart, whatever ids they were about.
+#[track_caller]
+fn assert_alike(foreign: &Answer, unknown: &Answer) {
+    let body = |answer: &Answer| {
+        let mut body: Value = answer.json();
+        if let Some(members) = body.as_object_mut() {
+            members.shift_remove("instance");
+        }
+        body
+    };
+    assert!(foreign.status >= 400, "{foreign}");
+    assert_eq!(foreign.status, unknown.status, "{foreign} against {unknown}");
+    assert_eq!(body(foreign), body(unknown));
+    let names =
+        |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(names(foreign), names(unknown));
+}
