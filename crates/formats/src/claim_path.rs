@@ -167,10 +167,7 @@ impl TryFrom<Value> for ClaimPath {
             return Err(ClaimPathError::NotAnArray { got: kind(&value) });
         };
         check_length(elements.len())?;
-        let segments = elements
-            .into_iter()
-            .enumerate()
-            .map(|(position, element)| segment(position, element));
+        let segments = elements.into_iter().enumerate().map(|(position, element)| segment(position, element));
         segments.collect::<Result<_, _>>().map(Self)
     }
 }
@@ -189,10 +186,7 @@ fn check_length(segments: usize) -> Result<(), ClaimPathError> {
     match segments {
         0 => Err(ClaimPathError::Empty),
         1..=MOST_SEGMENTS => Ok(()),
-        got => Err(ClaimPathError::TooLong {
-            most: MOST_SEGMENTS,
-            got,
-        }),
+        got => Err(ClaimPathError::TooLong { most: MOST_SEGMENTS, got }),
     }
 }
 
@@ -207,10 +201,9 @@ fn segment(position: usize, element: Value) -> Result<PathSegment, ClaimPathErro
                 got: "a number that is negative, fractional or above 4294967295",
             })
         }
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(ClaimPathError::Segment {
-            position,
-            got: kind(&element),
-        }),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            Err(ClaimPathError::Segment { position, got: kind(&element) })
+        }
     }
 }
 
@@ -256,17 +249,10 @@ mod tests {
             (json!(["name"]), json!(["Arthur Dent"])),
             (json!(["address"]), json!([document["address"]])),
             (json!(["address", "street_address"]), json!(["42 Market Street"])),
-            (
-                json!(["degrees", null, "type"]),
-                json!(["Bachelor of Science", "Master of Science"]),
-            ),
+            (json!(["degrees", null, "type"]), json!(["Bachelor of Science", "Master of Science"])),
             (json!(["nationalities", 1]), json!(["Betelgeusian"])),
         ] {
-            assert_eq!(
-                json!(path(pointer.clone()).select(&document)),
-                expected,
-                "{pointer}"
-            );
+            assert_eq!(json!(path(pointer.clone()).select(&document)), expected, "{pointer}");
         }
     }
 
@@ -290,20 +276,13 @@ mod tests {
     #[test]
     fn one_element_of_the_wrong_kind_aborts_the_whole_selection() {
         let document = json!({ "degrees": [{ "type": "MSc" }, "MBA"] });
-        assert!(
-            path(json!(["degrees", null, "type"]))
-                .select(&document)
-                .is_empty()
-        );
+        assert!(path(json!(["degrees", null, "type"])).select(&document).is_empty());
     }
 
     #[test]
     fn an_element_without_the_member_only_drops_out() {
         let document = json!({ "degrees": [{ "type": "MSc" }, {}] });
-        assert_eq!(
-            path(json!(["degrees", null, "type"])).select(&document),
-            [&json!("MSc")]
-        );
+        assert_eq!(path(json!(["degrees", null, "type"])).select(&document), [&json!("MSc")]);
     }
 
     #[test]
@@ -320,22 +299,10 @@ mod tests {
             (json!(["a", -1]), segment(1, number)),
             (json!(["a", 1.0]), segment(1, number)),
             (json!(["a", 4_294_967_296_u64]), segment(1, number)),
-            (
-                json!(vec!["a"; 65]),
-                ClaimPathError::TooLong { most: 64, got: 65 },
-            ),
+            (json!(vec!["a"; 65]), ClaimPathError::TooLong { most: 64, got: 65 }),
         ] {
-            assert_eq!(
-                ClaimPath::try_from(given.clone()).unwrap_err(),
-                expected,
-                "{given}"
-            );
-            assert_eq!(
-                serde_json::from_value::<ClaimPath>(given)
-                    .unwrap_err()
-                    .to_string(),
-                expected.to_string()
-            );
+            assert_eq!(ClaimPath::try_from(given.clone()).unwrap_err(), expected, "{given}");
+            assert_eq!(serde_json::from_value::<ClaimPath>(given).unwrap_err().to_string(), expected.to_string());
         }
         assert_eq!("name".parse::<ClaimPath>().unwrap_err(), ClaimPathError::NotJson);
         assert_eq!(ClaimPath::new(Vec::new()).unwrap_err(), ClaimPathError::Empty);

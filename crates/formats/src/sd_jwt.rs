@@ -22,31 +22,12 @@ pub const TYP: &str = "dc+sd-jwt";
 ///
 /// `vct#integrity` and `aka_vcts` speak about the type, not about the holder; no organisation sets them per
 /// credential.
-pub const SET_BY_ISSUER: [&str; 9] = [
-    "iss",
-    "iat",
-    "nbf",
-    "exp",
-    "cnf",
-    "vct",
-    "vct#integrity",
-    "status",
-    "aka_vcts",
-];
+pub const SET_BY_ISSUER: [&str; 9] = ["iss", "iat", "nbf", "exp", "cnf", "vct", "vct#integrity", "status", "aka_vcts"];
 
 /// The claims that are never disclosable, with everything inside them: a verifier must be able to check
 /// validity without the holder's consent (RFC 9901 §9.7, SD-JWT VC §2.2.2.3).
-pub const NEVER_DISCLOSABLE: [&str; 9] = [
-    "iss",
-    "aud",
-    "nbf",
-    "exp",
-    "cnf",
-    "vct",
-    "vct#integrity",
-    "status",
-    "aka_vcts",
-];
+pub const NEVER_DISCLOSABLE: [&str; 9] =
+    ["iss", "aud", "nbf", "exp", "cnf", "vct", "vct#integrity", "status", "aka_vcts"];
 
 /// The member names SD-JWT keeps for itself, at every depth (RFC 9901 §4.1, §4.2).
 pub const SD_JWT_NAMES: [&str; 3] = ["_sd", "_sd_alg", "..."];
@@ -165,10 +146,7 @@ impl Prepared {
         set("vct", Some(Value::String(vct)));
         set("nbf", not_before.map(Value::from));
         set("exp", expires_at.map(Value::from));
-        set(
-            "cnf",
-            holder_key.map(|key| Map::from_iter([("jwk".to_owned(), key.to_json().into())]).into()),
-        );
+        set("cnf", holder_key.map(|key| Map::from_iter([("jwk".to_owned(), key.to_json().into())]).into()));
         if let Some(status) = &status {
             conceal::refuse_sd_jwt_names(status)?;
         }
@@ -183,12 +161,7 @@ impl Prepared {
             payload.insert("_sd_alg".to_owned(), "sha-256".into());
         }
         let payload_json = serde_json::to_vec(&payload)?;
-        Ok(Self {
-            payload,
-            payload_json,
-            tail,
-            disclosures,
-        })
+        Ok(Self { payload, payload_json, tail, disclosures })
     }
 
     /// Signs, with the header members `alg`, `typ` and the one `key_reference` asks for.
@@ -202,19 +175,14 @@ impl Prepared {
         key_reference.add_to(&mut header, signer)?;
         let mut compact = jws::sign(header, &self.payload_json, signer).await?;
         compact.push_str(&self.tail);
-        Ok(Issued {
-            compact,
-            disclosures: self.disclosures,
-            payload: Value::Object(self.payload),
-        })
+        Ok(Issued { compact, disclosures: self.disclosures, payload: Value::Object(self.payload) })
     }
 }
 
 /// Whether a definition may make the claim at this path disclosable: not when it is, or lies in, a claim of
 /// [`NEVER_DISCLOSABLE`].
 pub fn may_be_disclosable(path: &ClaimPath) -> bool {
-    path.top_level_name()
-        .is_some_and(|name| !NEVER_DISCLOSABLE.contains(&name))
+    path.top_level_name().is_some_and(|name| !NEVER_DISCLOSABLE.contains(&name))
 }
 
 fn refuse_reserved(claims: &Map<String, Value>, disclosable: &[ClaimPath]) -> Result<(), PrepareError> {
@@ -222,10 +190,7 @@ fn refuse_reserved(claims: &Map<String, Value>, disclosable: &[ClaimPath]) -> Re
         return Err(PrepareError::SetByIssuer { name });
     }
     for path in disclosable {
-        if path
-            .top_level_name()
-            .is_some_and(|name| NEVER_DISCLOSABLE.contains(&name))
-        {
+        if path.top_level_name().is_some_and(|name| NEVER_DISCLOSABLE.contains(&name)) {
             return Err(PrepareError::NeverDisclosable { path: path.clone() });
         }
     }
@@ -235,29 +200,20 @@ fn refuse_reserved(claims: &Map<String, Value>, disclosable: &[ClaimPath]) -> Re
 /// Shows no claim: the content is personal data.
 impl fmt::Debug for Content {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Content")
-            .field("vct", &self.vct)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Content").field("vct", &self.vct).finish_non_exhaustive()
     }
 }
 
 /// Shows no claim: the content is personal data.
 impl fmt::Debug for Prepared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Prepared")
-            .field("disclosures", &self.disclosures)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Prepared").field("disclosures", &self.disclosures).finish_non_exhaustive()
     }
 }
 
 /// Shows no claim: the content is personal data.
 impl fmt::Debug for Issued {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Issued")
-            .field("disclosures", &self.disclosures)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Issued").field("disclosures", &self.disclosures).finish_non_exhaustive()
     }
 }

@@ -72,7 +72,8 @@ impl Context {
         let mut keys = Vec::with_capacity(stored.len());
         for key in stored.into_iter().filter(|key| key.state.is_published()) {
             let private = self.open_bytes(organisation, Place::SigningKey, key.id.as_uuid(), &key.sealed_private)?;
-            let chain = CertificateChain::from_pem(&key.certificate_chain).map_err(|error| Failure::Internal(error.into()))?;
+            let chain =
+                CertificateChain::from_pem(&key.certificate_chain).map_err(|error| Failure::Internal(error.into()))?;
             let signer = SoftwareKey::from_pkcs8(key.algorithm, &private)?.into_signer(key.kid.clone(), chain);
             keys.push(ReadyKey { id: key.id, kid: key.kid, state: key.state, public_jwk: key.public_jwk, signer });
         }

@@ -66,8 +66,8 @@ impl Recording {
 /// A code that a person can read over the telephone: 8 characters of Crockford's base 32 in two groups.
 pub(crate) fn support_code(env: &Env) -> String {
     const ALPHABET: [char; 32] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'J', 'K', 'M', 'N', 'P',
-        'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'J', 'K', 'M', 'N',
+        'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
     ];
     let mut code = String::with_capacity(9);
     for (position, byte) in env.random::<8>().into_iter().enumerate() {

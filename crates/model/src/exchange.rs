@@ -236,8 +236,15 @@ mod tests {
 
     #[test]
     fn a_complete_exchange_walks_all_steps() {
-        let walk =
-            [OfferSent, OfferReceived, TokenIssued, CredentialIssued, CredentialAcked, CredentialAccepted, CredentialDeleted];
+        let walk = [
+            OfferSent,
+            OfferReceived,
+            TokenIssued,
+            CredentialIssued,
+            CredentialAcked,
+            CredentialAccepted,
+            CredentialDeleted,
+        ];
         for pair in walk.windows(2) {
             assert!(pair[0].may_become(pair[1]), "{pair:?}");
         }

@@ -29,7 +29,9 @@ pub use exchange::{
     TransactionCode,
 };
 pub use grant::{Grant, GrantedCredential};
-pub use id::{ApiKeyId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId, SigningKeyId, TranscriptPartId};
+pub use id::{
+    ApiKeyId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId, SigningKeyId, TranscriptPartId,
+};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{AccessTokenBinding, Clients, DpopNonceRule, Policy};
 pub use signing_key::{SigningKey, SigningKeyState};

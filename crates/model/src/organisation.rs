@@ -83,10 +83,8 @@ impl Slug {
     /// Reads a slug.
     pub fn parse(text: &str) -> Result<Self, SlugError> {
         let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        let legal = (1..=63).contains(&text.len())
-            && text.bytes().all(inner)
-            && !text.starts_with('-')
-            && !text.ends_with('-');
+        let legal =
+            (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-');
         if legal { Ok(Self(text.to_owned())) } else { Err(SlugError) }
     }
 

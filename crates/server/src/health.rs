@@ -9,9 +9,9 @@ use chancery_issuance::Context;
 
 /// `GET /health/live`: the process answers. `GET /health/ready`: it can also do its work now, else 503.
 pub(crate) fn router(context: Context) -> Router {
-    Router::new().route("/health/live", get(|| async { plain(StatusCode::OK, "live") })).merge(
-        Router::new().route("/health/ready", get(ready)).with_state(context),
-    )
+    Router::new()
+        .route("/health/live", get(|| async { plain(StatusCode::OK, "live") }))
+        .merge(Router::new().route("/health/ready", get(ready)).with_state(context))
 }
 
 async fn ready(State(context): State<Context>) -> Response {

@@ -77,14 +77,10 @@ pub async fn open_context(settings: &Settings, env: Env) -> anyhow::Result<Conte
         .context("database.url: the database cannot be opened")?;
     let replay = match &settings.replay {
         ReplayStore::InProcess { capacity } => Replay::in_process(*capacity),
-        ReplayStore::Redis { url } => {
-            Replay::redis(url).await.context("redis.url: Redis cannot be reached")?
-        }
+        ReplayStore::Redis { url } => Replay::redis(url).await.context("redis.url: Redis cannot be reached")?,
     };
-    let deployment = chancery_issuance::Settings {
-        public_url: settings.public_url.clone(),
-        platform_key: settings.platform_key,
-    };
+    let deployment =
+        chancery_issuance::Settings { public_url: settings.public_url.clone(), platform_key: settings.platform_key };
     Ok(Context::new(env, store, replay, deployment, settings.sealing_key.clone()))
 }
 

@@ -59,9 +59,7 @@ impl<'r> Concealer<'r> {
         active: &[&ClaimPath],
         depth: usize,
     ) -> Result<(), PrepareError> {
-        refuse_steps(active, depth, |step| {
-            matches!(step, PathSegment::Index(_) | PathSegment::All)
-        })?;
+        refuse_steps(active, depth, |step| matches!(step, PathSegment::Index(_) | PathSegment::All))?;
         let mut digests = Vec::new();
         for (name, value) in members {
             refuse_sd_jwt_name(&name)?;
@@ -172,10 +170,7 @@ impl<'r> Concealer<'r> {
             self.unused = POOL_LENGTH / SALT_LENGTH;
         }
         let (blocks, _) = self.pool.as_chunks::<SALT_LENGTH>();
-        let block = blocks
-            .get(blocks.len() - self.unused)
-            .copied()
-            .unwrap_or_default();
+        let block = blocks.get(blocks.len() - self.unused).copied().unwrap_or_default();
         self.unused -= 1;
         block
     }
@@ -211,13 +206,8 @@ fn refuse_steps(
     depth: usize,
     misfit: impl Fn(&PathSegment) -> bool,
 ) -> Result<(), PrepareError> {
-    match active
-        .iter()
-        .find(|path| path.segments().get(depth).is_some_and(&misfit))
-    {
-        Some(path) => Err(PrepareError::PathMismatch {
-            path: (*path).clone(),
-        }),
+    match active.iter().find(|path| path.segments().get(depth).is_some_and(&misfit)) {
+        Some(path) => Err(PrepareError::PathMismatch { path: (*path).clone() }),
         None => Ok(()),
     }
 }
@@ -261,10 +251,7 @@ mod tests {
                 "WyJfMjZiYzRMVC1hYzZxMktJNmNCVzVlcyIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0",
                 "X9yH0Ajrdm1Oij4tWso9UzzKJvPoDxwmuEcO3XAdRC0",
             ),
-            (
-                "WyJsa2x4RjVqTVlsR1RQVW92TU5JdkNBIiwgIlVTIl0",
-                "pFndjkZ_VCzmyTa6UjlZo3dh-ko8aIKQc9DlGzhaVYo",
-            ),
+            ("WyJsa2x4RjVqTVlsR1RQVW92TU5JdkNBIiwgIlVTIl0", "pFndjkZ_VCzmyTa6UjlZo3dh-ko8aIKQc9DlGzhaVYo"),
             (
                 concat!(
                     "WyJRZ19PNjR6cUF4ZTQxMmExMDhpcm9BIiwgImFkZHJlc3MiLCB7Il9zZCI6IFsiNnZoOWJxLXpTNEdLTV83R3Bn",

@@ -23,9 +23,7 @@ pub(crate) fn certified_signer() -> Signer {
 
 /// Content that both outside verifiers accept: they insist on `iss` and on an `exp` in the future.
 pub(crate) fn content(claims: Value, disclosable: &[&str]) -> Content {
-    let Value::Object(claims) = claims else {
-        unreachable!("claims are an object")
-    };
+    let Value::Object(claims) = claims else { unreachable!("claims are an object") };
     Content {
         vct: "https://types.example/staff/1".to_owned(),
         issuer: Some("https://issuer.example".to_owned()),
@@ -58,13 +56,7 @@ pub(crate) fn disclosed(content: &Content) -> Value {
     set("nbf", content.not_before.map(Value::from));
     set("exp", content.expires_at.map(Value::from));
     set("status", content.status.clone());
-    set(
-        "cnf",
-        content
-            .holder_key
-            .as_ref()
-            .map(|key| serde_json::json!({ "jwk": key.to_json() })),
-    );
+    set("cnf", content.holder_key.as_ref().map(|key| serde_json::json!({ "jwk": key.to_json() })));
     Value::Object(all)
 }
 
@@ -72,15 +64,10 @@ pub(crate) fn issue(content: Content) -> Issued {
     issue_with(content, &mut distinct_bytes(0)).unwrap()
 }
 
-pub(crate) fn issue_with(
-    content: Content,
-    random: &mut dyn FnMut(&mut [u8]),
-) -> Result<Issued, PrepareError> {
+pub(crate) fn issue_with(content: Content, random: &mut dyn FnMut(&mut [u8])) -> Result<Issued, PrepareError> {
     let prepared = Prepared::new(content, random)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    Ok(runtime
-        .block_on(prepared.sign(&SIGNER, KeyReference::Kid))
-        .unwrap())
+    Ok(runtime.block_on(prepared.sign(&SIGNER, KeyReference::Kid)).unwrap())
 }
 
 /// Bytes that differ from call to call and are the same in every run (SplitMix64).

@@ -25,9 +25,7 @@ fn decoded_by_sd_jwt_rs(compact: &str) -> Value {
         DecodingKey::from_ec_components(key["x"].as_str().unwrap(), key["y"].as_str().unwrap()).unwrap()
     };
     let format = SDJWTSerializationFormat::Compact;
-    SDJWTVerifier::new(compact.to_owned(), Box::new(resolve), None, None, format)
-        .unwrap()
-        .verified_claims
+    SDJWTVerifier::new(compact.to_owned(), Box::new(resolve), None, None, format).unwrap().verified_claims
 }
 
 fn with_case(case: Case) -> Content {
@@ -99,12 +97,7 @@ fn both_judges_decode_a_person_identification_credential() {
             r#"["iat"]"#,
         ],
     );
-    content.holder_key = Some(
-        SoftwareKey::generate(Algorithm::Es256)
-            .unwrap()
-            .public_jwk()
-            .clone(),
-    );
+    content.holder_key = Some(SoftwareKey::generate(Algorithm::Es256).unwrap().public_jwk().clone());
     content.issued_at = Some(1_760_000_000);
     content.status = Some(json!({ "status_list": { "idx": 7, "uri": "https://status.example/sl/7" } }));
     content.decoys = 2;

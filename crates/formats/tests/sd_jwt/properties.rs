@@ -27,31 +27,20 @@ pub(crate) fn cases(text: &'static str, least: usize) -> impl Strategy<Value = C
         text.prop_map(Value::from),
     ];
     let value = leaf.prop_recursive(4, 24, 5, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), least..5).prop_map(Value::from),
-            object(text, inner, least),
-        ]
+        prop_oneof![prop::collection::vec(inner.clone(), least..5).prop_map(Value::from), object(text, inner, least),]
     });
     let choices = prop::collection::vec((any::<Index>(), any::<bool>()), 0..12);
     (object(text, value, 1), choices, 0..4_u8).prop_map(|(claims, choices, decoys)| {
         let mut positions = Vec::new();
         collect_positions(&claims, &mut Vec::new(), &mut positions);
         let disclosable = choices.into_iter().map(|(choice, every)| {
-            let segments = choice
-                .get(&positions)
-                .iter()
-                .cloned()
-                .map(|segment| match segment {
-                    PathSegment::Index(_) if every => PathSegment::All,
-                    segment @ (PathSegment::Name(_) | PathSegment::Index(_) | PathSegment::All) => segment,
-                });
+            let segments = choice.get(&positions).iter().cloned().map(|segment| match segment {
+                PathSegment::Index(_) if every => PathSegment::All,
+                segment @ (PathSegment::Name(_) | PathSegment::Index(_) | PathSegment::All) => segment,
+            });
             ClaimPath::new(segments.collect()).unwrap()
         });
-        Case {
-            disclosable: disclosable.collect(),
-            claims,
-            decoys,
-        }
+        Case { disclosable: disclosable.collect(), claims, decoys }
     })
 }
 
@@ -63,12 +52,10 @@ fn object(
     prop::collection::vec((text, value), least..6).prop_map(|members| {
         let members: Map<String, Value> = members
             .into_iter()
-            .map(
-                |(name, value)| match SD_JWT_NAMES.contains(&&*name) || SET_BY_ISSUER.contains(&&*name) {
-                    true => (format!("{name}_"), value),
-                    false => (name, value),
-                },
-            )
+            .map(|(name, value)| match SD_JWT_NAMES.contains(&&*name) || SET_BY_ISSUER.contains(&&*name) {
+                true => (format!("{name}_"), value),
+                false => (name, value),
+            })
             .collect();
         Value::Object(members)
     })
@@ -76,15 +63,12 @@ fn object(
 
 fn collect_positions(value: &Value, above: &mut Vec<PathSegment>, positions: &mut Vec<Vec<PathSegment>>) {
     let parts: Vec<(PathSegment, &Value)> = match value {
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| (PathSegment::Name(name.clone()), value))
-            .collect(),
-        Value::Array(elements) => elements
-            .iter()
-            .zip(0..)
-            .map(|(value, index)| (PathSegment::Index(index), value))
-            .collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (PathSegment::Name(name.clone()), value)).collect()
+        }
+        Value::Array(elements) => {
+            elements.iter().zip(0..).map(|(value, index)| (PathSegment::Index(index), value)).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
     for (segment, part) in parts {
@@ -99,9 +83,11 @@ fn collect_positions(value: &Value, above: &mut Vec<PathSegment>, positions: &mu
 fn withheld(value: &Value, here: &mut Vec<PathSegment>, disclosable: &[ClaimPath]) -> Option<Value> {
     let leads_here = |path: &ClaimPath| {
         path.segments().len() == here.len()
-            && path.segments().iter().zip(&*here).all(|(step, at)| {
-                step == at || (*step == PathSegment::All && matches!(at, PathSegment::Index(_)))
-            })
+            && path
+                .segments()
+                .iter()
+                .zip(&*here)
+                .all(|(step, at)| step == at || (*step == PathSegment::All && matches!(at, PathSegment::Index(_))))
     };
     if disclosable.iter().any(leads_here) {
         return None;
@@ -114,16 +100,13 @@ fn withheld(value: &Value, here: &mut Vec<PathSegment>, disclosable: &[ClaimPath
     };
     Some(match value {
         Value::Object(members) => {
-            let left = members.iter().filter_map(|(name, value)| {
-                Some((name.clone(), part(PathSegment::Name(name.clone()), value)?))
-            });
+            let left = members
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), part(PathSegment::Name(name.clone()), value)?)));
             Value::Object(left.collect())
         }
         Value::Array(elements) => {
-            let left = elements
-                .iter()
-                .zip(0..)
-                .filter_map(|(value, index)| part(PathSegment::Index(index), value));
+            let left = elements.iter().zip(0..).filter_map(|(value, index)| part(PathSegment::Index(index), value));
             Value::Array(left.collect())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),

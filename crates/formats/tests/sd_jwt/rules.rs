@@ -32,11 +32,7 @@ fn staff() -> Value {
 /// SDJ-1, SVC-6.
 #[test]
 fn without_disclosable_claims_there_is_no_sd_member_and_still_the_final_tilde() {
-    for (disclosable, decoys) in [
-        (&[][..], 0),
-        (&[][..], 3),
-        (&[r#"["birthdate"]"#, r#"["address", "zip"]"#][..], 3),
-    ] {
+    for (disclosable, decoys) in [(&[][..], 0), (&[][..], 3), (&[r#"["birthdate"]"#, r#"["address", "zip"]"#][..], 3)] {
         let mut content = content(staff(), disclosable);
         content.decoys = decoys;
         let issued = issue(content);
@@ -52,10 +48,7 @@ fn without_disclosable_claims_there_is_no_sd_member_and_still_the_final_tilde() 
 fn the_header_names_type_algorithm_and_key_id_and_the_signature_verifies() {
     let issued = issue(content(staff(), &[]));
     let header = receive(&issued.compact).header;
-    assert_eq!(
-        header,
-        json!({ "alg": "ES256", "typ": "dc+sd-jwt", "kid": "key-1" })
-    );
+    assert_eq!(header, json!({ "alg": "ES256", "typ": "dc+sd-jwt", "kid": "key-1" }));
     let (jwt, _) = issued.compact.split_once('~').unwrap();
     let unverified = jws::decode(jwt).unwrap();
     unverified.verify(SIGNER.public_jwk()).unwrap();
@@ -97,12 +90,7 @@ fn the_holder_key_is_bound_with_its_public_members_only() {
 #[test]
 fn what_a_verifier_needs_for_validity_is_never_disclosable() {
     for name in NEVER_DISCLOSABLE {
-        for path in [
-            json!([name]),
-            json!([name, "jwk"]),
-            json!([name, null]),
-            json!([name, 0, "x"]),
-        ] {
+        for path in [json!([name]), json!([name, "jwk"]), json!([name, null]), json!([name, 0, "x"])] {
             let path = ClaimPath::try_from(path).unwrap();
             assert!(!may_be_disclosable(&path));
             let error = refusal(staff(), &[&path.to_string()]);
@@ -122,10 +110,7 @@ fn claims_that_the_issuer_sets_cannot_be_given() {
 
 #[test]
 fn a_claim_named_like_a_reserved_one_inside_an_object_is_an_ordinary_claim() {
-    let content = content(
-        json!({ "membership": { "exp": "never", "status": "gold" } }),
-        &[r#"["membership", "exp"]"#],
-    );
+    let content = content(json!({ "membership": { "exp": "never", "status": "gold" } }), &[r#"["membership", "exp"]"#]);
     let expected = disclosed(&content);
     assert_eq!(receive(&issue(content).compact).all_claims(), expected);
 }
@@ -165,9 +150,7 @@ fn a_path_that_does_not_fit_the_claims_is_refused_and_not_signed_in_the_clear() 
         r#"[0]"#,
     ] {
         let error = refusal(staff(), &[r#"["sub"]"#, path]);
-        assert!(
-            matches!(&error, PrepareError::PathMismatch { path: refused } if paths(&[path])[0] == *refused)
-        );
+        assert!(matches!(&error, PrepareError::PathMismatch { path: refused } if paths(&[path])[0] == *refused));
         assert!(!error.to_string().contains("Zoë"));
     }
 }
@@ -184,48 +167,22 @@ fn array_elements_are_concealed_in_place_one_by_one_or_all() {
     let one = issue(content(staff(), &[r#"["nationalities", 1]"#]));
     let elements = one.payload["nationalities"].as_array().unwrap();
     assert_eq!((&elements[0], &elements[2]), (&json!("FR"), &json!("BE")));
-    assert_eq!(
-        elements[1].as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["..."]
-    );
-    let all = issue(content(
-        staff(),
-        &[r#"["nationalities", null]"#, r#"["nationalities", 1]"#],
-    ));
+    assert_eq!(elements[1].as_object().unwrap().keys().collect::<Vec<_>>(), ["..."]);
+    let all = issue(content(staff(), &[r#"["nationalities", null]"#, r#"["nationalities", 1]"#]));
     assert_eq!(all.disclosures, 3);
-    assert!(
-        all.payload["nationalities"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|element| element.get("...").is_some())
-    );
+    assert!(all.payload["nationalities"].as_array().unwrap().iter().all(|element| element.get("...").is_some()));
 }
 
 /// A null step reaches into every element; an index step adds to it for its own.
 #[test]
 fn every_element_and_one_element_can_be_treated_together() {
-    let content = content(
-        staff(),
-        &[
-            r#"["degrees", null, "type"]"#,
-            r#"["degrees", 1, "year"]"#,
-            r#"["degrees", 0]"#,
-        ],
-    );
+    let content = content(staff(), &[r#"["degrees", null, "type"]"#, r#"["degrees", 1, "year"]"#, r#"["degrees", 0]"#]);
     let expected = disclosed(&content);
     let received = receive(&issue(content).compact);
     assert_eq!(received.all_claims(), expected);
-    let names: Vec<Value> = received
-        .disclosure_arrays()
-        .iter()
-        .map(|array| array[1].clone())
-        .collect();
+    let names: Vec<Value> = received.disclosure_arrays().iter().map(|array| array[1].clone()).collect();
     assert_eq!(names[0], "type");
-    assert!(
-        names[1].get("_sd").is_some(),
-        "the first element as a whole, after the type inside it"
-    );
+    assert!(names[1].get("_sd").is_some(), "the first element as a whole, after the type inside it");
     assert_eq!(names[2..], [json!("type"), json!("year")]);
     assert_eq!(received.claims(&[])["degrees"], json!([{}]));
 }
@@ -233,20 +190,10 @@ fn every_element_and_one_element_can_be_treated_together() {
 /// SDJ-9.
 #[test]
 fn a_parent_can_be_disclosed_without_its_children() {
-    let content = content(
-        staff(),
-        &[
-            r#"["address"]"#,
-            r#"["address", "street"]"#,
-            r#"["address", "geo", "lat"]"#,
-        ],
-    );
+    let content = content(staff(), &[r#"["address"]"#, r#"["address", "street"]"#, r#"["address", "geo", "lat"]"#]);
     let received = receive(&issue(content).compact);
     let address: Vec<String> = received.disclosures[2..].to_vec();
-    assert_eq!(
-        received.claims(&address)["address"],
-        json!({ "country": "FR", "geo": { "lon": 2 } })
-    );
+    assert_eq!(received.claims(&address)["address"], json!({ "country": "FR", "geo": { "lon": 2 } }));
     assert!(received.claims(&[]).get("address").is_none());
 }
 
@@ -268,12 +215,7 @@ fn no_salt_and_no_digest_ever_repeats() {
     for _ in 0..50 {
         let mut content = content(
             staff(),
-            &[
-                r#"["given_name"]"#,
-                r#"["nationalities", null]"#,
-                r#"["degrees", null, "type"]"#,
-                r#"["sub"]"#,
-            ],
+            &[r#"["given_name"]"#, r#"["nationalities", null]"#, r#"["degrees", null, "type"]"#, r#"["sub"]"#],
         );
         content.decoys = 2;
         let received = receive(&issue_with(content, &mut random).unwrap().compact);
@@ -290,11 +232,7 @@ fn no_salt_and_no_digest_ever_repeats() {
 /// SDJ-8.
 #[test]
 fn decoys_add_digests_to_each_object_that_has_some_and_change_no_claim() {
-    let disclosable = [
-        r#"["given_name"]"#,
-        r#"["address", "street"]"#,
-        r#"["address", "geo"]"#,
-    ];
+    let disclosable = [r#"["given_name"]"#, r#"["address", "street"]"#, r#"["address", "geo"]"#];
     let plain = content(staff(), &disclosable);
     let expected = disclosed(&plain);
     let mut padded = plain.clone();

@@ -10,27 +10,16 @@ use crate::issuer::{content, issue_with};
 
 /// Hands out these salts, then zeros.
 fn issue_with_salts(content: Content, salts: &[&str]) -> Issued {
-    let mut bytes = salts
-        .iter()
-        .flat_map(|salt| URL_SAFE_NO_PAD.decode(salt).unwrap());
-    issue_with(content, &mut |slice| {
-        slice.fill_with(|| bytes.next().unwrap_or_default())
-    })
-    .unwrap()
+    let mut bytes = salts.iter().flat_map(|salt| URL_SAFE_NO_PAD.decode(salt).unwrap());
+    issue_with(content, &mut |slice| slice.fill_with(|| bytes.next().unwrap_or_default())).unwrap()
 }
 
 #[test]
 fn a_known_salt_gives_the_known_object_disclosure_and_digest() {
     let content = content(json!({ "degree": "MSc" }), &[r#"["degree"]"#]);
     let received = receive(&issue_with_salts(content, &["tF3Yc0m2o1pQ9rXw5uVb7A"]).compact);
-    assert_eq!(
-        received.disclosures,
-        ["WyJ0RjNZYzBtMm8xcFE5clh3NXVWYjdBIiwiZGVncmVlIiwiTVNjIl0"]
-    );
-    assert_eq!(
-        received.payload["_sd"],
-        json!(["9ENyiyIeBS1cEzm-vX3S8s77KhbPJxeMSy3jxdh-2Ks"])
-    );
+    assert_eq!(received.disclosures, ["WyJ0RjNZYzBtMm8xcFE5clh3NXVWYjdBIiwiZGVncmVlIiwiTVNjIl0"]);
+    assert_eq!(received.payload["_sd"], json!(["9ENyiyIeBS1cEzm-vX3S8s77KhbPJxeMSy3jxdh-2Ks"]));
     assert_eq!(received.payload["_sd_alg"], "sha-256");
 }
 
@@ -38,14 +27,8 @@ fn a_known_salt_gives_the_known_object_disclosure_and_digest() {
 fn a_known_salt_gives_the_known_array_disclosure_and_digest() {
     let content = content(json!({ "nationalities": ["FR"] }), &[r#"["nationalities", 0]"#]);
     let received = receive(&issue_with_salts(content, &["Zx81Lq0aPr6sTnE2kJm4Wg"]).compact);
-    assert_eq!(
-        received.disclosures,
-        ["WyJaeDgxTHEwYVByNnNUbkUya0ptNFdnIiwiRlIiXQ"]
-    );
-    assert_eq!(
-        received.payload["nationalities"],
-        json!([{ "...": "edbmWUJSF03u_KHFPjmNJgglkNEmAyff-JIH9NDt4T4" }])
-    );
+    assert_eq!(received.disclosures, ["WyJaeDgxTHEwYVByNnNUbkUya0ptNFdnIiwiRlIiXQ"]);
+    assert_eq!(received.payload["nationalities"], json!([{ "...": "edbmWUJSF03u_KHFPjmNJgglkNEmAyff-JIH9NDt4T4" }]));
     assert!(received.payload.get("_sd").is_none());
 }
 
@@ -78,10 +61,7 @@ fn the_salts_of_rfc_9901_give_its_recursive_disclosures() {
     ];
     let received = receive(&issue_with_salts(content, &salts).compact);
     let arrays = received.disclosure_arrays();
-    let mut inner: Vec<String> = received.disclosures[..4]
-        .iter()
-        .map(|encoded| digest(encoded))
-        .collect();
+    let mut inner: Vec<String> = received.disclosures[..4].iter().map(|encoded| digest(encoded)).collect();
     inner.sort();
     // The RFC writes a space after each comma, so its digests are others for the same arrays.
     assert_eq!(

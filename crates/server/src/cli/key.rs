@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chancery_issuance::management::signing_keys::{self, ChangeRejection, CreateRejection};
 use chancery_issuance::management::Window;
+use chancery_issuance::management::signing_keys::{self, ChangeRejection, CreateRejection};
 use chancery_issuance::{Context, Failure};
 use chancery_model::{Organisation, SigningKey, SigningKeyId, Slug};
 use clap::Subcommand;
@@ -106,7 +106,8 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
             let pem = std::fs::read_to_string(&chain).with_context(|| format!("cannot read {}", chain.display()))?;
             let body = members(json!({"certificateChain": pem}));
             let organisation = of.find(context).await?;
-            let certified = signing_keys::certify(context, &organisation, id(&key)?, &body).await.map_err(not_changed)?;
+            let certified =
+                signing_keys::certify(context, &organisation, id(&key)?, &body).await.map_err(not_changed)?;
             show(&certified.key);
             for warning in certified.warnings {
                 println!("  warning: {warning}");

@@ -38,7 +38,8 @@ async fn create(context: &Context, slug: &str, name: &str, issuer: Option<&str>)
     if let Some(issuer) = issuer {
         description["issuer"] = issuer.into();
     }
-    let new = NewOrganisation::read(&members(description)).map_err(|faults| anyhow::anyhow!(faults_in_words(&faults)))?;
+    let new =
+        NewOrganisation::read(&members(description)).map_err(|faults| anyhow::anyhow!(faults_in_words(&faults)))?;
     let created = organisations::create(context, new).await.map_err(|failure| {
         say(failure, |rejection| match rejection {
             CreateRejection::Invalid(faults) => faults_in_words(&faults),

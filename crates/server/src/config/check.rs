@@ -124,7 +124,8 @@ impl Checker {
     fn different_ports(&mut self, api: Option<Api>, wallet: Option<SocketAddr>, management: Option<SocketAddr>) {
         let (Some(Api::All), Some(wallet), Some(management)) = (api, wallet, management) else { return };
         if wallet == management && wallet.port() != 0 {
-            let source = self.values.get("server.management_listen").map_or(Source::Default, |(_, source)| source.clone());
+            let source =
+                self.values.get("server.management_listen").map_or(Source::Default, |(_, source)| source.clone());
             let reason = "is the same address as server.wallet_listen".to_owned();
             self.problems.push(problem("server.management_listen", &source, reason));
         }

@@ -73,7 +73,8 @@ impl Organisation {
     }
 
     async fn offer(&self, label: &str, claims: Value) -> anyhow::Result<String> {
-        let listed = self.api.call(Method::GET, &format!("{OPENID}/sdjwt/credential-definitions?limit=100"), None).await?;
+        let listed =
+            self.api.call(Method::GET, &format!("{OPENID}/sdjwt/credential-definitions?limit=100"), None).await?;
         let mut definitions = listed["credentialDefinitions"].as_array().into_iter().flatten();
         let definition = definitions
             .find(|definition| definition["label"] == label)

@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_code_is_square_and_has_its_quiet_zone() {
-        let drawn = draw("openid-credential-offer://?credential_offer_uri=https%3A%2F%2Fissuer.example%2Fo%2Facme").unwrap();
+        let drawn =
+            draw("openid-credential-offer://?credential_offer_uri=https%3A%2F%2Fissuer.example%2Fo%2Facme").unwrap();
         let lines: Vec<Vec<char>> = drawn.lines().map(|line| line.chars().collect()).collect();
         assert_eq!(lines.len(), lines[0].len().div_ceil(2));
         for line in &lines[..QUIET_ZONE / 2] {

@@ -50,7 +50,11 @@ fn random_text() -> String {
     URL_SAFE_NO_PAD.encode(chancery_keys::random_bytes::<32>())
 }
 
-fn add(environment: &mut Environment, name: &str, value: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+fn add(
+    environment: &mut Environment,
+    name: &str,
+    value: impl FnOnce() -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     let (plain, file) = (format!("CHANCERY_{name}"), format!("CHANCERY_{name}_FILE"));
     if !environment.contains_key(&plain) && !environment.contains_key(&file) {
         environment.insert(plain, value()?);

@@ -36,7 +36,9 @@ impl Counters {
         };
         let database_cpu_ms = match server.backend {
             Backend::Sqlite => 0.0,
-            Backend::PostgresAndRedis => family_cpu_ms("CHANCERY_TEST_POSTGRES_PID")? + family_cpu_ms("CHANCERY_TEST_REDIS_PID")?,
+            Backend::PostgresAndRedis => {
+                family_cpu_ms("CHANCERY_TEST_POSTGRES_PID")? + family_cpu_ms("CHANCERY_TEST_REDIS_PID")?
+            }
         };
         Ok(Self { server_cpu_ms: process(server.pid()?)?.own_ms, database_cpu_ms, database })
     }
@@ -90,7 +92,8 @@ struct ProcessTimes {
 
 /// CPU of a process, of its live children, and of those that have ended.
 fn family_cpu_ms(variable: &str) -> anyhow::Result<f64> {
-    let pid: u32 = std::env::var(variable).with_context(|| format!("{variable} is not set; run `make bench`"))?.parse()?;
+    let pid: u32 =
+        std::env::var(variable).with_context(|| format!("{variable} is not set; run `make bench`"))?.parse()?;
     let head = process(pid)?;
     let mut total = head.own_ms + head.ended_children_ms;
     for entry in std::fs::read_dir("/proc")? {

@@ -46,19 +46,29 @@ impl Flows {
     pub(crate) async fn prepare(server: &ServerProcess) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().build()?;
         let management = &server.management_url;
-        let created = call(&client, PLATFORM_KEY, &format!("{management}/v2/platform/organisations"), json!({"slug": "bench", "name": "Bench"})).await?;
+        let created = call(
+            &client,
+            PLATFORM_KEY,
+            &format!("{management}/v2/platform/organisations"),
+            json!({"slug": "bench", "name": "Bench"}),
+        )
+        .await?;
         let api_key = text(&created["apiKey"]["apiKey"])?;
         call(&client, &api_key, &format!("{management}{OPENID}/key-management"), json!({"algorithm": "ES256"})).await?;
         let definition =
-            call(&client, &api_key, &format!("{management}{OPENID}/sdjwt/credential-definition"), samples::pid()).await?;
+            call(&client, &api_key, &format!("{management}{OPENID}/sdjwt/credential-definition"), samples::pid())
+                .await?;
         let definition = &definition["credentialDefinition"];
         let issuer = text(&created["organisation"]["issuer"])?;
         let metadata = client.get(format!("{issuer}/.well-known/openid-credential-issuer")).send().await?;
         let metadata: Value = metadata.error_for_status()?.json().await?;
-        let authorization_server = client.get(format!("{issuer}/.well-known/oauth-authorization-server")).send().await?;
+        let authorization_server =
+            client.get(format!("{issuer}/.well-known/oauth-authorization-server")).send().await?;
         let authorization_server: Value = authorization_server.error_for_status()?.json().await?;
-        let jwks: Value = client.get(text(&authorization_server["jwks_uri"])?).send().await?.error_for_status()?.json().await?;
-        let configurations = metadata["credential_configurations_supported"].as_object().context("no configurations")?;
+        let jwks: Value =
+            client.get(text(&authorization_server["jwks_uri"])?).send().await?.error_for_status()?.json().await?;
+        let configurations =
+            metadata["credential_configurations_supported"].as_object().context("no configurations")?;
         Ok(Self(Arc::new(Inner {
             issue_url: format!("{management}{OPENID}/sdjwt/credential/issue"),
             authorization: format!("ApiKey {api_key}"),

@@ -45,7 +45,9 @@ async fn measure(backend: Backend, span: Duration) -> anyhow::Result<()> {
     print_statements(&server, &flows).await?;
     print_parts(&server, &flows).await?;
 
-    println!("| load | flows/s | p50 ms | p95 ms | p99 ms | failed | server CPU-ms/flow | database CPU-ms/flow | together |");
+    println!(
+        "| load | flows/s | p50 ms | p95 ms | p99 ms | failed | server CPU-ms/flow | database CPU-ms/flow | together |"
+    );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for load in [
         Load::Closed { wallets: 1 },

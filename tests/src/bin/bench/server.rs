@@ -70,7 +70,8 @@ impl ServerProcess {
             }
         }
         let executable = executable()?;
-        let migrated = Command::new(&executable).arg("migrate").envs(environment.clone()).stdout(Stdio::null()).status();
+        let migrated =
+            Command::new(&executable).arg("migrate").envs(environment.clone()).stdout(Stdio::null()).status();
         anyhow::ensure!(migrated.await?.success(), "chancery migrate failed");
         let child = Command::new(&executable).arg("serve").envs(environment).kill_on_drop(true).spawn()?;
         let management_url = format!("http://127.0.0.1:{management}");
@@ -96,7 +97,8 @@ impl ServerProcess {
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
         let megabytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line in /proc status")?;
+            let line =
+                status.lines().find_map(|line| line.strip_prefix(name)).context("no such line in /proc status")?;
             let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
             anyhow::Ok(kilobytes / 1024.0)
         };
