@@ -28,6 +28,7 @@ check: tools
 	$(SCRIPTS)/cargo-deny check -A unused-wrapper bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(SCRIPTS)/generated-files
+	$(SCRIPTS)/check-links
 
 openapi: tools
 	$(CARGO) run --bin chancery -- openapi openapi
