@@ -24,6 +24,19 @@ impl Columns {
             .take()
     }
 
+    /// Starts a table whose rows belong to exchanges: they leave with their exchange, and with it the organisation.
+    ///
+    /// The organisation is not referenced once more: every insert would lock its row in share mode, and all issuances of
+    /// an organisation would meet there.
+    pub(crate) fn exchange_table(self, name: &'static str) -> TableCreateStatement {
+        Table::create()
+            .table(name)
+            .col(self.uuid("organisation_id"))
+            .col(self.uuid("exchange_id"))
+            .foreign_key(&mut reference(name, &["exchange_id"], "exchange", &["id"], ForeignKeyAction::Cascade))
+            .take()
+    }
+
     /// A UUID: 16 bytes on SQLite.
     pub(crate) fn uuid(self, name: &'static str) -> ColumnDef {
         let mut column = self.uuid_or_null(name);

@@ -12,6 +12,7 @@ use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
 use crate::management::idempotency::Sweeps;
 use crate::wallet::metadata::Publications;
+use crate::wallet::remembered::Remembered;
 
 /// Everything a use case may touch. Clones share it.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ struct Inner {
     definitions: Definitions,
     sweeps: Sweeps,
     publications: Publications,
+    remembered: Remembered,
 }
 
 /// Settings of the deployment that use cases need.
@@ -56,6 +58,7 @@ impl Context {
             definitions: Definitions::default(),
             sweeps: Sweeps::default(),
             publications: Publications::default(),
+            remembered: Remembered::default(),
         }))
     }
 
@@ -85,6 +88,10 @@ impl Context {
 
     pub(crate) fn nonce_key(&self) -> &MacKey {
         &self.0.nonce_key
+    }
+
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
     }
 
     pub(crate) fn keyrings(&self) -> &Keyrings {

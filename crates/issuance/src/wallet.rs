@@ -10,6 +10,7 @@ pub mod token;
 
 mod dpop;
 mod redaction;
+pub(crate) mod remembered;
 mod trail;
 
 use std::sync::Arc;

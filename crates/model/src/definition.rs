@@ -169,8 +169,8 @@ pub enum WireVersion {
 /// How the issuer key is named in credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrustAnchor {
-    /// `kid` in the header, the key in `/.well-known/jwt-vc-issuer` (SD-JWT VC §4). The seed contract calls its
-    /// default `did:key`; a credential of ours is resolved by issuer metadata either way.
+    /// `kid` in the header, the key in `/.well-known/jwt-vc-issuer` (SD-JWT VC §4). The management API calls its default
+    /// `did:key`; a credential of ours is resolved by issuer metadata either way.
     #[serde(rename = "did:key")]
     DidKey,
     /// `x5c` in the header.

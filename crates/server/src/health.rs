@@ -43,7 +43,8 @@ mod tests {
     async fn answer_of(server: &Server, path: &str) -> (u16, String) {
         let address = server.wallet_address().unwrap();
         assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
-        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(format!("http://{address}{path}")).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 

@@ -1,6 +1,6 @@
 //! Exchanges with their grants, credentials and transcripts. All of them leave with their exchange.
 
-use sea_orm_migration::prelude::{ConditionalStatement, Expr, ExprTrait, ForeignKeyAction, ForeignKeyCreateStatement};
+use sea_orm_migration::prelude::{ConditionalStatement, Expr, ExprTrait, ForeignKeyAction};
 
 use super::Plan;
 use crate::column::{
@@ -12,7 +12,7 @@ pub(super) fn plans(columns: Columns) -> Vec<Plan> {
     vec![exchange(columns), exchange_grant(columns), credential(columns), transcript_part(columns)]
 }
 
-/// `open_definition_id` equals `definition_id` until the exchange has issued or can no longer issue. Its foreign key
+/// The revision is not a foreign key: revisions are never deleted. `open_definition_id` equals `definition_id` until the exchange has issued or can no longer issue. Its foreign key
 /// is what keeps a definition with open exchanges from being deleted, and a deleted one from being offered.
 fn exchange(columns: Columns) -> Plan {
     let table = columns
@@ -44,13 +44,6 @@ fn exchange(columns: Columns) -> Plan {
         .primary_key(&mut primary_key(&["organisation_id", "id"]))
         .foreign_key(&mut reference(
             "exchange",
-            &["definition_id", "definition_revision"],
-            "definition_revision",
-            &["definition_id", "revision"],
-            ForeignKeyAction::NoAction,
-        ))
-        .foreign_key(&mut reference(
-            "exchange",
             &["open_definition_id"],
             "definition",
             &["id"],
@@ -71,9 +64,8 @@ fn exchange(columns: Columns) -> Plan {
 /// Not called `grant`, which is a keyword of SQL.
 fn exchange_grant(columns: Columns) -> Plan {
     let table = columns
-        .owned_table("exchange_grant")
+        .exchange_table("exchange_grant")
         .col(columns.uuid("id"))
-        .col(columns.uuid("exchange_id"))
         .col(text_or_null("client_id"))
         .col(text_or_null("dpop_thumbprint"))
         .col(text("credentials"))
@@ -82,7 +74,6 @@ fn exchange_grant(columns: Columns) -> Plan {
         .col(number("access_token_expires_at"))
         .col(number("created_at"))
         .primary_key(&mut primary_key(&["organisation_id", "id"]))
-        .foreign_key(&mut of_exchange("exchange_grant"))
         .take();
     let indexes = vec![
         unique("exchange_grant", &["organisation_id", "access_token_hash"]),
@@ -91,11 +82,12 @@ fn exchange_grant(columns: Columns) -> Plan {
     Plan(table, indexes)
 }
 
+/// Grant and signing key are not foreign keys: the grant leaves with the exchange as the credential does, signing keys are
+/// never deleted, and a reference would make all issuances lock the one row of the key that signs.
 fn credential(columns: Columns) -> Plan {
     let table = columns
-        .owned_table("credential")
+        .exchange_table("credential")
         .col(columns.uuid("id"))
-        .col(columns.uuid("exchange_id"))
         .col(columns.uuid("grant_id"))
         .col(columns.uuid("entry_id"))
         .col(text("format"))
@@ -106,45 +98,26 @@ fn credential(columns: Columns) -> Plan {
         .col(number("issued_at"))
         .col(number("expires_at"))
         .primary_key(&mut primary_key(&["organisation_id", "id"]))
-        .foreign_key(&mut of_exchange("credential"))
-        .foreign_key(&mut reference("credential", &["grant_id"], "exchange_grant", &["id"], ForeignKeyAction::Cascade))
-        .foreign_key(&mut reference(
-            "credential",
-            &["signing_key_id"],
-            "signing_key",
-            &["id"],
-            ForeignKeyAction::NoAction,
-        ))
         .take();
-    let indexes = vec![
-        index("credential", &["organisation_id", "exchange_id"]),
-        index("credential", &["organisation_id", "grant_id"]),
-    ];
+    let indexes = vec![index("credential", &["organisation_id", "exchange_id"])];
     Plan(table, indexes)
 }
 
 /// One row per request, however many records it wrote.
 fn transcript_part(columns: Columns) -> Plan {
     let table = columns
-        .owned_table("transcript_part")
+        .exchange_table("transcript_part")
         .col(columns.uuid("id"))
-        .col(columns.uuid("exchange_id"))
         .col(number("at"))
         .col(text_or_null("support_code"))
         .col(text("records"))
         .col(text("events"))
-        .primary_key(&mut primary_key(&["organisation_id", "id"]))
-        .foreign_key(&mut of_exchange("transcript_part"))
+        .primary_key(&mut primary_key(&["organisation_id", "exchange_id", "id"]))
         .take();
     let indexes = vec![
-        index("transcript_part", &["organisation_id", "exchange_id"]),
         index("transcript_part", &["organisation_id", "support_code"])
             .and_where(Expr::col("support_code").is_not_null())
             .take(),
     ];
     Plan(table, indexes)
-}
-
-fn of_exchange(table: &'static str) -> ForeignKeyCreateStatement {
-    reference(table, &["exchange_id"], "exchange", &["id"], ForeignKeyAction::Cascade)
 }

@@ -66,7 +66,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// Walks a list that holds `total` items from both ends in pages of `limit`, and checks the arithmetic of every page
-/// (management API digest 1.3). `list` fetches a page by its query; items are told apart by `id`.
+/// (management API contract). `list` fetches a page by its query; items are told apart by `id`.
 async fn check_pages(list: impl AsyncFn(&str) -> Answer, items: &str, id: &str, total: usize, limit: usize) {
     let pages = total.div_ceil(limit);
     let mut walks = Vec::new();

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use chancery_model::{Definition, Exchange, Grant, Organisation, SecretHash, Timestamp};
+use chancery_model::{Organisation, SecretHash, Timestamp};
 use chancery_protocol::Explanation;
 
+use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, definition_of, dpop};
 use crate::{Context, Failure};
@@ -181,10 +182,7 @@ impl Rejection {
 
 /// Who asks, and what for.
 pub(super) struct Access {
-    pub(super) grant: Grant,
-    pub(super) exchange: Exchange,
-    /// In the version that the exchange started with.
-    pub(super) definition: Arc<Definition>,
+    pub(super) granted: Arc<Granted>,
     pub(super) scheme: Scheme,
 }
 
@@ -207,13 +205,15 @@ pub(super) async fn check(
 ) -> Result<Access, Failure<Rejection>> {
     let token = token(presented).map_err(Failure::Rejected)?;
     let hash = SecretHash::of(token.text);
-    let read = context.store().read(organisation).await?;
-    let Some((grant, exchange)) = read.grant_by_access_token(&hash).await? else {
-        return Err(Failure::Rejected(Rejection::Unknown(token.scheme)));
+    let granted = match context.remembered().grant(organisation, hash) {
+        Some(granted) => granted,
+        None => {
+            let found = find(context, organisation, hash).await?;
+            found.ok_or(Failure::Rejected(Rejection::Unknown(token.scheme)))?
+        }
     };
-    let definition = definition_of(&read, &exchange).await?;
-    drop(read);
-    trail.belongs_to(exchange.id);
+    let grant = &granted.grant;
+    trail.belongs_to(grant.exchange_id);
     begin(trail);
     if now >= grant.access_token_expires_at {
         return Err(Failure::Rejected(Rejection::Expired(token.scheme)));
@@ -226,7 +226,19 @@ pub(super) async fn check(
             prove(context, organisation, now, endpoint, &token, presented.dpop, thumbprint).await?;
         }
     }
-    Ok(Access { grant, exchange, definition, scheme: token.scheme })
+    Ok(Access { scheme: token.scheme, granted })
+}
+
+/// The grant of an access token, looked up.
+pub(super) async fn find<R>(
+    context: &Context,
+    organisation: &Organisation,
+    token: SecretHash,
+) -> Result<Option<Arc<Granted>>, Failure<R>> {
+    let read = context.store().read(organisation).await?;
+    let Some((grant, exchange)) = read.grant_by_access_token(&token).await? else { return Ok(None) };
+    let definition = definition_of(&read, &exchange).await?;
+    Ok(Some(Arc::new(Granted { grant, offered: Offered { exchange, definition } })))
 }
 
 async fn prove(

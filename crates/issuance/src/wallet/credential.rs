@@ -22,6 +22,7 @@ pub use rejection::{ErrorCode, Rejection};
 use signing::Signing;
 
 use super::access::{self, Access, Presented, Scheme};
+use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, Notes, Refusal, metadata, nonce, redaction};
 use crate::sealed::Place;
@@ -79,8 +80,9 @@ async fn collect(
             .await
             .map_err(|failure| failure.map_rejection(Rejection::Access))?;
     let asked = read(request).map_err(Failure::Rejected)?;
-    let Access { grant, exchange, definition, scheme } = access;
-    let (granted, entry) = match select(&grant, &definition, &asked.selector) {
+    let Access { granted: remembered, scheme } = access;
+    let Granted { grant, offered: Offered { exchange, definition } } = &*remembered;
+    let (granted, entry) = match select(grant, definition, &asked.selector) {
         Ok(selected) => selected,
         Err(missed) => return Err(missed.judge(context, organisation, scheme).await),
     };
@@ -94,7 +96,7 @@ async fn collect(
     if exchange.status == ExchangeStatus::IssuanceDenied {
         return Err(Failure::Rejected(Rejection::Denied));
     }
-    let proofs = verify(organisation, &grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
+    let proofs = verify(organisation, grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
     trail.recording.debug(
         "credential.proof_validated",
         json!({
@@ -104,18 +106,21 @@ async fn collect(
         }),
     );
     claim_nonces(context, organisation, now, &proofs).await?;
-    check_attestation(&exchange, entry, &proofs).map_err(Failure::Rejected)?;
-    let submission = submission(context, organisation, &exchange, entry)?;
-    let signer = Signing::prepare(context, organisation, now, &definition, entry).await?;
+    check_attestation(exchange, entry, &proofs).map_err(Failure::Rejected)?;
+    let submission = submission(context, organisation, exchange, entry)?;
+    let signer = Signing::prepare(context, organisation, now, definition, entry).await?;
 
     let mut credentials = Vec::with_capacity(proofs.len());
     let mut answer = Vec::with_capacity(proofs.len());
     for proof in proofs {
-        let (credential, compact) = signer.sign(&exchange, &grant, submission.clone(), proof).await?;
+        let (credential, compact) = signer.sign(exchange, grant, submission.clone(), proof).await?;
         credentials.push(credential);
         answer.push(IssuedCredential { credential: compact });
     }
-    record(context, organisation, now, &exchange, entry, &credentials, trail).await?;
+    if !record(context, organisation, now, exchange, entry, &credentials, trail).await? {
+        context.remembered().forget_grant(organisation, grant.access_token_hash);
+        return Err(why_not_recorded(context, organisation, grant, scheme).await);
+    }
     Ok(CredentialResponse::Issued { credentials: answer, notification_id: None })
 }
 
@@ -290,7 +295,7 @@ async fn record(
     entry: &Entry,
     credentials: &[Credential],
     trail: &mut Trail,
-) -> Result<(), Failure<Rejection>> {
+) -> Result<bool, StoreError> {
     let details = json!({ "credential_configuration_id": entry.configuration_id, "count": credentials.len() });
     trail.recording.info(
         "credential.issued",
@@ -302,7 +307,7 @@ async fn record(
     );
     trail.recording.event("credential_issued", details);
     let part = trail.finish(context, exchange.id);
-    let recorded = context
+    context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
             let recorded = tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, now).await?;
@@ -312,7 +317,19 @@ async fn record(
             }
             Ok(recorded)
         })
-        .await?;
-    // The organisation denied or deleted the exchange while the credential was being signed.
-    if recorded { Ok(()) } else { Err(Failure::Rejected(Rejection::Denied)) }
+        .await
+}
+
+/// The organisation denied or deleted the exchange after the token was handed out.
+async fn why_not_recorded(
+    context: &Context,
+    organisation: &Organisation,
+    grant: &Grant,
+    scheme: Scheme,
+) -> Failure<Rejection> {
+    match access::find(context, organisation, grant.access_token_hash).await {
+        Ok(Some(_)) => Failure::Rejected(Rejection::Denied),
+        Ok(None) => Failure::Rejected(Rejection::Access(access::Rejection::Unknown(scheme))),
+        Err(failure) => failure,
+    }
 }

@@ -7,6 +7,7 @@ use chancery_protocol::offer::{
 };
 use serde_json::{Value, json};
 
+use super::remembered::Offered;
 use super::trail::{Account, Accountable, Trail};
 use super::{Header, Notes, Refusal, definition_of, redaction};
 use crate::sealed::Place;
@@ -55,9 +56,9 @@ async fn read(
     if !is_possible(offer_id) {
         return Err(Failure::Rejected(Rejection::Unknown));
     }
-    context
+    let (offer, offered) = context
         .store()
-        .write_relaxed(organisation, async |tx| {
+        .write_relaxed(organisation, async |tx| -> Result<_, Failure<Rejection>> {
             let exchange = match tx.mark_offer_received(offer_id, now).await? {
                 Some(exchange) => exchange,
                 None => tx.exchange_by_offer(offer_id).await?.ok_or(Failure::Rejected(Rejection::Unknown))?,
@@ -70,9 +71,11 @@ async fn read(
             let offer = offer(organisation, &exchange, &definition, secrets)?;
             record(&exchange, notes, trail);
             tx.add_transcript_part(&trail.finish(context, exchange.id)).await?;
-            Ok(offer)
+            Ok((offer, Offered { exchange, definition }))
         })
-        .await
+        .await?;
+    context.remembered().keep_offer(organisation, offered);
+    Ok(offer)
 }
 
 /// Whether it has the shape of the ids that are handed out: nothing else needs to reach the database.

@@ -3,8 +3,6 @@
 mod checks;
 mod rejection;
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
@@ -18,6 +16,7 @@ use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
 
+use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, Notes, Refusal, definition_of, dpop, redaction};
 use crate::{Context, Failure};
@@ -64,10 +63,16 @@ async fn redeem(
 ) -> Result<TokenResponse, Failure<Rejection>> {
     let form = read_form(request).map_err(Failure::Rejected)?;
     let found = match form.get("pre-authorized_code") {
-        Some(code) => find(context, organisation, code).await?,
+        Some(code) => {
+            let code = SecretHash::of(code);
+            match context.remembered().offer(organisation, code) {
+                Some(offered) => Some(offered),
+                None => find(context, organisation, code).await?,
+            }
+        }
         None => None,
     };
-    if let Some((exchange, definition)) = &found {
+    if let Some(Offered { exchange, definition }) = &found {
         trail.belongs_to(exchange.id);
         trail.recording.info(
             "token.request_received",
@@ -92,7 +97,7 @@ async fn redeem(
     );
     // Before anything is said about the code, so that a bad proof looks the same with every code (SEC-19).
     let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
-    let Some((exchange, definition)) = found else {
+    let Some(Offered { exchange, definition }) = found else {
         // A used or expired code costs a transcript row; an unknown one takes as long (SEC-19).
         context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
         return Err(Failure::Rejected(Rejection::CodeUnknown));
@@ -128,6 +133,7 @@ async fn redeem(
     let answer = answer(&grant, access_token, lifetime, authorization_details);
     record(&exchange, &grant, &answer, trail);
     spend(context, organisation, now, &exchange, &grant, trail).await?;
+    context.remembered().keep_grant(organisation, Granted { grant, offered: Offered { exchange, definition } });
     Ok(answer)
 }
 
@@ -145,14 +151,14 @@ fn read_form(request: &Request<'_>) -> Result<Form, Rejection> {
 async fn find(
     context: &Context,
     organisation: &Organisation,
-    code: &str,
-) -> Result<Option<(Exchange, Arc<Definition>)>, Failure<Rejection>> {
+    code: SecretHash,
+) -> Result<Option<Offered>, Failure<Rejection>> {
     let read = context.store().read(organisation).await?;
-    let found = read.exchange_by_code(&SecretHash::of(code)).await?;
+    let found = read.exchange_by_code(&code).await?;
     match found.filter(|exchange| exchange.grant_kind == GrantKind::PreAuthorizedCode) {
         Some(exchange) => {
             let definition = definition_of(&read, &exchange).await?;
-            Ok(Some((exchange, definition)))
+            Ok(Some(Offered { exchange, definition }))
         }
         None => Ok(None),
     }
@@ -248,5 +254,22 @@ async fn spend(
             Ok(spent)
         })
         .await?;
-    if spent { Ok(()) } else { Err(Failure::Rejected(Rejection::CodeUsed)) }
+    context.remembered().forget_offer(organisation, exchange.code_hash);
+    if spent { Ok(()) } else { Err(why_not_spent(context, organisation, now, exchange.code_hash).await) }
+}
+
+/// The code was good a moment ago, or is only remembered as good: what is true now.
+async fn why_not_spent(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    code: SecretHash,
+) -> Failure<Rejection> {
+    match find(context, organisation, code).await {
+        Ok(Some(Offered { exchange, .. })) => {
+            Failure::Rejected(checks::code(&exchange, organisation, now).err().unwrap_or(Rejection::CodeUsed))
+        }
+        Ok(None) => Failure::Rejected(Rejection::CodeUnknown),
+        Err(failure) => failure,
+    }
 }

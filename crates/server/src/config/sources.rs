@@ -109,15 +109,12 @@ fn flatten(text: &str, source: &Source, values: &mut Values, problems: &mut Vec<
         }
     };
     for (section, content) in table {
-        match content {
-            toml::Value::Table(keys) => {
-                for (key, value) in keys {
-                    values.insert(format!("{section}.{key}"), (value, source.clone()));
-                }
-            }
-            other => {
-                values.insert(section, (other, source.clone()));
-            }
+        let Some(keys) = content.as_table() else {
+            values.insert(section, (content, source.clone()));
+            continue;
+        };
+        for (key, value) in keys {
+            values.insert(format!("{section}.{key}"), (value.clone(), source.clone()));
         }
     }
 }

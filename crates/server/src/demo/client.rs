@@ -32,20 +32,21 @@ pub(super) async fn open(management_url: &str, platform_key: &str, data: &Path) 
     let platform = Api { client, base: management_url.to_owned(), key: platform_key.to_owned() };
     let key_file = data.join("demo-api.key");
     let existing = platform.call(Method::GET, &format!("/v2/platform/organisations?search={SLUG}"), None).await?;
-    let existing = existing["organisations"].as_array().into_iter().flatten().find(|known| known["slug"] == SLUG);
+    let existing =
+        members_of(&existing, "organisations").find(|known| text_at(known, "/slug").is_ok_and(|slug| slug == SLUG));
     match existing {
         Some(known) => {
             let api_key = std::fs::read_to_string(&key_file).with_context(|| {
                 format!("the demo organisation exists, but its API key cannot be read from {}", key_file.display())
             })?;
-            Ok(Organisation::new(platform, api_key.trim().to_owned(), text(&known["issuer"])?))
+            Ok(Organisation::new(platform, api_key.trim().to_owned(), text_at(known, "/issuer")?))
         }
         None => {
             let body = json!({"slug": SLUG, "name": NAME});
             let created = platform.call(Method::POST, "/v2/platform/organisations", Some(body)).await?;
-            let api_key = text(&created["apiKey"]["apiKey"])?;
+            let api_key = text_at(&created, "/apiKey/apiKey")?;
             write_private(&key_file, &api_key)?;
-            let organisation = Organisation::new(platform, api_key, text(&created["organisation"]["issuer"])?);
+            let organisation = Organisation::new(platform, api_key, text_at(&created, "/organisation/issuer")?);
             let api = &organisation.api;
             api.call(Method::POST, &format!("{OPENID}/key-management"), Some(json!({"algorithm": "ES256"}))).await?;
             for definition in [identity(), staff_badge()] {
@@ -75,18 +76,17 @@ impl Organisation {
     async fn offer(&self, label: &str, claims: Value) -> anyhow::Result<String> {
         let listed =
             self.api.call(Method::GET, &format!("{OPENID}/sdjwt/credential-definitions?limit=100"), None).await?;
-        let mut definitions = listed["credentialDefinitions"].as_array().into_iter().flatten();
-        let definition = definitions
-            .find(|definition| definition["label"] == label)
+        let definition = members_of(&listed, "credentialDefinitions")
+            .find(|definition| text_at(definition, "/label").is_ok_and(|found| found == label))
             .with_context(|| format!("the demo organisation has no definition \"{label}\" any more"))?;
         let body = json!({
             "issuanceMode": "InTime",
             "userPin": "",
-            "credentialDefinitionId": definition["credentialDefinitionId"],
-            "credential": {"vct": definition["credentialDefinitions"][0]["vct"], "claims": claims},
+            "credentialDefinitionId": text_at(definition, "/credentialDefinitionId")?,
+            "credential": {"vct": text_at(definition, "/credentialDefinitions/0/vct")?, "claims": claims},
         });
         let issued = self.api.call(Method::POST, &format!("{OPENID}/sdjwt/credential/issue"), Some(body)).await?;
-        text(&issued["credentialHistory"]["credentialOffer"])
+        text_at(&issued, "/credentialHistory/credentialOffer")
     }
 }
 
@@ -105,6 +105,13 @@ impl Api {
     }
 }
 
-fn text(value: &Value) -> anyhow::Result<String> {
-    Ok(value.as_str().with_context(|| format!("a text was expected, not {value}"))?.to_owned())
+/// The elements of the list that an answer has under `name`.
+fn members_of<'v>(answer: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    answer.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The text at a JSON Pointer.
+fn text_at(value: &Value, pointer: &str) -> anyhow::Result<String> {
+    let text = value.pointer(pointer).and_then(Value::as_str);
+    Ok(text.with_context(|| format!("the answer has no text at {pointer}"))?.to_owned())
 }

@@ -23,8 +23,8 @@ pub(crate) struct DatabaseCounters {
     pub(crate) settings: i64,
     /// BEGIN.
     pub(crate) transactions: i64,
-    /// Times the write-ahead log was flushed to disk.
-    pub(crate) wal_syncs: i64,
+    /// COMMIT that waits for the disk.
+    pub(crate) durable_commits: i64,
 }
 
 impl Counters {
@@ -49,7 +49,7 @@ impl Counters {
             data_statements: now.data_statements - then.data_statements,
             settings: now.settings - then.settings,
             transactions: now.transactions - then.transactions,
-            wal_syncs: now.wal_syncs - then.wal_syncs,
+            durable_commits: now.durable_commits - then.durable_commits,
         });
         Self {
             server_cpu_ms: self.server_cpu_ms - earlier.server_cpu_ms,
@@ -74,7 +74,8 @@ impl DatabaseCounters {
             data_statements: rows - set_in_rows,
             settings,
             transactions: number(connection, &matching("^\\s*begin")).await?,
-            wal_syncs: number(connection, "SELECT wal_sync FROM pg_stat_wal").await?,
+            durable_commits: number(connection, &matching("^\\s*commit")).await?
+                - number(connection, &matching("synchronous_commit\\s*=\\s*off")).await?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! API keys of an organisation (management API digest 6).
+//! API keys of an organisation (management API contract).
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ const ENTRY: &str = "/credentialDefinitions/0";
 const CLAIM: &str = "/credentialDefinitions/0/claims/claims/0";
 
 on_every_backend! {
-    /// The rules of the definition itself (management API digest 2.2).
+    /// The rules of the definition itself (management API contract).
     async fn a_wrong_definition_is_refused_by_its_place(world: &World) {
         let operator = world.organisation().await;
         let before = world.database.census().await;
@@ -134,6 +134,18 @@ on_every_backend! {
             operator.post(DEFINITION, badge_with(&method, value)).await.problem_at(400, &method);
         }
         assert_eq!(world.database.census().await, before);
+    }
+
+    /// MET-12: a display has a name, and a claim one name per language (OpenID4VCI §12.2.4).
+    async fn a_display_that_metadata_must_not_hold_is_refused(world: &World) {
+        let operator = world.organisation().await;
+        let unnamed = badge_with(&format!("{ENTRY}/display"), json!({"backgroundColor": "#003366"}));
+        operator.post(DEFINITION, unnamed).await.problem_at(400, &format!("{ENTRY}/display/name"));
+        for second in [json!({"name": "Vorname", "locale": "de"}), json!({"name": "Vorname"})] {
+            let first = json!({"name": "Given name", "locale": second["locale"]});
+            let names = badge_with(&format!("{CLAIM}/display"), json!([first, second]));
+            operator.post(DEFINITION, names).await.problem_at(400, &format!("{CLAIM}/display/1/locale"));
+        }
     }
 
     /// The labels that the vendor of the original contract keeps for itself.

@@ -85,7 +85,7 @@ on_every_backend! {
         assert_eq!(configurations["other"]["vct"], "https://types.example/other");
     }
 
-    /// `version`, `trustAnchor` and `kid` are immutable (management API digest 2.2); sending them unchanged is no change.
+    /// `version`, `trustAnchor` and `kid` are immutable (management API contract); sending them unchanged is no change.
     async fn immutable_members_stay(world: &World) {
         let (operator, definition) = badge(world).await;
         for (member, value) in [("trustAnchor", "x509"), ("kid", "another")] {

@@ -1,4 +1,4 @@
-//! Credential definitions: creation in both shapes, deletion, configuration ids (management API digest 2.2 and 2.3).
+//! Credential definitions: creation in both shapes, deletion, configuration ids (management API contract).
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ async fn found(operator: &Operator, query: &str) -> Vec<String> {
 }
 
 on_every_backend! {
-    /// Each status is entered once, in order, and never left backwards (management API digest 4).
+    /// Each status is entered once, in order, and never left backwards (management API contract).
     async fn a_record_walks_from_offer_to_credential(world: &World) {
         let (operator, definition) = badge(world).await;
         let offer = operator.offer(&definition, &samples::staff_claims()).await;
@@ -50,7 +50,7 @@ on_every_backend! {
         assert!(order.is_sorted(), "{events:?}");
     }
 
-    /// Filters narrow each other. Buckets as in the digest 4.3: those that are true are shown together, those that are
+    /// Filters narrow each other. Buckets as in the contract: those that are true are shown together, those that are
     /// false are left out.
     async fn records_are_found_by_their_filters(world: &World) {
         let operator = world.organisation().await;

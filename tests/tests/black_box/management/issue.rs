@@ -1,4 +1,4 @@
-//! The issue call (management API digest 3).
+//! The issue call (management API contract).
 
 use chancery_tests::on_every_backend;
 use chancery_tests::platform::issue_body;
@@ -42,7 +42,7 @@ on_every_backend! {
         }
     }
 
-    /// `Deferred` may come without claims, `InTime` may not (management API digest 10, checks 1 and 2).
+    /// `Deferred` may come without claims, `InTime` may not (management API contract).
     async fn a_deferred_issuance_may_begin_without_claims(world: &World) {
         let (operator, definition) = badge(world).await;
         let bare = json!({

@@ -38,7 +38,7 @@ on_every_backend! {
         assert_eq!(world.database.census().await, before);
     }
 
-    /// Combinations that the contract excludes (management API digest 10, check 4).
+    /// Combinations that the contract excludes (management API contract).
     async fn excluded_combinations_are_refused(world: &World) {
         let (operator, definition) = badge(world).await;
         for (pointer, changes) in [

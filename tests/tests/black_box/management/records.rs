@@ -1,4 +1,4 @@
-//! `CredentialHistory`, member by member (management API digest 3.4).
+//! `CredentialHistory`, member by member (management API contract).
 
 use chancery_tests::jwt;
 use chancery_tests::key::{base64url, sha256};

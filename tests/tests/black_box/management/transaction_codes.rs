@@ -1,4 +1,4 @@
-//! `userPin` decides the grant (management API digest 3.2); every row is read off the offer that a wallet fetches.
+//! `userPin` decides the grant (management API contract); every row is read off the offer that a wallet fetches.
 
 use chancery_tests::on_every_backend;
 use chancery_tests::platform::issue_body;

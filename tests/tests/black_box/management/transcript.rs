@@ -18,7 +18,7 @@ fn texts<'v>(list: &'v Value, member: &str) -> Vec<&'v str> {
 }
 
 on_every_backend! {
-    /// Both chronicles tell a complete exchange, newest first (digest 6 and 3.3).
+    /// Both chronicles tell a complete exchange, newest first (docs/transcript.md).
     async fn a_complete_exchange_is_told_newest_first(world: &World) {
         let (operator, definition) = badge(world).await;
         let offer = operator.offer(&definition, &samples::staff_claims()).await;

@@ -183,20 +183,27 @@ pub(super) fn read_display(members: &Members<'_>, faults: &mut Faults) -> Option
     const KNOWN: &[&str] =
         &["name", "description", "locale", "backgroundColor", "textColor", "logo", "backgroundImage"];
     members.filled("display")?;
-    let display = members.object("display", faults)?;
-    display.refuse_others(&[KNOWN], faults);
-    let text = |name: &str, longest, faults: &mut Faults| display.text(name, longest, faults).map(str::to_owned);
+    let given = members.object("display", faults)?;
+    given.refuse_others(&[KNOWN], faults);
+    let text = |name: &str, longest, faults: &mut Faults| given.text(name, longest, faults).map(str::to_owned);
     let display = Display {
         name: text("name", 255, faults).unwrap_or_default(),
         locale: text("locale", 35, faults),
         description: text("description", 1024, faults),
         background_color: text("backgroundColor", 64, faults),
         text_color: text("textColor", 64, faults),
-        logo: read_image(&display, "logo", faults),
-        background_image: read_image(&display, "backgroundImage", faults),
+        logo: read_image(&given, "logo", faults),
+        background_image: read_image(&given, "backgroundImage", faults),
     };
     // What an answer shows for "no display" may be sent back.
-    (display != Display::default()).then_some(display)
+    if display == Display::default() {
+        return None;
+    }
+    // OpenID4VCI §12.2.4: a display that is published has a name.
+    if display.name.is_empty() {
+        faults.add(given.at("name"), "a display needs a name");
+    }
+    Some(display)
 }
 
 fn read_image(display: &Members<'_>, name: &str, faults: &mut Faults) -> Option<Image> {

@@ -281,12 +281,16 @@ pub(super) fn check_path(path: &ClaimPath, limit_disclosure: bool, pointer: &str
 }
 
 fn read_claim_display(item: &Members<'_>, faults: &mut Faults) -> Vec<ClaimDisplay> {
-    let mut names = Vec::new();
+    let mut names: Vec<ClaimDisplay> = Vec::new();
     for (pointer, value) in item.array("display", 50, faults).unwrap_or_default() {
         let Some(display) = Members::of(value, pointer, faults) else { continue };
         display.require("name", faults);
         display.refuse_others(&[&["name", "locale"]], faults);
         let locale = display.text("locale", 35, faults).map(str::to_owned);
+        // OpenID4VCI §12.2.4: one name per language.
+        if names.iter().any(|earlier| earlier.locale == locale) {
+            faults.add(display.at("locale"), "another name of this claim is in the same language");
+        }
         if let Some(name) = display.text("name", 255, faults) {
             names.push(ClaimDisplay { name: name.to_owned(), locale });
         }

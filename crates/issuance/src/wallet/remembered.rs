@@ -1,0 +1,79 @@
+//! What this process saw a moment ago, so that the next step of the same wallet needs no lookup.
+//!
+//! It is never the last word: codes are spent and issuances recorded by conditional UPDATEs, which see what other
+//! processes did meanwhile. A refusal that rests on memory is looked up before it is given a reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_model::{Definition, Exchange, Grant, GrantKind, Organisation, OrganisationId, SecretHash};
+use moka::sync::Cache;
+
+/// An exchange with the version of the definition that it started with.
+#[derive(Clone)]
+pub(super) struct Offered {
+    pub(super) exchange: Exchange,
+    pub(super) definition: Arc<Definition>,
+}
+
+/// What an access token stands for.
+pub(super) struct Granted {
+    pub(super) grant: Grant,
+    pub(super) offered: Offered,
+}
+
+/// Offers by the hash of their code, grants by the hash of their access token.
+pub(crate) struct Remembered {
+    offers: Cache<Key, Offered>,
+    grants: Cache<Key, Arc<Granted>>,
+}
+
+type Key = (OrganisationId, SecretHash);
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            offers: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
+            grants: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
+        }
+    }
+}
+
+impl Remembered {
+    const CAPACITY: u64 = 4096;
+    const LIFETIME: Duration = Duration::from_secs(60);
+
+    pub(super) fn offer(&self, organisation: &Organisation, code: SecretHash) -> Option<Offered> {
+        self.offers.get(&(organisation.id, code))
+    }
+
+    /// Keeps an offer that was just fetched. Those with a transaction code are not kept: wrong guesses change them.
+    pub(super) fn keep_offer(&self, organisation: &Organisation, offered: Offered) {
+        let exchange = &offered.exchange;
+        let is_redeemable = exchange.grant_kind == GrantKind::PreAuthorizedCode
+            && exchange.transaction_code.is_none()
+            && exchange.code_spent_at.is_none();
+        if is_redeemable {
+            self.offers.insert((organisation.id, exchange.code_hash), offered);
+        }
+    }
+
+    pub(super) fn forget_offer(&self, organisation: &Organisation, code: SecretHash) {
+        self.offers.invalidate(&(organisation.id, code));
+    }
+
+    pub(super) fn grant(&self, organisation: &Organisation, token: SecretHash) -> Option<Arc<Granted>> {
+        self.grants.get(&(organisation.id, token))
+    }
+
+    /// Keeps a grant that was just made, when its claims are complete; others may be completed at any moment.
+    pub(super) fn keep_grant(&self, organisation: &Organisation, granted: Granted) {
+        if granted.offered.exchange.sealed_submissions.is_some() {
+            self.grants.insert((organisation.id, granted.grant.access_token_hash), Arc::new(granted));
+        }
+    }
+
+    pub(super) fn forget_grant(&self, organisation: &Organisation, token: SecretHash) {
+        self.grants.invalidate(&(organisation.id, token));
+    }
+}
