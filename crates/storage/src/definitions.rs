@@ -3,6 +3,7 @@
 mod changes;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chancery_model::{Definition, DefinitionId, OrganisationId};
 use moka::future::Cache;
@@ -59,7 +60,7 @@ impl Read {
         let Some(model) = found else { return Ok(None) };
         let size = u32::try_from(model.content.len()).unwrap_or(u32::MAX);
         let definition = Arc::new(from_row(model)?);
-        if self.is_committed {
+        if !self.adds_revisions.load(Ordering::Relaxed) {
             cache.insert(key, Revision { definition: Arc::clone(&definition), size }).await;
         }
         Ok(Some(definition))

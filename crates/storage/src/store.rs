@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chancery_model::Organisation;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
@@ -31,8 +32,8 @@ pub(crate) struct Inner {
 pub struct Read {
     pub(crate) scope: Scope,
     pub(crate) store: Arc<Inner>,
-    /// Whether what is read is committed and may be remembered.
-    pub(crate) is_committed: bool,
+    /// Whether this unit of work added revisions of definitions: those must not be remembered before it is committed.
+    pub(crate) adds_revisions: AtomicBool,
 }
 
 /// A unit of work inside one organisation: lookups and changes, of which all or none happen.
@@ -110,7 +111,7 @@ impl Store {
     pub async fn read(&self, organisation: &Organisation) -> Result<Read, StoreError> {
         let connection = self.0.database.read(organisation.id).await?;
         let scope = Scope::new(connection, organisation.id);
-        Ok(Read { scope, store: Arc::clone(&self.0), is_committed: true })
+        Ok(Read { scope, store: Arc::clone(&self.0), adds_revisions: AtomicBool::new(false) })
     }
 
     /// Does `work` inside `organisation`: all of it when it answers `Ok`, nothing of it when it answers `Err` or is
@@ -150,7 +151,8 @@ impl Store {
     ) -> Result<T, E> {
         let connection = self.0.database.write(organisation.id, durability).await.map_err(StoreError::from)?;
         let scope = Scope::new(connection, organisation.id);
-        let transaction = Transaction(Read { scope, store: Arc::clone(&self.0), is_committed: false });
+        let transaction =
+            Transaction(Read { scope, store: Arc::clone(&self.0), adds_revisions: AtomicBool::new(false) });
         let outcome = work(&transaction).await;
         let connection = transaction.0.scope.into_connection();
         match outcome {

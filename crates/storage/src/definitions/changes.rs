@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::sync::atomic::Ordering;
+
 use chancery_model::{Definition, DefinitionId, ExchangeStatus, Timestamp};
 use sea_orm::sea_query::{Expr, LockType, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Set};
@@ -144,6 +146,7 @@ impl Transaction {
     }
 
     async fn add_revision(&self, definition: &Definition) -> Result<(), StoreError> {
+        self.adds_revisions.store(true, Ordering::Relaxed);
         let row = definition_revision::ActiveModel {
             definition_id: Set(definition.id.as_uuid()),
             revision: Set(i64::from(definition.revision)),
