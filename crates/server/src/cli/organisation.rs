@@ -34,12 +34,11 @@ pub(super) async fn execute(command: OrganisationCommand, context: &Context) -> 
 }
 
 async fn create(context: &Context, slug: &str, name: &str, issuer: Option<&str>) -> anyhow::Result<()> {
-    let mut description = json!({"slug": slug, "name": name});
+    let mut description = members(json!({"slug": slug, "name": name}));
     if let Some(issuer) = issuer {
-        description["issuer"] = issuer.into();
+        description.insert("issuer".to_owned(), issuer.into());
     }
-    let new =
-        NewOrganisation::read(&members(description)).map_err(|faults| anyhow::anyhow!(faults_in_words(&faults)))?;
+    let new = NewOrganisation::read(&description).map_err(|faults| anyhow::anyhow!(faults_in_words(&faults)))?;
     let created = organisations::create(context, new).await.map_err(|failure| {
         say(failure, |rejection| match rejection {
             CreateRejection::Invalid(faults) => faults_in_words(&faults),
