@@ -5,8 +5,8 @@ const platformKey = required('CHANCERY_INTEROP_PLATFORM_KEY')
 
 export async function createOrganisation(slug, policy = {}) {
   const created = await call(platformKey, 'POST', '/v2/platform/organisations', { slug, name: 'Interop', policy })
-  const apiKey = created.apiKey.secret
-  await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/key-management/key', { algorithm: 'ES256' })
+  const apiKey = created.apiKey.apiKey
+  await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/key-management', { algorithm: 'ES256' })
   const { credentialDefinition } = await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/sdjwt/credential-definition', {
     label: 'Identity',
     credentialDefinitions: [

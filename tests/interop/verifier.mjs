@@ -17,7 +17,7 @@ export async function verify(credential) {
     verifier: await ES256.getVerifier(jwk)
   })
   const { payload } = await instance.verify(credential)
-  return { header, payload, claims: await instance.getClaims(credential) }
+  return { header, payload, signed: jose.decodeJwt(jwt), claims: await instance.getClaims(credential) }
 }
 
 // SD-JWT VC section 4: the well-known path goes between host and path of `iss`.

@@ -118,7 +118,7 @@ impl<'s> Directory<'s> {
         Ok(candidates.into_iter().find(|it| it.issuer.host() == host))
     }
 
-    /// Organisations whose issuer identifier has this host (as [`IssuerIdentifier::host`] gives it), whatever its path.
+    /// Organisations whose issuer identifier has this host (as `IssuerIdentifier::host` gives it), whatever its path.
     pub async fn organisations_by_host(&self, host: &str) -> Result<Arc<[Arc<Organisation>]>, StoreError> {
         let cache = &self.store.known.by_host;
         if let Some(known) = cache.get(host).await {
