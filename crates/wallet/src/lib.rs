@@ -2,7 +2,7 @@
 //!
 //! [`Wallet::accept`] follows an offer link to verified credentials: offer, issuer and authorization server metadata,
 //! token (pre-authorized code, DPoP), nonce, credential request with key proofs, and verification of each SD-JWT VC that
-//! comes back. The same steps are public one by one. [`inspect`] decodes a credential without trusting it.
+//! comes back. The same steps are public one by one. [`inspect()`] decodes a credential without trusting it.
 //!
 //! The crate shares no code with the issuer and follows only the published specifications: OpenID4VCI 1.0 Final,
 //! RFC 6749, 8414, 9396, 9449 (DPoP), 9901 (SD-JWT) and the SD-JWT VC draft. It is strict: an answer that breaks a rule is a
