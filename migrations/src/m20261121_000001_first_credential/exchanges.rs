@@ -73,12 +73,9 @@ fn exchange_grant(columns: Columns) -> Plan {
         .col(bytes("access_token_hash"))
         .col(number("access_token_expires_at"))
         .col(number("created_at"))
-        .primary_key(&mut primary_key(&["organisation_id", "id"]))
+        .primary_key(&mut primary_key(&["organisation_id", "exchange_id", "id"]))
         .take();
-    let indexes = vec![
-        unique("exchange_grant", &["organisation_id", "access_token_hash"]),
-        index("exchange_grant", &["organisation_id", "exchange_id"]),
-    ];
+    let indexes = vec![unique("exchange_grant", &["organisation_id", "access_token_hash"])];
     Plan(table, indexes)
 }
 
@@ -97,10 +94,9 @@ fn credential(columns: Columns) -> Plan {
         .col(bytes("sealed_token"))
         .col(number("issued_at"))
         .col(number("expires_at"))
-        .primary_key(&mut primary_key(&["organisation_id", "id"]))
+        .primary_key(&mut primary_key(&["organisation_id", "exchange_id", "id"]))
         .take();
-    let indexes = vec![index("credential", &["organisation_id", "exchange_id"])];
-    Plan(table, indexes)
+    Plan(table, Vec::new())
 }
 
 /// One row per request, however many records it wrote.

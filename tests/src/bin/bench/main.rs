@@ -105,7 +105,7 @@ async fn print_statements(server: &ServerProcess, flows: &Flows) -> anyhow::Resu
 
 /// CPU of the offer's part (made and fetched) and of the wallet's part (token, nonce, credential), apart.
 async fn print_parts(server: &ServerProcess, flows: &Flows) -> anyhow::Result<()> {
-    const FLOWS: usize = 600;
+    const FLOWS: usize = 3000;
     let start = Counters::read(server).await?;
     let offers = load::in_parallel(FLOWS, 8, || flows.offer()).await?;
     let offered = Counters::read(server).await?;
