@@ -1,5 +1,5 @@
-//! Shapes of messages for the description. The messages themselves are written by `chancery_protocol`; a test in
-//! `document.rs` holds the two together.
+//! Shapes of messages for the description. The messages themselves are written by `chancery_protocol`: a member that is
+//! added there is added here too.
 
 #![expect(dead_code, reason = "these types exist for their derived schemas")]
 

@@ -360,7 +360,7 @@ impl Rejection {
             ),
             Self::ClaimsPending { .. } => (
                 "the organisation has not supplied the claims yet".to_owned(),
-                "repeat the request later, with a fresh nonce; supply the claims in the management API",
+                "let the organisation make a new offer that has its claims; this one was made without them",
                 "OpenID4VCI 1.0 §8.3",
             ),
         };
