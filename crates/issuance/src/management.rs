@@ -9,6 +9,7 @@ mod body;
 pub mod definitions;
 pub mod history;
 pub mod idempotency;
+mod levels;
 pub mod offers;
 pub mod organisations;
 mod page;

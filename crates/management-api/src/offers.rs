@@ -77,10 +77,11 @@ pub(crate) struct IssueBody {
     /// Several credentials, each with the `id` of its entry.
     #[schema(max_items = 50)]
     credentials: Option<Vec<CredentialBody>>,
-    /// Start of the offer link: `openid-credential-offer://` (default), `haip://` or `haip-vci://`.
-    #[schema(default = "openid-credential-offer://")]
+    /// Start of the offer link: `openid-credential-offer://`, `haip://` or `haip-vci://`. Default: the last one
+    /// under the `haip` profile, the first one otherwise.
+    #[schema(example = "openid-credential-offer://")]
     url_scheme: Option<String>,
-    /// Overrides what the definition says.
+    /// Whether this offer demands a key attestation although the definition does not.
     require_key_attestation: Option<bool>,
 }
 

@@ -1,6 +1,7 @@
 //! Credential definitions: what an organisation offers.
 
 use chancery_formats::ClaimPath;
+use chancery_keys::Algorithm;
 use chancery_protocol::proof::BindingMethod;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,15 @@ pub struct Entry {
     pub binding_methods: Vec<BindingMethod>,
     /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D).
     pub require_key_attestation: bool,
+    /// Accepted levels of `key_storage`; empty for those of the organisation's policy.
+    #[serde(default)]
+    pub key_storage: Vec<String>,
+    /// Accepted levels of `user_authentication`; empty for those of the organisation's policy.
+    #[serde(default)]
+    pub user_authentication: Vec<String>,
+    /// Algorithms of key proofs; empty for those of the organisation's policy.
+    #[serde(default)]
+    pub proof_algorithms: Vec<Algorithm>,
     /// How the wallet asks for it in the authorization code flow.
     pub authorization_request_type: AuthorizationRequestType,
     /// OAuth scope; empty when there is none.

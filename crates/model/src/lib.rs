@@ -33,7 +33,10 @@ pub use id::{
     ApiKeyId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId, SigningKeyId, TranscriptPartId,
 };
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
-pub use policy::{AccessTokenBinding, Clients, DpopNonceRule, Policy};
+pub use policy::{
+    AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, KeyAttestationDemand, Policy, Profile,
+    PushedAuthorization, TrustAnchors, TrustedParties, TrustedPartiesError,
+};
 pub use signing_key::{SigningKey, SigningKeyState};
 pub use time::Timestamp;
 pub use transcript::{Event, Level, Record, TranscriptPart};

@@ -1,14 +1,51 @@
 //! What an organisation asks of wallets. Policies are data; the published metadata always says what is enforced.
 
+mod profile;
+mod trust;
+
 use chancery_keys::Algorithm;
+use chancery_keys::jwe::{Compression, ContentEncryption};
+use chancery_protocol::encryption::{self, Rule as EncryptionRule};
+use chancery_protocol::offer::UriScheme;
 use chancery_protocol::proof::{BindingMethod, IssuerRule};
+use chancery_protocol::trust::ChainRule;
 use serde::{Deserialize, Serialize};
+
+use crate::{DefinitionContent, Entry};
+
+pub use profile::Profile;
+pub use trust::{TrustAnchors, TrustedParties, TrustedPartiesError};
 
 /// The switches of an organisation. Missing members take the value of [`Policy::default`], so a stored policy stays
 /// readable when a switch is added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Policy {
+    /// The preset that the switches were set from; each of them may have been set otherwise since. By itself it decides
+    /// how certificate chains of attestations are judged (HAIP 1.0 §4.4.1), and the scheme and scopes of HAIP.
+    pub profile: Profile,
+    /// Whether authorization requests must be pushed (RFC 9126 §5).
+    pub pushed_authorization: PushedAuthorization,
+    /// What is done about wallet attestations at the PAR and token endpoints (OpenID4VCI Appendix E).
+    pub wallet_attestation: AttestationRule,
+    /// What is done about key attestations in credential requests (OpenID4VCI Appendix D).
+    pub key_attestation: AttestationRule,
+    /// Levels of `key_storage`, one of which an enforced key attestation must name; empty: any (Appendix D.2).
+    pub key_storage: Vec<String>,
+    /// Levels of `user_authentication`, one of which an enforced key attestation must name; empty: any (Appendix D.2).
+    pub user_authentication: Vec<String>,
+    /// Who may vouch for wallets and for keys.
+    pub trust_anchors: TrustAnchors,
+    /// Whether credential requests and responses are encrypted; always both or none (OpenID4VCI §8.2, §10).
+    pub encryption: EncryptionRule,
+    /// Most key proofs of one credential request; 1: no batches (OpenID4VCI §12.2.4).
+    pub batch_size: u16,
+    /// Whether token responses carry a refresh token (RFC 6749 §6).
+    pub refresh_tokens: bool,
+    /// Lifetime of a refresh token, in seconds.
+    pub refresh_token_lifetime: u32,
+    /// Whether the issuer metadata is also served signed (OpenID4VCI §12.2.3).
+    pub signed_metadata: bool,
     /// Whether access tokens must be bound to a DPoP key (RFC 9449).
     pub access_token_binding: AccessTokenBinding,
     /// Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8, §9).
@@ -42,6 +79,18 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            profile: Profile::Open,
+            pushed_authorization: PushedAuthorization::Accept,
+            wallet_attestation: AttestationRule::Off,
+            key_attestation: AttestationRule::Off,
+            key_storage: Vec::new(),
+            user_authentication: Vec::new(),
+            trust_anchors: TrustAnchors::default(),
+            encryption: EncryptionRule::Off,
+            batch_size: 1,
+            refresh_tokens: false,
+            refresh_token_lifetime: 2_592_000,
+            signed_metadata: false,
             access_token_binding: AccessTokenBinding::DpopOrBearer,
             dpop_nonce: DpopNonceRule::Accept,
             clients: Clients::Any,
@@ -65,6 +114,105 @@ impl Policy {
     pub fn access_token_lifetime_for(&self, dpop_bound: bool) -> u32 {
         if dpop_bound { self.access_token_lifetime } else { self.access_token_lifetime.min(300) }
     }
+
+    /// How holder keys of `entry` may be named: its own methods, or those of the organisation.
+    pub fn binding_methods_for<'p>(&'p self, entry: &'p Entry) -> &'p [BindingMethod] {
+        if entry.binding_methods.is_empty() { &self.binding_methods } else { &entry.binding_methods }
+    }
+
+    /// Algorithms of key proofs for `entry`: its own, or those of the organisation.
+    pub fn proof_algorithms_for<'p>(&'p self, entry: &'p Entry) -> &'p [Algorithm] {
+        if entry.proof_algorithms.is_empty() { &self.proof_algorithms } else { &entry.proof_algorithms }
+    }
+
+    /// What is asked of key attestations for `entry`: the switches of the organisation, which the entry can only
+    /// tighten, and levels of the entry in place of the organisation's.
+    pub fn key_attestation_for<'p>(&'p self, entry: &'p Entry) -> KeyAttestationDemand<'p> {
+        let levels = |own: &'p Vec<String>, general: &'p Vec<String>| if own.is_empty() { general } else { own };
+        KeyAttestationDemand {
+            rule: if entry.require_key_attestation { AttestationRule::Enforce } else { self.key_attestation },
+            key_storage: levels(&entry.key_storage, &self.key_storage),
+            user_authentication: levels(&entry.user_authentication, &self.user_authentication),
+        }
+    }
+
+    /// What is done about wallet attestations of those who ask for `definition`, which can only tighten the
+    /// organisation's switch.
+    pub fn wallet_attestation_for(&self, definition: &DefinitionContent) -> AttestationRule {
+        if definition.enforce_wua { AttestationRule::Enforce } else { self.wallet_attestation }
+    }
+
+    /// The OAuth scope that stands for `entry`. In HAIP every configuration has one (HAIP 1.0 §4.1): one without takes
+    /// its configuration id.
+    pub fn scope_for<'p>(&self, entry: &'p Entry) -> Option<&'p str> {
+        match (entry.scope.as_str(), self.profile) {
+            ("", Profile::Haip) => Some(&entry.configuration_id),
+            ("", Profile::Open | Profile::Mixed) => None,
+            (scope, _) => Some(scope),
+        }
+    }
+
+    /// Start of an offer link for wallets that are not known more closely (OpenID4VCI §12.1.1, HAIP 1.0 §4.2).
+    pub fn offer_scheme(&self) -> UriScheme {
+        match self.profile {
+            Profile::Haip => UriScheme::HaipVci,
+            Profile::Open | Profile::Mixed => UriScheme::OpenidCredentialOffer,
+        }
+    }
+
+    /// Which certificate chains of attestations will do.
+    pub fn chain_rule(&self) -> ChainRule {
+        match self.profile {
+            Profile::Haip => ChainRule::Haip,
+            Profile::Open | Profile::Mixed => ChainRule::Any,
+        }
+    }
+
+    /// What the credential endpoints offer and demand. Requests and responses go together (OpenID4VCI §8.2).
+    pub fn message_encryption(&self) -> encryption::Policy {
+        match self.encryption {
+            EncryptionRule::Off => encryption::Policy::off(),
+            rule @ (EncryptionRule::Allowed | EncryptionRule::Required) => encryption::Policy {
+                request: rule,
+                response: rule,
+                encryptions: ContentEncryption::ALL.to_vec(),
+                compression: Compression::Deflate,
+            },
+        }
+    }
+}
+
+/// What is asked of key attestations for one configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyAttestationDemand<'p> {
+    /// What is done about them.
+    pub rule: AttestationRule,
+    /// Accepted levels of `key_storage`; empty: any.
+    pub key_storage: &'p [String],
+    /// Accepted levels of `user_authentication`; empty: any.
+    pub user_authentication: &'p [String],
+}
+
+/// Whether authorization requests must be pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PushedAuthorization {
+    /// As the wallet likes.
+    Accept,
+    /// A plain authorization request is refused.
+    Require,
+}
+
+/// What is done about attestations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AttestationRule {
+    /// Not looked at.
+    Off,
+    /// Checked and written down; a bad or missing one refuses nothing.
+    Observe,
+    /// A request without a good one is refused.
+    Enforce,
 }
 
 /// Which access tokens an organisation hands out.

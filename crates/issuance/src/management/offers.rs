@@ -58,7 +58,7 @@ pub async fn issue(
     let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
     let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
     let exchange = begin(ctx, organisation, &request, &definition, &chosen, &code, offer_id, now)?;
-    let part = record(ctx, organisation, &request, &definition, &exchange, &code, now);
+    let part = record(ctx, organisation, &definition, &exchange, &code, now);
     let history = History::begun(organisation, exchange, definition, chosen.submissions);
     let answer = render(&history);
     let kept = match once {
@@ -190,7 +190,8 @@ fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chos
     if !chosen.submissions.is_empty() && chosen.submissions.len() < chosen.entries.len() {
         faults.add("/credentials", "give claims for every element, or for none");
     }
-    chosen.require_key_attestation = request.require_key_attestation.unwrap_or(chosen.require_key_attestation);
+    // An offer can ask for more than the published configuration, not for less.
+    chosen.require_key_attestation |= request.require_key_attestation.unwrap_or_default();
     faults.none_or(Some(chosen))
 }
 
@@ -262,7 +263,7 @@ fn begin(
         credential_status: if ready { CredentialStatus::Ready } else { CredentialStatus::Pending },
         revocation_status: RevocationStatus::Operational,
         offer_id,
-        url_scheme: request.url_scheme.prefix().to_owned(),
+        url_scheme: request.url_scheme.unwrap_or(organisation.policy.offer_scheme()).prefix().to_owned(),
         code_hash: SecretHash::of(code),
         code_spent_at: None,
         transaction_code: request.pin.shape(),
@@ -283,7 +284,6 @@ fn begin(
 fn record(
     ctx: &Context,
     organisation: &Organisation,
-    request: &IssueRequest,
     definition: &Definition,
     exchange: &Exchange,
     code: &str,
@@ -319,7 +319,7 @@ fn record(
             "tx_code": shape,
             "require_key_attestation": exchange.require_key_attestation,
             "require_wallet_attestation": definition.content.enforce_wua,
-            "url_scheme": request.url_scheme.prefix(),
+            "url_scheme": exchange.url_scheme,
         }),
     );
     recording.debug(

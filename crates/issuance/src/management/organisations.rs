@@ -1,6 +1,7 @@
 //! Organisations, for the holder of the platform key.
 
 mod draft;
+mod policy;
 
 use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Role};
 use chancery_protocol::IssuerIdentifier;

@@ -67,6 +67,14 @@ pub(crate) struct NewEntry {
     /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D).
     #[schema(default = false)]
     require_key_attestation: Option<bool>,
+    /// Accepted `key_storage` levels of key attestations (Appendix D.2). Default: those of the organisation.
+    #[schema(example = json!(["iso_18045_high"]))]
+    key_storage: Option<Vec<String>>,
+    /// Accepted `user_authentication` levels of key attestations. Default: those of the organisation.
+    user_authentication: Option<Vec<String>>,
+    /// Algorithms of key proofs. Default: those of the organisation.
+    #[schema(example = json!(["ES256"]))]
+    proof_algorithms: Option<Vec<String>>,
     /// How the credential looks in a wallet.
     display: Option<Display>,
 }
@@ -158,12 +166,19 @@ pub(crate) struct EntryAnswer {
     scope: String,
     credential_response_interval: u32,
     require_key_attestation: bool,
+    /// Empty: the organisation's policy decides.
+    key_storage: Vec<String>,
+    /// Empty: the organisation's policy decides.
+    user_authentication: Vec<String>,
+    /// Empty: the organisation's policy decides.
+    proof_algorithms: Vec<Value>,
     display: Display,
 }
 
 impl From<&Entry> for EntryAnswer {
     fn from(entry: &Entry) -> Self {
         let methods = entry.binding_methods.iter();
+        let algorithms = entry.proof_algorithms.iter();
         Self {
             id: entry.id.to_string(),
             credential_configuration_id: entry.configuration_id.clone(),
@@ -183,6 +198,9 @@ impl From<&Entry> for EntryAnswer {
             scope: entry.scope.clone(),
             credential_response_interval: entry.response_interval,
             require_key_attestation: entry.require_key_attestation,
+            key_storage: entry.key_storage.clone(),
+            user_authentication: entry.user_authentication.clone(),
+            proof_algorithms: algorithms.filter_map(|algorithm| serde_json::to_value(algorithm).ok()).collect(),
             display: Display::from(entry.display.as_ref()),
         }
     }

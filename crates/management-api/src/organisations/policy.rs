@@ -2,11 +2,44 @@
 
 use utoipa::ToSchema;
 
-/// What an organisation asks of wallets. Missing members take their defaults.
+/// What an organisation asks of wallets. Missing members take the values of the `profile`; the defaults named here are
+/// those of `open`.
 #[derive(ToSchema)]
 #[schema(as = Policy, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the JSON of the model's policy")]
 pub(crate) struct PolicySchema {
+    /// `open` (default), `mixed` or `haip`: where the switches that are left out take their values from.
+    #[schema(value_type = String, example = "open")]
+    profile: Option<String>,
+    /// `accept` (default) or `require` pushed authorization requests (RFC 9126).
+    #[schema(value_type = String, example = "accept")]
+    pushed_authorization: Option<String>,
+    /// `off` (default), `observe` or `enforce` wallet attestations (OpenID4VCI Appendix E).
+    #[schema(value_type = String, example = "off")]
+    wallet_attestation: Option<String>,
+    /// `off` (default), `observe` or `enforce` key attestations (OpenID4VCI Appendix D).
+    #[schema(value_type = String, example = "off")]
+    key_attestation: Option<String>,
+    /// Accepted `key_storage` levels of key attestations. Default: any.
+    #[schema(example = json!(["iso_18045_high"]))]
+    key_storage: Option<Vec<String>>,
+    /// Accepted `user_authentication` levels of key attestations. Default: any.
+    user_authentication: Option<Vec<String>>,
+    /// Who may attest wallets and keys.
+    trust_anchors: Option<TrustAnchorsSchema>,
+    /// `off` (default), `allowed` or `required`: encryption of credential requests and responses (OpenID4VCI §10).
+    #[schema(value_type = String, example = "off")]
+    encryption: Option<String>,
+    /// Most key proofs of one credential request. Default: 1, no batches.
+    #[schema(minimum = 1, maximum = 100)]
+    batch_size: Option<u16>,
+    /// Whether token responses carry a refresh token. Default: false.
+    refresh_tokens: Option<bool>,
+    /// Lifetime of a refresh token, in seconds. Default: 30 days.
+    #[schema(minimum = 600, maximum = 31_536_000)]
+    refresh_token_lifetime: Option<u32>,
+    /// Whether issuer metadata is also served signed (OpenID4VCI §12.2.3). Default: false.
+    signed_metadata: Option<bool>,
     /// `dpopOrBearer` (default): the wallet decides. `dpopRequired`: a token request without a DPoP proof is
     /// refused.
     #[schema(value_type = String, example = "dpopOrBearer")]
@@ -47,4 +80,28 @@ pub(crate) struct PolicySchema {
     /// Decoy digests per object with disclosable members. Default: 0.
     #[schema(maximum = 16)]
     decoys: Option<u8>,
+}
+
+/// Who may attest wallets and keys.
+#[derive(ToSchema)]
+#[schema(as = TrustAnchors, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) struct TrustAnchorsSchema {
+    /// Those who attest wallets.
+    wallet_providers: Option<TrustedPartiesSchema>,
+    /// Those who attest keys.
+    key_attesters: Option<TrustedPartiesSchema>,
+}
+
+/// Those who are trusted for one purpose.
+#[derive(ToSchema)]
+#[schema(as = TrustedParties, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) struct TrustedPartiesSchema {
+    /// Certificates that `x5c` chains lead to: base64 of DER.
+    #[schema(max_items = 100)]
+    certificates: Option<Vec<String>>,
+    /// A JWK set of public keys that sign directly.
+    #[schema(value_type = Object)]
+    jwks: Option<serde_json::Value>,
 }

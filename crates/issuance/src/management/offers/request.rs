@@ -14,7 +14,8 @@ pub(super) struct IssueRequest {
     /// `None`: the credential describes itself by its `vct`.
     pub(super) definition: Option<DefinitionId>,
     pub(super) credentials: Vec<RequestedCredential>,
-    pub(super) url_scheme: UriScheme,
+    /// `None`: the one of the organisation's policy.
+    pub(super) url_scheme: Option<UriScheme>,
     /// Overrides what the definition says.
     pub(super) require_key_attestation: Option<bool>,
 }
@@ -128,7 +129,7 @@ fn read_members(members: &Members<'_>, faults: &mut Faults) -> Option<IssueReque
         let how = "name a definition, or give a credential with its vct";
         faults.add(members.at("credentialDefinitionId"), how);
     }
-    let url_scheme = members.choice("urlScheme", URL_SCHEMES, faults).unwrap_or_default();
+    let url_scheme = members.choice("urlScheme", URL_SCHEMES, faults);
     let require_key_attestation =
         members.value("requireKeyAttestation").map(|_| members.boolean("requireKeyAttestation", false, faults));
     Some(IssueRequest { mode: mode?, pin: pin?, definition, credentials, url_scheme, require_key_attestation })
@@ -285,8 +286,8 @@ mod tests {
 
     #[test]
     fn the_url_scheme_is_closed() {
-        assert_eq!(request(&json!({ "urlScheme": "haip-vci://" })).unwrap().url_scheme, UriScheme::HaipVci);
-        assert_eq!(request(&json!({})).unwrap().url_scheme, UriScheme::OpenidCredentialOffer);
+        assert_eq!(request(&json!({ "urlScheme": "haip-vci://" })).unwrap().url_scheme, Some(UriScheme::HaipVci));
+        assert_eq!(request(&json!({})).unwrap().url_scheme, None);
         assert_eq!(pointers(&json!({ "urlScheme": "https://evil.example/" })), ["/urlScheme"]);
     }
 

@@ -1,13 +1,11 @@
 //! Bodies that describe organisations.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use chancery_keys::CertificateChain;
 use chancery_model::{Policy, Slug};
 use chancery_protocol::IssuerIdentifier;
 use serde_json::{Map, Value};
 
-use crate::management::body::{Fault, Faults, Members, below};
+use super::policy::read_policy;
+use crate::management::body::{Fault, Faults, Members};
 
 /// What a new organisation is to be.
 #[derive(Clone, Debug)]
@@ -86,42 +84,6 @@ fn read_name(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
         return None;
     }
     Some(name.to_owned())
-}
-
-/// Reads each switch on its own, so that every wrong one is named.
-fn read_policy(members: &Members<'_>, faults: &mut Faults) -> Option<Policy> {
-    let given = members.object("policy", faults)?;
-    for (name, value) in given.raw() {
-        let alone: Map<String, Value> = [(name.clone(), value.clone())].into_iter().collect();
-        if let Err(error) = serde_json::from_value::<Policy>(Value::Object(alone)) {
-            faults.add(given.at(name), error.to_string());
-        }
-    }
-    let policy = serde_json::from_value::<Policy>(Value::Object(given.raw().clone())).ok()?;
-    check_policy(&policy, given.pointer(), faults);
-    Some(policy)
-}
-
-fn check_policy(policy: &Policy, pointer: &str, faults: &mut Faults) {
-    let mut check = |name: &str, good: bool, detail: &str| {
-        if !good {
-            faults.add(below(pointer, name), detail);
-        }
-    };
-    check("bindingMethods", !policy.binding_methods.is_empty(), "at least one method is expected");
-    check("proofAlgorithms", !policy.proof_algorithms.is_empty(), "at least one algorithm is expected");
-    check("transactionCodeAttempts", (1..=20).contains(&policy.transaction_code_attempts), "1 to 20 are accepted");
-    check("offerLifetime", (60..=31_536_000).contains(&policy.offer_lifetime), "60 s to one year are accepted");
-    check("accessTokenLifetime", (30..=86_400).contains(&policy.access_token_lifetime), "30 s to one day are accepted");
-    check("nonceLifetime", (10..=3_600).contains(&policy.nonce_lifetime), "10 s to one hour are accepted");
-    check("timeRounding", (1..=86_400).contains(&policy.time_rounding), "1 s to one day are accepted");
-    check("decoys", policy.decoys <= 16, "at most 16 are accepted");
-    for (position, anchor) in policy.proof_trust_anchors.iter().enumerate() {
-        let der = STANDARD.decode(anchor).ok();
-        if der.and_then(|der| CertificateChain::from_der(vec![der]).ok()).is_none() {
-            faults.add(format!("{pointer}/proofTrustAnchors/{position}"), "base64 of a DER certificate is expected");
-        }
-    }
 }
 
 #[cfg(test)]

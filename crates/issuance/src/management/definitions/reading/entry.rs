@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chancery_formats::sd_jwt::{NEVER_DISCLOSABLE, SD_JWT_NAMES, SET_BY_ISSUER};
 use chancery_formats::{ClaimPath, PathSegment};
+use chancery_keys::Algorithm;
 use chancery_model::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Entry, EntryId, Format, RevocationMethod,
 };
@@ -11,6 +12,7 @@ use chancery_protocol::proof::BindingMethod;
 
 use super::{read_display, refuse_unenforced, schema};
 use crate::management::body::{Faults, Members};
+use crate::management::levels::read_levels;
 
 /// Members of an entry; in the older flat shape they stand beside those of the definition.
 pub(super) const MEMBERS: &[&str] = &[
@@ -34,6 +36,9 @@ pub(super) const MEMBERS: &[&str] = &[
     "display",
     "credentialConfigurationId",
     "requireKeyAttestation",
+    "keyStorage",
+    "userAuthentication",
+    "proofAlgorithms",
 ];
 
 /// Most claims that one entry describes.
@@ -82,6 +87,9 @@ impl Reader<'_> {
         let expiration_in_days = members.integer("expirationInDays", 1..=36_500, faults).unwrap_or(30);
         let binding_methods = read_binding_methods(members, faults);
         let require_key_attestation = members.boolean("requireKeyAttestation", false, faults);
+        let key_storage = read_levels(members, "keyStorage", faults);
+        let user_authentication = read_levels(members, "userAuthentication", faults);
+        let proof_algorithms = read_proof_algorithms(members, faults);
         let response_interval = members.integer("credentialResponseInterval", 1..=86_400, faults).unwrap_or(5);
         let display = read_display(members, faults);
         // Everything was looked at; what is missing now has its fault already.
@@ -106,6 +114,9 @@ impl Reader<'_> {
             support_credential_reissuance: false,
             binding_methods,
             require_key_attestation,
+            key_storage,
+            user_authentication,
+            proof_algorithms,
             authorization_request_type,
             scope: scope.to_owned(),
             response_interval,
@@ -217,6 +228,18 @@ fn read_binding_methods(members: &Members<'_>, faults: &mut Faults) -> Vec<Bindi
         }
     }
     methods
+}
+
+fn read_proof_algorithms(members: &Members<'_>, faults: &mut Faults) -> Vec<Algorithm> {
+    let mut algorithms = Vec::new();
+    for (pointer, value) in members.array("proofAlgorithms", 8, faults).unwrap_or_default() {
+        match serde_json::from_value::<Algorithm>(value.clone()) {
+            Ok(algorithm) if !algorithms.contains(&algorithm) => algorithms.push(algorithm),
+            Ok(_) => {}
+            Err(_) => faults.add(pointer, "one of ES256, ES384, EdDSA is expected"),
+        }
+    }
+    algorithms
 }
 
 fn read_claims(members: &Members<'_>, faults: &mut Faults) -> Option<Vec<ClaimDescription>> {
