@@ -6,6 +6,7 @@
 
 mod column;
 mod m20261121_000001_first_credential;
+mod m20261121_000002_authorization;
 mod row_security;
 
 use sea_orm_migration::sea_orm::DbErr;
@@ -16,12 +17,15 @@ struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_first_credential::Migration)]
+        vec![
+            Box::new(m20261121_000001_first_credential::Migration),
+            Box::new(m20261121_000002_authorization::Migration),
+        ]
     }
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 10] = [
+pub const ORGANISATION_OWNED: [&str; 12] = [
     "api_key",
     "signing_key",
     "definition",
@@ -32,6 +36,8 @@ pub const ORGANISATION_OWNED: [&str; 10] = [
     "credential",
     "transcript_part",
     "idempotency",
+    "authorization_request",
+    "refresh_token",
 ];
 
 /// Applies what is missing.

@@ -9,10 +9,24 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, SchemaManager, async_trait};
 
 use crate::column::Columns;
-use crate::{ORGANISATION_OWNED, row_security};
+use crate::row_security;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
+
+/// The tables of this step that belong to organisations.
+const OWNED: [&str; 10] = [
+    "api_key",
+    "signing_key",
+    "definition",
+    "definition_revision",
+    "configuration",
+    "exchange",
+    "exchange_grant",
+    "credential",
+    "transcript_part",
+    "idempotency",
+];
 
 /// A table and its indexes.
 struct Plan(TableCreateStatement, Vec<IndexCreateStatement>);
@@ -30,7 +44,7 @@ impl MigrationTrait for Migration {
             }
         }
         arrange_pages(manager).await?;
-        row_security::enable(manager, &ORGANISATION_OWNED).await
+        row_security::enable(manager, &OWNED).await
     }
 }
 

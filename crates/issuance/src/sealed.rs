@@ -17,6 +17,8 @@ pub(crate) enum Place {
     CredentialToken,
     SigningKey,
     IdempotentResponse,
+    AuthorizationSignIn,
+    AuthorizationSignedIn,
 }
 
 impl Place {
@@ -27,6 +29,8 @@ impl Place {
             Self::CredentialToken => "credential.token",
             Self::SigningKey => "signing_key.private",
             Self::IdempotentResponse => "idempotency.response",
+            Self::AuthorizationSignIn => "authorization_request.sign_in",
+            Self::AuthorizationSignedIn => "authorization_request.signed_in",
         }
     }
 }

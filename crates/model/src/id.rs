@@ -57,6 +57,10 @@ ids! {
     EntryId,
     /// One issuance from offer to credential.
     ExchangeId,
+    /// An authorization request on its way to a code.
+    AuthorizationId,
+    /// A refresh token.
+    RefreshTokenId,
     /// What an authorisation allows.
     GrantId,
     /// One issued credential.

@@ -5,6 +5,7 @@
 //! allows, a [`Credential`] is one signed credential that left the building, and the transcript is what happened.
 
 mod access;
+mod authorization;
 mod credential;
 mod definition;
 mod env;
@@ -13,11 +14,13 @@ mod grant;
 mod id;
 mod organisation;
 mod policy;
+mod refresh_token;
 mod signing_key;
 mod time;
 mod transcript;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
+pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
 pub use credential::Credential;
 pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
@@ -30,13 +33,15 @@ pub use exchange::{
 };
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
-    ApiKeyId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId, SigningKeyId, TranscriptPartId,
+    ApiKeyId, AuthorizationId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId,
+    RefreshTokenId, SigningKeyId, TranscriptPartId,
 };
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
     AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, KeyAttestationDemand, Policy, Profile,
     PushedAuthorization, TrustAnchors, TrustedParties, TrustedPartiesError,
 };
+pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};
 pub use signing_key::{SigningKey, SigningKeyState};
 pub use time::Timestamp;
 pub use transcript::{Event, Level, Record, TranscriptPart};

@@ -170,4 +170,47 @@ tables! {
         sealed_response: Vec<u8>,
         expires_at: i64,
     }
+    /// Authorization requests on their way to a code.
+    authorization_request "authorization_request" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        client_id: String,
+        redirect_uri: String,
+        redirect_uri_named: bool,
+        state: Option<String>,
+        code_challenge: Option<String>,
+        definition_id: Uuid,
+        definition_revision: i64,
+        requested: String,
+        by_details: bool,
+        exchange_id: Option<Uuid>,
+        dpop_jkt: Option<String>,
+        instance_thumbprint: Option<String>,
+        request_uri_hash: Option<Vec<u8>>,
+        request_uri_expires_at: Option<i64>,
+        status: String,
+        browser_hash: Option<Vec<u8>>,
+        sign_in_state_hash: Option<Vec<u8>>,
+        sealed_sign_in: Option<Vec<u8>>,
+        sealed_signed_in: Option<Vec<u8>>,
+        locale: Option<String>,
+        code_hash: Option<Vec<u8>>,
+        code_expires_at: Option<i64>,
+        expires_at: i64,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// Refresh tokens.
+    refresh_token "refresh_token" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        exchange_id: Uuid,
+        hash: Vec<u8>,
+        client_id: Option<String>,
+        dpop_thumbprint: Option<String>,
+        instance_thumbprint: Option<String>,
+        credentials: String,
+        by_identifier: bool,
+        expires_at: i64,
+        replaced_at: Option<i64>,
+        created_at: i64,
+    }
 }

@@ -11,6 +11,7 @@
 //! Whatever happens once is one conditional UPDATE whose row count is the answer. Never read a row, decide, and write.
 
 mod api_keys;
+mod authorizations;
 mod connect;
 mod connection;
 mod credentials;
@@ -22,6 +23,7 @@ mod exchanges;
 mod grants;
 mod idempotency;
 mod page;
+mod refresh_tokens;
 mod replay;
 mod row;
 mod scope;

@@ -6,6 +6,8 @@
     reason = "a failed unwrap, panic or index fails the test"
 )]
 
+#[path = "contract/authorizations.rs"]
+mod authorizations;
 #[path = "contract/changes_once.rs"]
 mod changes_once;
 #[path = "contract/database.rs"]

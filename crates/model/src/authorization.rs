@@ -1,0 +1,168 @@
+//! An authorization request on its way to a code.
+
+use std::fmt;
+
+use chancery_formats::ClaimPath;
+use serde::{Deserialize, Serialize};
+
+use crate::{AuthorizationId, DefinitionId, EntryId, ExchangeId, SecretHash, Submission, Timestamp};
+
+/// One authorization request, from its arrival to the redemption of its code.
+#[derive(Clone, Debug)]
+pub struct Authorization {
+    /// Id on our side; no wallet sees it.
+    pub id: AuthorizationId,
+    /// The client that asks, authenticated as far as the policy demands.
+    pub client_id: String,
+    /// Where the answer goes, byte for byte.
+    pub redirect_uri: String,
+    /// Whether the request named it, so that the token request must repeat it (RFC 6749 §4.1.3).
+    pub redirect_uri_named: bool,
+    /// What the client wants back, unchanged.
+    pub state: Option<String>,
+    /// What the code verifier must hash to, by `S256` (RFC 7636).
+    pub code_challenge: Option<String>,
+    /// Definition that everything asked for belongs to.
+    pub definition_id: DefinitionId,
+    /// Version of that definition.
+    pub definition_revision: u32,
+    /// What is asked for, at least one.
+    pub requested: Vec<RequestedCredential>,
+    /// Whether it was asked for by `authorization_details`, so that the token response names identifiers (TOK-7).
+    pub by_details: bool,
+    /// The exchange that `issuer_state` names; of a request without one, the exchange made when the code was redeemed.
+    pub exchange_id: Option<ExchangeId>,
+    /// Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<String>,
+    /// Thumbprint of the wallet instance key that a pushed request was attested with; the token request must prove it too.
+    pub instance_thumbprint: Option<String>,
+    /// Hash of the `request_uri`; `None` when the request was not pushed.
+    pub request_uri_hash: Option<SecretHash>,
+    /// From this instant on the `request_uri` begins nothing any more.
+    pub request_uri_expires_at: Option<Timestamp>,
+    /// How far it has come.
+    pub status: AuthorizationStatus,
+    /// Hash of the secret that ties it to one browser.
+    pub browser_hash: Option<SecretHash>,
+    /// Hash of the `state` of our own request to the organisation's provider, by which its answer is found.
+    pub sign_in_state_hash: Option<SecretHash>,
+    /// Nonce, code verifier and whatever else the running sign-in needs, sealed.
+    pub sealed_sign_in: Option<Vec<u8>>,
+    /// Sealed [`SignedIn`].
+    pub sealed_signed_in: Option<Vec<u8>>,
+    /// BCP 47 tag of the language that the person reads.
+    pub locale: Option<String>,
+    /// Hash of the code.
+    pub code_hash: Option<SecretHash>,
+    /// From this instant on the code is refused.
+    pub code_expires_at: Option<Timestamp>,
+    /// From this instant on nobody can sign in or consent any more.
+    pub expires_at: Timestamp,
+    /// When it arrived.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One configuration that is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestedCredential {
+    /// The definition's entry.
+    pub entry: EntryId,
+    /// Its published configuration id.
+    pub configuration_id: String,
+    /// The claims asked for; empty for all (OpenID4VCI Appendix B.1).
+    pub claims: Vec<RequestedClaim>,
+}
+
+/// One claim, or several, that the wallet asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestedClaim {
+    /// Which.
+    pub path: ClaimPath,
+    /// Whether the wallet takes no credential without it.
+    pub mandatory: bool,
+}
+
+/// What a sign-in yielded, sealed with the authorization.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// Who signed in, as the provider calls the person.
+    pub subject: Option<String>,
+    /// The claims for each entry that was asked for.
+    pub submissions: Vec<Submission>,
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignedIn(sealed)")
+    }
+}
+
+/// How far an authorization request has come, in the order in which a granted one goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorizationStatus {
+    /// Pushed; no browser has come with it.
+    Pushed,
+    /// A browser came with it.
+    Requested,
+    /// The person has signed in.
+    SignedIn,
+    /// The person has consented, and the code is out.
+    CodeIssued,
+    /// The code was redeemed.
+    Spent,
+    /// Given up: refused, or cancelled by the person.
+    Failed,
+}
+
+impl AuthorizationStatus {
+    /// Every status, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Pushed, Self::Requested, Self::SignedIn, Self::CodeIssued, Self::Spent, Self::Failed];
+
+    /// Name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pushed => "pushed",
+            Self::Requested => "requested",
+            Self::SignedIn => "signed_in",
+            Self::CodeIssued => "code_issued",
+            Self::Spent => "spent",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether it may go from this status to `next`. A browser may come again until the person has signed in: a link
+    /// preview must not use a request up (RFC 9126 §4).
+    pub fn may_become(self, next: Self) -> bool {
+        match next {
+            Self::Pushed => false,
+            Self::Requested => matches!(self, Self::Pushed | Self::Requested),
+            Self::SignedIn => self == Self::Requested,
+            Self::CodeIssued => self == Self::SignedIn,
+            Self::Spent => self == Self::CodeIssued,
+            Self::Failed => matches!(self, Self::Pushed | Self::Requested | Self::SignedIn),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AuthorizationStatus::{self, *};
+
+    #[test]
+    fn a_status_moves_back_nowhere_and_ends_spent_or_failed() {
+        for from in AuthorizationStatus::ALL {
+            for to in AuthorizationStatus::ALL {
+                assert!(
+                    !from.may_become(to) || from < to || (from, to) == (Requested, Requested),
+                    "{from:?} -> {to:?}"
+                );
+            }
+            assert!(!Spent.may_become(from) && !Failed.may_become(from));
+            assert_eq!(serde_json::to_value(from).unwrap(), from.name());
+        }
+    }
+}

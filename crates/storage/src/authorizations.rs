@@ -1,0 +1,249 @@
+//! Authorization requests on their way to a code. Each step is one conditional UPDATE: whoever changes the row was first.
+
+use chancery_model::{Authorization, AuthorizationId, AuthorizationStatus, ExchangeId, SecretHash, Timestamp};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait, Set, UpdateMany};
+
+use crate::entity::authorization_request::{ActiveModel, Column, Entity, Model};
+use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
+use crate::{Read, StoreError, Transaction};
+
+impl Read {
+    /// One authorization request.
+    ///
+    /// # Errors
+    /// Those of the database, as for every lookup.
+    pub async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
+        self.authorization_where(Column::Id.eq(id.as_uuid())).await
+    }
+
+    /// The request that was pushed under this `request_uri`, expired and used ones too.
+    pub async fn authorization_by_request_uri(&self, hash: &SecretHash) -> Result<Option<Authorization>, StoreError> {
+        self.authorization_where(Column::RequestUriHash.eq(hash_bytes(hash))).await
+    }
+
+    /// The request whose sign-in at the organisation's provider was begun with this `state`.
+    pub async fn authorization_by_sign_in_state(&self, hash: &SecretHash) -> Result<Option<Authorization>, StoreError> {
+        self.authorization_where(Column::SignInStateHash.eq(hash_bytes(hash))).await
+    }
+
+    /// The request that this authorization code answers, spent and expired ones too.
+    pub async fn authorization_by_code(&self, hash: &SecretHash) -> Result<Option<Authorization>, StoreError> {
+        self.authorization_where(Column::CodeHash.eq(hash_bytes(hash))).await
+    }
+
+    async fn authorization_where(
+        &self,
+        condition: impl Into<sea_orm::sea_query::Expr>,
+    ) -> Result<Option<Authorization>, StoreError> {
+        let find = self.scope.find::<Entity>().filter(condition.into());
+        find.one(self.scope.connection()).await?.map(from_row).transpose()
+    }
+}
+
+impl Transaction {
+    /// Adds a request: `Pushed` with a `request_uri`, or `Requested` and bound to its browser.
+    pub async fn add_authorization(&self, authorization: &Authorization) -> Result<(), StoreError> {
+        Ok(self.scope.insert::<Entity>(to_row(authorization)?).await?)
+    }
+
+    /// A browser came with the `request_uri`: binds the request to it and extends it to `expires_at`. A browser may come
+    /// again, or another one, until somebody has signed in. `None` when the `request_uri` has expired or was used.
+    pub async fn begin_authorization(
+        &self,
+        request_uri: &SecretHash,
+        browser: &SecretHash,
+        locale: Option<&str>,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Authorization>, StoreError> {
+        let begin = self
+            .authorization_to(AuthorizationStatus::Requested, now)
+            .col_expr(Column::BrowserHash, Expr::value(hash_bytes(browser)))
+            .col_expr(Column::Locale, Expr::value(locale))
+            .col_expr(Column::ExpiresAt, Expr::value(expires_at.millis()))
+            .col_expr(Column::SignInStateHash, Expr::value(None::<Vec<u8>>))
+            .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>))
+            .filter(Column::RequestUriHash.eq(hash_bytes(request_uri)))
+            .filter(Column::RequestUriExpiresAt.gt(now.millis()));
+        self.scope.updated(begin).await?.map(from_row).transpose()
+    }
+
+    /// Keeps what a sign-in that begins now needs later; it replaces an earlier one. `false` when the request is not the
+    /// browser's, or past that point.
+    pub async fn begin_sign_in(
+        &self,
+        id: AuthorizationId,
+        browser: &SecretHash,
+        state: &SecretHash,
+        sealed_sign_in: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let begin = self
+            .bound_step(AuthorizationStatus::Requested, id, browser, now)
+            .filter(Column::Status.eq(AuthorizationStatus::Requested.name()))
+            .col_expr(Column::SignInStateHash, Expr::value(hash_bytes(state)))
+            .col_expr(Column::SealedSignIn, Expr::value(sealed_sign_in));
+        Ok(self.scope.happened(begin).await?)
+    }
+
+    /// Keeps what a sign-in yielded: a sealed [`chancery_model::SignedIn`]. `true` for exactly one caller, from the
+    /// browser that began.
+    pub async fn keep_sign_in(
+        &self,
+        id: AuthorizationId,
+        browser: &SecretHash,
+        sealed_signed_in: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let keep = self
+            .bound_step(AuthorizationStatus::SignedIn, id, browser, now)
+            .col_expr(Column::SealedSignedIn, Expr::value(sealed_signed_in))
+            .col_expr(Column::SignInStateHash, Expr::value(None::<Vec<u8>>))
+            .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>));
+        Ok(self.scope.happened(keep).await?)
+    }
+
+    /// Keeps the code that answers the request, after consent. `true` for exactly one caller, from the browser that
+    /// began.
+    pub async fn keep_authorization_code(
+        &self,
+        id: AuthorizationId,
+        browser: &SecretHash,
+        code: &SecretHash,
+        code_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let keep = self
+            .bound_step(AuthorizationStatus::CodeIssued, id, browser, now)
+            .col_expr(Column::CodeHash, Expr::value(hash_bytes(code)))
+            .col_expr(Column::CodeExpiresAt, Expr::value(code_expires_at.millis()));
+        Ok(self.scope.happened(keep).await?)
+    }
+
+    /// Gives the request up, from the browser that began: the person said no, or the sign-in failed.
+    pub async fn fail_authorization(
+        &self,
+        id: AuthorizationId,
+        browser: &SecretHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let fail = self
+            .bound_step(AuthorizationStatus::Failed, id, browser, now)
+            .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>))
+            .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>));
+        Ok(self.scope.happened(fail).await?)
+    }
+
+    /// Redeems the code for `exchange`: `true` for exactly one caller, and only while the code is unexpired. What the
+    /// sign-in yielded is erased: it is the exchange's now.
+    pub async fn spend_authorization_code(
+        &self,
+        id: AuthorizationId,
+        exchange: ExchangeId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let spend = self
+            .authorization_to(AuthorizationStatus::Spent, now)
+            .col_expr(Column::ExchangeId, Expr::value(exchange.as_uuid()))
+            .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::CodeExpiresAt.gt(now.millis()));
+        Ok(self.scope.happened(spend).await?)
+    }
+
+    /// Deletes requests that expired before `then`; how many.
+    pub async fn forget_expired_authorizations(&self, then: Timestamp) -> Result<u64, StoreError> {
+        let delete = self.scope.delete::<Entity>().filter(Column::ExpiresAt.lte(then.millis())).into_query();
+        Ok(self.scope.connection().execute(&delete).await?.rows_affected())
+    }
+
+    /// An UPDATE of the request, if it is the browser's, may go to `next`, and has not expired.
+    fn bound_step(
+        &self,
+        next: AuthorizationStatus,
+        id: AuthorizationId,
+        browser: &SecretHash,
+        now: Timestamp,
+    ) -> UpdateMany<Entity> {
+        self.authorization_to(next, now)
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::BrowserHash.eq(hash_bytes(browser)))
+            .filter(Column::ExpiresAt.gt(now.millis()))
+    }
+
+    /// An UPDATE of requests that may go to `next`.
+    fn authorization_to(&self, next: AuthorizationStatus, now: Timestamp) -> UpdateMany<Entity> {
+        let from = AuthorizationStatus::ALL.into_iter().filter(|status| status.may_become(next));
+        self.scope
+            .update::<Entity>()
+            .col_expr(Column::Status, Expr::value(next.name()))
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Status.is_in(from.map(AuthorizationStatus::name)))
+    }
+}
+
+fn to_row(authorization: &Authorization) -> Result<ActiveModel, StoreError> {
+    Ok(ActiveModel {
+        id: Set(authorization.id.as_uuid()),
+        client_id: Set(authorization.client_id.clone()),
+        redirect_uri: Set(authorization.redirect_uri.clone()),
+        redirect_uri_named: Set(authorization.redirect_uri_named),
+        state: Set(authorization.state.clone()),
+        code_challenge: Set(authorization.code_challenge.clone()),
+        definition_id: Set(authorization.definition_id.as_uuid()),
+        definition_revision: Set(i64::from(authorization.definition_revision)),
+        requested: Set(to_json(&authorization.requested)?),
+        by_details: Set(authorization.by_details),
+        exchange_id: Set(authorization.exchange_id.map(ExchangeId::as_uuid)),
+        dpop_jkt: Set(authorization.dpop_jkt.clone()),
+        instance_thumbprint: Set(authorization.instance_thumbprint.clone()),
+        request_uri_hash: Set(authorization.request_uri_hash.as_ref().map(hash_bytes)),
+        request_uri_expires_at: Set(authorization.request_uri_expires_at.map(Timestamp::millis)),
+        status: Set(authorization.status.name().to_owned()),
+        browser_hash: Set(authorization.browser_hash.as_ref().map(hash_bytes)),
+        sign_in_state_hash: Set(authorization.sign_in_state_hash.as_ref().map(hash_bytes)),
+        sealed_sign_in: Set(authorization.sealed_sign_in.clone()),
+        sealed_signed_in: Set(authorization.sealed_signed_in.clone()),
+        locale: Set(authorization.locale.clone()),
+        code_hash: Set(authorization.code_hash.as_ref().map(hash_bytes)),
+        code_expires_at: Set(authorization.code_expires_at.map(Timestamp::millis)),
+        expires_at: Set(authorization.expires_at.millis()),
+        created_at: Set(authorization.created_at.millis()),
+        updated_at: Set(authorization.updated_at.millis()),
+        ..Default::default()
+    })
+}
+
+fn from_row(model: Model) -> Result<Authorization, StoreError> {
+    let row = Row { table: "authorization_request", id: model.id };
+    let hash = |bytes: Option<Vec<u8>>| bytes.map(|bytes| row.hash(&bytes)).transpose();
+    Ok(Authorization {
+        id: model.id.into(),
+        client_id: model.client_id,
+        redirect_uri: model.redirect_uri,
+        redirect_uri_named: model.redirect_uri_named,
+        state: model.state,
+        code_challenge: model.code_challenge,
+        definition_id: model.definition_id.into(),
+        definition_revision: row.number(model.definition_revision)?,
+        requested: row.json(&model.requested)?,
+        by_details: model.by_details,
+        exchange_id: model.exchange_id.map(ExchangeId::from),
+        dpop_jkt: model.dpop_jkt,
+        instance_thumbprint: model.instance_thumbprint,
+        request_uri_hash: hash(model.request_uri_hash)?,
+        request_uri_expires_at: maybe_instant(model.request_uri_expires_at),
+        status: row.name(model.status)?,
+        browser_hash: hash(model.browser_hash)?,
+        sign_in_state_hash: hash(model.sign_in_state_hash)?,
+        sealed_sign_in: model.sealed_sign_in,
+        sealed_signed_in: model.sealed_signed_in,
+        locale: model.locale,
+        code_hash: hash(model.code_hash)?,
+        code_expires_at: maybe_instant(model.code_expires_at),
+        expires_at: instant(model.expires_at),
+        created_at: instant(model.created_at),
+        updated_at: instant(model.updated_at),
+    })
+}

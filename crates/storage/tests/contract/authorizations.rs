@@ -1,0 +1,214 @@
+//! Authorization requests, their codes, and refresh tokens.
+
+use std::sync::Arc;
+
+use chancery_model::{
+    Authorization, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential, SecretHash,
+    Timestamp,
+};
+use chancery_storage::StoreError;
+use futures::future::join_all;
+
+use crate::database::{TestDatabase, on_every_database};
+use crate::samples::{LATER, NOW, Tenant};
+
+on_every_database!(
+    a_request_walks_from_its_push_to_its_code_in_one_browser,
+    exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins,
+    an_expired_request_uri_and_an_expired_code_begin_nothing,
+    another_organisation_finds_no_authorization_and_no_refresh_token,
+    a_replaced_refresh_token_works_for_its_grace_and_no_longer,
+    revoked_tokens_are_worth_nothing,
+);
+
+const CODE: &str = "code";
+const BROWSER: &str = "browser";
+
+fn hash(text: &str) -> SecretHash {
+    SecretHash::of(text)
+}
+
+fn pushed(database: &TestDatabase, tenant: &Tenant) -> Authorization {
+    let entry = &tenant.definition.content.entries[0];
+    Authorization {
+        id: database.env.uuid(NOW).into(),
+        client_id: "wallet".to_owned(),
+        redirect_uri: "https://wallet.example/cb".to_owned(),
+        redirect_uri_named: true,
+        state: Some("x1".to_owned()),
+        code_challenge: None,
+        definition_id: tenant.definition.id,
+        definition_revision: 1,
+        requested: vec![RequestedCredential {
+            entry: entry.id,
+            configuration_id: entry.configuration_id.clone(),
+            claims: Vec::new(),
+        }],
+        by_details: true,
+        exchange_id: None,
+        dpop_jkt: Some("jkt".to_owned()),
+        instance_thumbprint: None,
+        request_uri_hash: Some(hash("request_uri")),
+        request_uri_expires_at: Some(LATER),
+        status: AuthorizationStatus::Pushed,
+        browser_hash: None,
+        sign_in_state_hash: None,
+        sealed_sign_in: None,
+        sealed_signed_in: None,
+        locale: None,
+        code_hash: None,
+        code_expires_at: None,
+        expires_at: LATER,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
+    let (request, exchange) = (pushed(database, tenant), database.offer(tenant).await);
+    let browser = hash(BROWSER);
+    let write = database.store.write(&tenant.organisation, async |tx| {
+        tx.add_authorization(&request).await?;
+        let begun = tx.begin_authorization(&hash("request_uri"), &browser, Some("en"), LATER, NOW).await?;
+        assert_eq!(begun.unwrap().locale.as_deref(), Some("en"));
+        assert!(tx.begin_sign_in(request.id, &browser, &hash("state"), vec![1], NOW).await?);
+        assert!(tx.keep_sign_in(request.id, &browser, vec![2], NOW).await?);
+        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?);
+        Ok::<_, StoreError>(())
+    });
+    write.await.unwrap();
+    (request, exchange)
+}
+
+async fn spend(database: &TestDatabase, at: &Organisation, what: &(Authorization, Exchange), now: Timestamp) -> bool {
+    let (request, exchange) = what;
+    let write = database.store.write(at, async |tx| tx.spend_authorization_code(request.id, exchange.id, now).await);
+    write.await.unwrap()
+}
+
+async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let request = pushed(&database, &tenant);
+    let (browser, thief) = (hash(BROWSER), hash("thief"));
+    let write = database.store.write(&tenant.organisation, async |tx| {
+        tx.add_authorization(&request).await?;
+        let uri = hash("request_uri");
+        // A link preview, then the browser itself.
+        assert!(tx.begin_authorization(&uri, &thief, None, LATER, NOW).await?.is_some());
+        assert!(tx.begin_authorization(&uri, &browser, Some("de"), LATER, NOW).await?.is_some());
+        assert!(!tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?);
+        assert!(!tx.begin_sign_in(request.id, &thief, &hash("state"), vec![1], NOW).await?);
+        assert!(tx.begin_sign_in(request.id, &browser, &hash("state"), vec![1], NOW).await?);
+        assert_eq!(tx.authorization_by_sign_in_state(&hash("state")).await?.unwrap().id, request.id);
+        assert!(!tx.keep_sign_in(request.id, &thief, vec![2], NOW).await?);
+        assert!(tx.keep_sign_in(request.id, &browser, vec![2], NOW).await?);
+        assert!(!tx.keep_sign_in(request.id, &browser, vec![3], NOW).await?);
+        assert!(tx.begin_authorization(&uri, &thief, None, LATER, NOW).await?.is_none());
+        assert!(!tx.keep_authorization_code(request.id, &thief, &hash("other"), LATER, NOW).await?);
+        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?);
+        assert!(!tx.keep_authorization_code(request.id, &browser, &hash("other"), LATER, NOW).await?);
+        assert!(!tx.fail_authorization(request.id, &browser, NOW).await?);
+        Ok::<_, StoreError>(())
+    });
+    write.await.unwrap();
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let kept = read.authorization_by_code(&hash(CODE)).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::CodeIssued, Some(vec![2])));
+    assert_eq!((kept.requested, kept.dpop_jkt, kept.state), (request.requested, request.dpop_jkt, request.state));
+    assert!(read.authorization_by_sign_in_state(&hash("state")).await.unwrap().is_none());
+}
+
+async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins(database: Arc<TestDatabase>) {
+    let tenant = Arc::new(database.tenant("acme").await);
+    let what = Arc::new(with_code(&database, &tenant).await);
+    let redemptions = (0..40).map(|_| {
+        let (database, tenant, what) = (Arc::clone(&database), Arc::clone(&tenant), Arc::clone(&what));
+        tokio::spawn(async move { spend(&database, &tenant.organisation, &what, NOW).await })
+    });
+    let won = join_all(redemptions).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count();
+    assert_eq!(won, 1);
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let kept = read.authorization(what.0.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::Spent, Some(what.1.id)));
+    assert_eq!(kept.sealed_signed_in, None);
+}
+
+async fn an_expired_request_uri_and_an_expired_code_begin_nothing(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let what = with_code(&database, &tenant).await;
+    assert!(!spend(&database, &tenant.organisation, &what, LATER).await);
+    assert!(spend(&database, &tenant.organisation, &what, NOW).await);
+
+    let mut request = pushed(&database, &tenant);
+    request.request_uri_hash = Some(hash("late"));
+    let write = database.store.write(&tenant.organisation, async |tx| {
+        tx.add_authorization(&request).await?;
+        let begun = tx.begin_authorization(&hash("late"), &hash(BROWSER), None, LATER, LATER).await?;
+        assert!(begun.is_none());
+        tx.forget_expired_authorizations(LATER).await
+    });
+    assert_eq!(write.await.unwrap(), 2);
+}
+
+async fn another_organisation_finds_no_authorization_and_no_refresh_token(database: Arc<TestDatabase>) {
+    let (acme, other) = (database.tenant("acme").await, database.tenant("other").await);
+    let what = with_code(&database, &acme).await;
+    add_refresh_token(&database, &acme, &what.1).await;
+    let read = database.store.read(&other.organisation).await.unwrap();
+    assert!(read.authorization(what.0.id).await.unwrap().is_none());
+    assert!(read.authorization_by_code(&hash(CODE)).await.unwrap().is_none());
+    assert!(read.authorization_by_request_uri(&hash("request_uri")).await.unwrap().is_none());
+    assert!(read.refresh_token(&hash("refresh")).await.unwrap().is_none());
+    drop(read);
+    assert!(!spend(&database, &other.organisation, &what, NOW).await);
+    let write = database.store.write(&other.organisation, async |tx| tx.forget_expired_authorizations(LATER).await);
+    assert_eq!(write.await.unwrap(), 0);
+}
+
+async fn add_refresh_token(database: &TestDatabase, tenant: &Tenant, exchange: &Exchange) -> RefreshToken {
+    let token = RefreshToken {
+        id: database.env.uuid(NOW).into(),
+        exchange_id: exchange.id,
+        hash: hash("refresh"),
+        client_id: Some("wallet".to_owned()),
+        dpop_thumbprint: Some("jkt".to_owned()),
+        instance_thumbprint: None,
+        credentials: database.grant(exchange).credentials,
+        by_identifier: true,
+        expires_at: NOW.plus_seconds(3600),
+        replaced_at: None,
+        created_at: NOW,
+    };
+    let write = database.store.write(&tenant.organisation, async |tx| tx.add_refresh_token(&token).await);
+    write.await.unwrap();
+    token
+}
+
+async fn a_replaced_refresh_token_works_for_its_grace_and_no_longer(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let exchange = database.offer(&tenant).await;
+    let token = add_refresh_token(&database, &tenant, &exchange).await;
+    for (after, expected) in [(0, true), (29, true), (30, false), (3600, false)] {
+        let now = NOW.plus_seconds(after);
+        let grace = Timestamp::from_millis(now.millis() - 30_000);
+        let replace =
+            database.store.write(&tenant.organisation, async |tx| tx.replace_refresh_token(token.id, now, grace).await);
+        assert_eq!(replace.await.unwrap(), expected, "{after} s later");
+        let read = database.store.read(&tenant.organisation).await.unwrap();
+        let (stored, its_exchange) = read.refresh_token(&token.hash).await.unwrap().unwrap();
+        assert_eq!((stored.replaced_at, its_exchange.id), (Some(NOW), exchange.id));
+        assert_eq!((stored.is_valid(now), &stored.credentials), (expected, &token.credentials));
+    }
+}
+
+async fn revoked_tokens_are_worth_nothing(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let issued = database.issue(&tenant).await;
+    let token = add_refresh_token(&database, &tenant, &issued.exchange).await;
+    let revoke = database.store.write(&tenant.organisation, async |tx| tx.revoke_tokens(issued.exchange.id, NOW).await);
+    revoke.await.unwrap();
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let (grant, _) = read.grant_by_access_token(&issued.grant.access_token_hash).await.unwrap().unwrap();
+    assert_eq!(grant.access_token_expires_at, NOW);
+    assert!(read.refresh_token(&token.hash).await.unwrap().is_none());
+}
