@@ -7,6 +7,7 @@
 mod column;
 mod m20261121_000001_first_credential;
 mod m20261121_000002_authorization;
+mod m20261121_000003_identity_provider;
 mod row_security;
 
 use sea_orm_migration::sea_orm::DbErr;
@@ -20,12 +21,13 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_first_credential::Migration),
             Box::new(m20261121_000002_authorization::Migration),
+            Box::new(m20261121_000003_identity_provider::Migration),
         ]
     }
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 12] = [
+pub const ORGANISATION_OWNED: [&str; 13] = [
     "api_key",
     "signing_key",
     "definition",
@@ -38,6 +40,7 @@ pub const ORGANISATION_OWNED: [&str; 12] = [
     "idempotency",
     "authorization_request",
     "refresh_token",
+    "identity_provider",
 ];
 
 /// Applies what is missing.

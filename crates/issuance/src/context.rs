@@ -11,6 +11,8 @@ use crate::keyring::Keyrings;
 use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
 use crate::management::idempotency::Sweeps;
+use crate::outbound::{Addresses, Outbound};
+use crate::provider::Providers;
 use crate::wallet::metadata::Publications;
 use crate::wallet::remembered::Remembered;
 
@@ -31,6 +33,8 @@ struct Inner {
     sweeps: Sweeps,
     publications: Publications,
     remembered: Remembered,
+    outbound: Outbound,
+    providers: Providers,
 }
 
 /// Settings of the deployment that use cases need.
@@ -40,6 +44,8 @@ pub struct Settings {
     pub public_url: Url,
     /// Hash of the platform key; `None` closes the platform operations.
     pub platform_key: Option<SecretHash>,
+    /// Addresses that requests to servers of organisations may go to.
+    pub outbound: Addresses,
 }
 
 impl Context {
@@ -50,6 +56,7 @@ impl Context {
             env,
             store,
             replay,
+            outbound: Outbound::new(settings.outbound),
             settings,
             sealing_key,
             nonce_key,
@@ -59,6 +66,7 @@ impl Context {
             sweeps: Sweeps::default(),
             publications: Publications::default(),
             remembered: Remembered::default(),
+            providers: Providers::default(),
         }))
     }
 
@@ -88,6 +96,15 @@ impl Context {
 
     pub(crate) fn nonce_key(&self) -> &MacKey {
         &self.0.nonce_key
+    }
+
+    /// For requests to servers that an organisation names.
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.0.outbound
+    }
+
+    pub(crate) fn providers(&self) -> &Providers {
+        &self.0.providers
     }
 
     pub(crate) fn remembered(&self) -> &Remembered {

@@ -8,9 +8,12 @@ mod context;
 mod failure;
 mod keyring;
 pub mod management;
+mod outbound;
+mod provider;
 mod recording;
 mod sealed;
 pub mod wallet;
 
 pub use context::{Context, Settings};
 pub use failure::Failure;
+pub use outbound::Addresses;

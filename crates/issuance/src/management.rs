@@ -9,6 +9,7 @@ mod body;
 pub mod definitions;
 pub mod history;
 pub mod idempotency;
+pub mod identity_provider;
 mod levels;
 pub mod offers;
 pub mod organisations;

@@ -19,6 +19,7 @@ pub(crate) enum Place {
     IdempotentResponse,
     AuthorizationSignIn,
     AuthorizationSignedIn,
+    IdentityProviderSecret,
 }
 
 impl Place {
@@ -31,6 +32,7 @@ impl Place {
             Self::IdempotentResponse => "idempotency.response",
             Self::AuthorizationSignIn => "authorization_request.sign_in",
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
+            Self::IdentityProviderSecret => "identity_provider.secret",
         }
     }
 }

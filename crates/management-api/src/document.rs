@@ -30,6 +30,7 @@ Requests may carry `X-Request-Id`; every answer does.";
     tags(
         (name = "Issuance", description = "Offers, records and transcripts"),
         (name = "Credential definitions", description = "What an organisation offers"),
+        (name = "Identity provider", description = "Where people sign in"),
         (name = "Signing keys", description = "Keys that sign credentials"),
         (name = "API keys", description = "Access to this API"),
         (name = "Platform", description = "Organisations, for the holder of the platform key"),

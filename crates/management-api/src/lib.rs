@@ -10,6 +10,7 @@ mod definitions;
 mod document;
 mod entry;
 mod history;
+mod identity_provider;
 mod list;
 mod moment;
 mod offers;

@@ -6,7 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
-use crate::{api_keys, definitions, history, offers, organisations, signing_keys, transcript};
+use crate::{api_keys, definitions, history, identity_provider, offers, organisations, signing_keys, transcript};
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
 pub(crate) const ORGANISATION: &str = "/v2/platform/organisations/{organisationId}";
@@ -25,6 +25,7 @@ pub(crate) const DEFINITION: &str = "/v2/config/digital-wallet/openid/sdjwt/cred
 pub(crate) const DEFINITION_BY_ID: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential-definition/{credentialDefinitionId}";
 pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definitions";
+pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
 pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
 pub(crate) const RECORD: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}";
@@ -46,7 +47,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 27] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 30] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -69,6 +70,9 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 27] = [
     (Method::PUT, DEFINITION_BY_ID, Administer),
     (Method::DELETE, DEFINITION_BY_ID, Administer),
     (Method::GET, DEFINITIONS, Read),
+    (Method::PUT, IDENTITY_PROVIDER, Administer),
+    (Method::GET, IDENTITY_PROVIDER, Read),
+    (Method::DELETE, IDENTITY_PROVIDER, Administer),
     (Method::POST, ISSUE, Issue),
     (Method::GET, HISTORY, Read),
     (Method::GET, RECORD, Read),
@@ -94,6 +98,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(definitions::create))
         .routes(routes!(definitions::read, definitions::update, definitions::delete))
         .routes(routes!(definitions::list))
+        .routes(routes!(identity_provider::connect, identity_provider::read, identity_provider::disconnect))
         .routes(routes!(offers::issue))
         .routes(routes!(history::list))
         .routes(routes!(history::read, history::delete))

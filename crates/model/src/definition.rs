@@ -99,6 +99,18 @@ pub struct Entry {
     pub response_interval: u32,
     /// Display of this entry.
     pub display: Option<Display>,
+    /// Which claims come from the identity provider at which the person signs in.
+    #[serde(default)]
+    pub identity_mapping: Vec<IdentityMapping>,
+}
+
+/// One claim that comes from the identity provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdentityMapping {
+    /// The claim of the credential: names only.
+    pub claim: ClaimPath,
+    /// Where its value is in the ID token or the userinfo response: names and positions only.
+    pub from: ClaimPath,
 }
 
 /// One described claim.

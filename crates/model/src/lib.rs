@@ -12,6 +12,7 @@ mod env;
 mod exchange;
 mod grant;
 mod id;
+mod identity_provider;
 mod organisation;
 mod policy;
 mod refresh_token;
@@ -24,7 +25,7 @@ pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, Requ
 pub use credential::Credential;
 pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
-    Image, RevocationMethod, TrustAnchor, WireVersion,
+    IdentityMapping, Image, RevocationMethod, TrustAnchor, WireVersion,
 };
 pub use env::{Entropy, Env};
 pub use exchange::{
@@ -36,6 +37,7 @@ pub use id::{
     ApiKeyId, AuthorizationId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId,
     RefreshTokenId, SigningKeyId, TranscriptPartId,
 };
+pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
     AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, KeyAttestationDemand, Policy, Profile,

@@ -8,6 +8,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use chancery_issuance::Addresses;
 use chancery_keys::SealingKey;
 use chancery_model::SecretHash;
 use url::Url;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub sealing_key: SealingKey,
     /// Hash of the platform key.
     pub platform_key: Option<SecretHash>,
+    /// Addresses that requests to servers of organisations may go to.
+    pub outbound: Addresses,
     /// Filter of the log.
     pub log_filter: String,
     /// Form of the log.

@@ -79,8 +79,11 @@ pub async fn open_context(settings: &Settings, env: Env) -> anyhow::Result<Conte
         ReplayStore::InProcess { capacity } => Replay::in_process(*capacity),
         ReplayStore::Redis { url } => Replay::redis(url).await.context("redis.url: Redis cannot be reached")?,
     };
-    let deployment =
-        chancery_issuance::Settings { public_url: settings.public_url.clone(), platform_key: settings.platform_key };
+    let deployment = chancery_issuance::Settings {
+        public_url: settings.public_url.clone(),
+        platform_key: settings.platform_key,
+        outbound: settings.outbound,
+    };
     Ok(Context::new(env, store, replay, deployment, settings.sealing_key.clone()))
 }
 

@@ -94,6 +94,17 @@ tables! {
         definition_created_at: i64,
         created_at: i64,
     }
+    /// The identity provider of an organisation.
+    identity_provider "identity_provider" (organisation_id) {
+        key { organisation_id: Uuid, }
+        issuer: String,
+        client_id: String,
+        authentication: String,
+        sealed_secret: Option<Vec<u8>>,
+        scopes: String,
+        created_at: i64,
+        updated_at: i64,
+    }
     /// Configuration ids that are taken.
     configuration "configuration" (organisation_id) {
         key { organisation_id: Uuid, configuration_id: String, }

@@ -22,6 +22,7 @@ mod error;
 mod exchanges;
 mod grants;
 mod idempotency;
+mod identity_providers;
 mod page;
 mod refresh_tokens;
 mod replay;

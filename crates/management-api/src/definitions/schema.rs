@@ -75,6 +75,8 @@ pub(crate) struct NewEntry {
     /// Algorithms of key proofs. Default: those of the organisation.
     #[schema(example = json!(["ES256"]))]
     proof_algorithms: Option<Vec<String>>,
+    /// Claims that come from the identity provider at which the person signs in, in the authorization code flow.
+    identity_mapping: Option<Vec<IdentityMapping>>,
     /// How the credential looks in a wallet.
     display: Option<Display>,
 }
@@ -172,6 +174,7 @@ pub(crate) struct EntryAnswer {
     user_authentication: Vec<String>,
     /// Empty: the organisation's policy decides.
     proof_algorithms: Vec<Value>,
+    identity_mapping: Vec<IdentityMapping>,
     display: Display,
 }
 
@@ -201,8 +204,27 @@ impl From<&Entry> for EntryAnswer {
             key_storage: entry.key_storage.clone(),
             user_authentication: entry.user_authentication.clone(),
             proof_algorithms: algorithms.filter_map(|algorithm| serde_json::to_value(algorithm).ok()).collect(),
+            identity_mapping: entry.identity_mapping.iter().map(IdentityMapping::from).collect(),
             display: Display::from(entry.display.as_ref()),
         }
+    }
+}
+
+/// One claim that comes from the identity provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IdentityMapping {
+    /// Path of the claim in the credential: names only.
+    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    claim: Value,
+    /// Path of its value in the ID token or the userinfo response: names and positions.
+    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    from: Value,
+}
+
+impl From<&chancery_model::IdentityMapping> for IdentityMapping {
+    fn from(rule: &chancery_model::IdentityMapping) -> Self {
+        let path = |path| serde_json::to_value(path).unwrap_or_default();
+        Self { claim: path(&rule.claim), from: path(&rule.from) }
     }
 }
 

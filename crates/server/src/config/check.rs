@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chancery_issuance::Addresses;
 use chancery_keys::SealingKey;
 use chancery_model::SecretHash;
 use url::{Host, Url};
@@ -30,6 +31,11 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
     let capacity = checker.number("replay.capacity", 1000, 100_000_000);
     let sealing_key = checker.parse("secrets.sealing_key", sealing_key);
     let platform_key = checker.parse("secrets.platform_key", platform_key);
+    let outbound = checker.parse("outbound.addresses", |text| match text {
+        "public" => Ok(Addresses::Public),
+        "any" => Ok(Addresses::Any),
+        other => Err(format!("must be public or any, not {other:?}")),
+    });
     let log_filter = checker.parse("log.filter", |text| {
         text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned()).map_err(|error| error.to_string())
     });
@@ -53,6 +59,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
             replay: replay?,
             sealing_key: sealing_key?,
             platform_key: platform_key?,
+            outbound: outbound?,
             log_filter: log_filter?,
             log_format: log_format?,
         })

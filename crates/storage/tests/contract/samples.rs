@@ -146,6 +146,7 @@ impl TestDatabase {
             scope: String::new(),
             response_interval: 5,
             display: None,
+            identity_mapping: Vec::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 20] = [
+const TABLE: [(&str, &str, &[&str]); 23] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
@@ -28,6 +28,9 @@ const TABLE: [(&str, &str, &[&str]); 20] = [
     ("put", "{openid}/sdjwt/credential-definition/{credentialDefinitionId}", &["admin"]),
     ("delete", "{openid}/sdjwt/credential-definition/{credentialDefinitionId}", &["admin"]),
     ("get", "{openid}/sdjwt/credential-definitions", &["admin", "issuer", "auditor"]),
+    ("put", "{openid}/identity-provider", &["admin"]),
+    ("get", "{openid}/identity-provider", &["admin", "issuer", "auditor"]),
+    ("delete", "{openid}/identity-provider", &["admin"]),
     ("post", "{openid}/sdjwt/credential/issue", &["admin", "issuer"]),
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin", "issuer", "auditor"]),

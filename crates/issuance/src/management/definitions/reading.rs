@@ -1,6 +1,7 @@
 //! From a request body to a [`DefinitionContent`], with every fault at once.
 
 mod entry;
+mod mapping;
 mod schema;
 
 use chancery_model::{Definition, DefinitionContent, Display, EntryId, Image, TrustAnchor, WireVersion};

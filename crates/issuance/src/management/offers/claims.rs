@@ -180,6 +180,7 @@ mod tests {
             scope: String::new(),
             response_interval: 5,
             display: None,
+            identity_mapping: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use chancery_model::{
 };
 use chancery_protocol::proof::BindingMethod;
 
-use super::{read_display, refuse_unenforced, schema};
+use super::{mapping, read_display, refuse_unenforced, schema};
 use crate::management::body::{Faults, Members};
 use crate::management::levels::read_levels;
 
@@ -39,6 +39,7 @@ pub(super) const MEMBERS: &[&str] = &[
     "keyStorage",
     "userAuthentication",
     "proofAlgorithms",
+    "identityMapping",
 ];
 
 /// Most claims that one entry describes.
@@ -92,6 +93,7 @@ impl Reader<'_> {
         let proof_algorithms = read_proof_algorithms(members, faults);
         let response_interval = members.integer("credentialResponseInterval", 1..=86_400, faults).unwrap_or(5);
         let display = read_display(members, faults);
+        let identity_mapping = mapping::read(members, claims.as_deref().unwrap_or_default(), faults);
         // Everything was looked at; what is missing now has its fault already.
         let vct = vct?;
         let previous = self.previous_entry(members, given, vct, faults);
@@ -121,6 +123,7 @@ impl Reader<'_> {
             scope: scope.to_owned(),
             response_interval,
             display,
+            identity_mapping,
         };
         Some((entry, given.map(|_| members.at("credentialConfigurationId"))))
     }

@@ -1,0 +1,153 @@
+//! The OpenID Provider at which the people of an organisation sign in.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chancery_issuance::Context;
+use chancery_issuance::management::identity_provider::{self, ConnectRejection, Connection, Rejection};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::Organisational;
+use crate::problem::Problem;
+use crate::request::Body;
+use crate::routes;
+
+/// Connect an identity provider.
+///
+/// People sign in there when a wallet asks for a credential with the authorization code flow. An organisation has one
+/// provider; what is sent replaces the connection as a whole. A `clientSecret` that is left out stays as long as `issuer`
+/// and `clientId` do. Register the answer's `redirectUri` at the provider.
+#[utoipa::path(
+    put, path = routes::IDENTITY_PROVIDER, tag = "Identity provider", operation_id = "connectIdentityProvider",
+    request_body(content = IdentityProviderSchema, example = json!({
+        "issuer": "https://login.example/realms/staff",
+        "clientId": "chancery",
+        "clientAuthentication": "client_secret_basic",
+        "clientSecret": "c5VbdhEcaFl8Q2Z7jQyqPw",
+        "scopes": ["openid", "profile", "email"]
+    })),
+    responses((status = 200, description = "The connection", body = IdentityProviderAnswer)),
+)]
+pub(crate) async fn connect(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    body: Body,
+) -> Result<Json<IdentityProviderAnswer>, Problem> {
+    let connected = identity_provider::connect(&ctx, &caller.organisation, &body.members).await;
+    connected.map(answer).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            ConnectRejection::Invalid(faults) => Problem::invalid(faults),
+        })
+    })
+}
+
+/// Read the identity provider.
+///
+/// The client secret is never shown.
+#[utoipa::path(
+    get, path = routes::IDENTITY_PROVIDER, tag = "Identity provider", operation_id = "readIdentityProvider",
+    responses(
+        (status = 200, description = "The connection", body = IdentityProviderAnswer),
+        (status = 404, description = "None is connected: problem `not-found`"),
+    ),
+)]
+pub(crate) async fn read(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+) -> Result<Json<IdentityProviderAnswer>, Problem> {
+    let found = identity_provider::read(&ctx, &caller.organisation).await;
+    found.map(answer).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// Disconnect the identity provider.
+///
+/// The authorization code flow then ends at this server; people who are on their way through the provider cannot go on.
+#[utoipa::path(
+    delete, path = routes::IDENTITY_PROVIDER, tag = "Identity provider", operation_id = "disconnectIdentityProvider",
+    responses(
+        (status = 204, description = "The provider is disconnected"),
+        (status = 404, description = "None is connected: problem `not-found`"),
+    ),
+)]
+pub(crate) async fn disconnect(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+) -> Result<StatusCode, Problem> {
+    let gone = identity_provider::disconnect(&ctx, &caller.organisation).await;
+    gone.map(|()| StatusCode::NO_CONTENT).map_err(|failure| Problem::of(failure, refuse))
+}
+
+fn refuse(rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::NotFound => Problem::not_found("identity provider"),
+    }
+}
+
+fn answer(connection: Connection) -> Json<IdentityProviderAnswer> {
+    let Connection { provider, redirect_uri } = connection;
+    Json(IdentityProviderAnswer {
+        identity_provider: IdentityProvider {
+            issuer: provider.issuer,
+            client_id: provider.client_id,
+            client_authentication: provider.authentication,
+            client_secret_set: provider.sealed_secret.is_some(),
+            scopes: provider.scopes,
+            redirect_uri,
+            created_at: provider.created_at.seconds(),
+            updated_at: provider.updated_at.seconds(),
+        },
+    })
+}
+
+/// A connection to an OpenID Provider.
+#[derive(ToSchema)]
+#[schema(as = NewIdentityProvider, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct IdentityProviderSchema {
+    /// Issuer identifier: an `https` URL with a public address, unless the deployment allows others.
+    #[schema(max_length = 2048)]
+    issuer: String,
+    /// What this server is called there.
+    #[schema(max_length = 2048)]
+    client_id: String,
+    /// `client_secret_basic` (default), `client_secret_post`, `private_key_jwt` (with the organisation's active signing
+    /// key, which its JWK set publishes) or `none`.
+    #[schema(default = "client_secret_basic")]
+    client_authentication: Option<String>,
+    /// Shown never again.
+    #[schema(max_length = 2048)]
+    client_secret: Option<String>,
+    /// Scopes to ask for. `openid` is always among them; default: `openid` and `profile`.
+    scopes: Option<Vec<String>>,
+}
+
+/// A connection to an OpenID Provider.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IdentityProvider {
+    /// Issuer identifier.
+    issuer: String,
+    /// What this server is called there.
+    client_id: String,
+    /// How this server authenticates there.
+    #[schema(value_type = String, example = "client_secret_basic")]
+    client_authentication: chancery_model::ProviderAuthentication,
+    /// Whether a client secret is kept.
+    client_secret_set: bool,
+    /// Scopes to ask for.
+    scopes: Vec<String>,
+    /// To be registered at the provider.
+    redirect_uri: String,
+    /// Unix seconds.
+    created_at: i64,
+    /// Unix seconds.
+    updated_at: i64,
+}
+
+/// A connection to an OpenID Provider.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IdentityProviderAnswer {
+    identity_provider: IdentityProvider,
+}
