@@ -12,6 +12,7 @@ mod definition_versions;
 mod definitions;
 mod history;
 mod idempotency;
+mod identity_provider;
 mod issue;
 mod issue_refusals;
 mod organisations;
