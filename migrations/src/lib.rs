@@ -8,6 +8,7 @@ mod column;
 mod m20261121_000001_first_credential;
 mod m20261121_000002_authorization;
 mod m20261121_000003_identity_provider;
+mod m20261121_000008_supply;
 mod row_security;
 
 use sea_orm_migration::sea_orm::DbErr;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_first_credential::Migration),
             Box::new(m20261121_000002_authorization::Migration),
             Box::new(m20261121_000003_identity_provider::Migration),
+            Box::new(m20261121_000008_supply::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus, Role};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use self::schema::CredentialHistory;
+pub(crate) use self::schema::CredentialHistory;
 use crate::access::{Organisational, may_see_offers, never};
 use crate::list::{Done, Pagination, WindowQuery};
 use crate::problem::Problem;

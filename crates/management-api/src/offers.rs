@@ -83,6 +83,10 @@ pub(crate) struct IssueBody {
     url_scheme: Option<String>,
     /// Whether this offer demands a key attestation although the definition does not.
     require_key_attestation: Option<bool>,
+    /// `Deferred` only: seconds for which missing claims are awaited; 30 days by default. After that the exchange is
+    /// denied.
+    #[schema(minimum = 60, maximum = 31_536_000)]
+    claims_due_in_seconds: Option<u32>,
 }
 
 /// Whether the claims are complete.

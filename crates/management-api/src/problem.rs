@@ -70,6 +70,8 @@ kinds! {
     ConcurrentUpdate: CONFLICT, "concurrent-update", "Somebody else changed it at the same time";
     /// The key's life does not lead there.
     KeyState: CONFLICT, "key-state", "The key cannot take this state";
+    /// The exchange does not stand where this can be done.
+    ExchangeState: CONFLICT, "exchange-state", "The exchange is not where this can be done";
     /// No active signing key.
     NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
     /// The body is too large.

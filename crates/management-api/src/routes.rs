@@ -6,7 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
-use crate::{api_keys, definitions, history, identity_provider, offers, organisations, signing_keys, transcript};
+use crate::{api_keys, decisions, definitions, history, identity_provider, offers, organisations, signing_keys, transcript};
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
 pub(crate) const ORGANISATION: &str = "/v2/platform/organisations/{organisationId}";
@@ -29,6 +29,11 @@ pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/ide
 pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
 pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
 pub(crate) const RECORD: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}";
+pub(crate) const DENY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/deny";
+pub(crate) const CANCEL: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/cancel";
+pub(crate) const RESEND: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/resend";
 pub(crate) const TRANSCRIPT: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
 
@@ -47,7 +52,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 30] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 34] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -76,7 +81,11 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 30] = [
     (Method::POST, ISSUE, Issue),
     (Method::GET, HISTORY, Read),
     (Method::GET, RECORD, Read),
+    (Method::PUT, RECORD, Issue),
     (Method::DELETE, RECORD, Administer),
+    (Method::POST, DENY, Issue),
+    (Method::POST, CANCEL, Issue),
+    (Method::POST, RESEND, Issue),
     (Method::GET, TRANSCRIPT, Read),
 ];
 
@@ -101,7 +110,10 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(identity_provider::connect, identity_provider::read, identity_provider::disconnect))
         .routes(routes!(offers::issue))
         .routes(routes!(history::list))
-        .routes(routes!(history::read, history::delete))
+        .routes(routes!(history::read, decisions::supply, history::delete))
+        .routes(routes!(decisions::deny))
+        .routes(routes!(decisions::cancel))
+        .routes(routes!(decisions::resend))
         .routes(routes!(transcript::read))
 }
 

@@ -52,6 +52,8 @@ pub struct Exchange {
     pub sealed_submissions: Option<Vec<u8>>,
     /// From this instant on the code is refused.
     pub expires_at: Timestamp,
+    /// From this instant on claims that are still missing are no longer awaited; `None` when nothing was missing.
+    pub claims_due_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -137,6 +137,7 @@ tables! {
         expires_at: i64,
         created_at: i64,
         updated_at: i64,
+        claims_due_at: Option<i64>,
     }
     /// What authorisations allow.
     exchange_grant "exchange_grant" (organisation_id) {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod list;
+mod supply;
 
 use chancery_model::{Exchange, ExchangeId, ExchangeStatus, SecretHash};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, QueryTrait, Set};
@@ -12,6 +13,7 @@ use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
 use crate::{Read, StoreError};
 
 pub use list::ExchangeFilter;
+pub use supply::Supplied;
 
 impl Read {
     /// One exchange.
@@ -75,6 +77,7 @@ pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
         expires_at: Set(exchange.expires_at.millis()),
         created_at: Set(exchange.created_at.millis()),
         updated_at: Set(exchange.updated_at.millis()),
+        claims_due_at: Set(exchange.claims_due_at.map(chancery_model::Timestamp::millis)),
         ..Default::default()
     })
 }
@@ -105,5 +108,6 @@ pub(crate) fn from_row(model: Model) -> Result<Exchange, StoreError> {
         expires_at: instant(model.expires_at),
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),
+        claims_due_at: maybe_instant(model.claims_due_at),
     })
 }

@@ -36,7 +36,7 @@ pub use connect::ConnectError;
 pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
 pub use directory::{Directory, OrganisationConflict};
 pub use error::StoreError;
-pub use exchanges::ExchangeFilter;
+pub use exchanges::{ExchangeFilter, Supplied};
 pub use idempotency::IdempotentResponse;
 pub use page::{Listed, Order, Page};
 pub use replay::{Claim, Replay, ReplayUnavailable};

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 mod api_keys;
 mod bad_input;
 mod certificates;
+mod deferred;
 mod definition_lists;
 mod definition_refusals;
 mod definition_versions;

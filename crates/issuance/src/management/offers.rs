@@ -1,7 +1,7 @@
 //! The issue call: an exchange begins, and an offer is made for the wallet.
 
-mod claims;
-mod request;
+pub(super) mod claims;
+pub(super) mod request;
 
 use std::sync::Arc;
 
@@ -274,6 +274,7 @@ fn begin(
         sealed_secrets: ctx.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
         sealed_submissions,
         expires_at: now.plus_seconds(organisation.policy.offer_lifetime),
+        claims_due_at: (!ready).then(|| now.plus_seconds(request.claims_due_in.unwrap_or(CLAIMS_DUE_IN))),
         created_at: now,
         updated_at: now,
     })
@@ -346,6 +347,9 @@ fn record(
     recording.event("offer_created", json!({ "credential_configuration_ids": configuration_ids }));
     recording.into_part(ctx.env(), now, exchange.id, None)
 }
+
+/// Seconds for which missing claims are awaited unless the issue call says otherwise: 30 days.
+const CLAIMS_DUE_IN: u32 = 30 * 86_400;
 
 /// OpenID4VCI §4.1.1.
 const PRE_AUTHORIZED: &str = "urn:ietf:params:oauth:grant-type:pre-authorized_code";

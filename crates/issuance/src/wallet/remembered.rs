@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_model::{Definition, Exchange, Grant, GrantKind, Organisation, OrganisationId, SecretHash};
+use chancery_model::{
+    CredentialStatus, Definition, Exchange, Grant, GrantKind, Organisation, OrganisationId, SecretHash,
+};
 use moka::sync::Cache;
 
 /// An exchange with the version of the definition that it started with.
@@ -68,7 +70,7 @@ impl Remembered {
 
     /// Keeps a grant that was just made, when its claims are complete; others may be completed at any moment.
     pub(super) fn keep_grant(&self, organisation: &Organisation, granted: Granted) {
-        if granted.offered.exchange.sealed_submissions.is_some() {
+        if granted.offered.exchange.credential_status == CredentialStatus::Ready {
             self.grants.insert((organisation.id, granted.grant.access_token_hash), Arc::new(granted));
         }
     }

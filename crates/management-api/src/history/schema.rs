@@ -127,6 +127,8 @@ pub(crate) struct CredentialHistory {
     require_key_attestation: bool,
     /// From this instant on the offer cannot be redeemed, in Unix seconds.
     expires_at: i64,
+    /// Until this instant missing claims are awaited, in Unix seconds; 0 when none were missing.
+    claims_due_at: i64,
 }
 
 /// What is known of the wallet.
@@ -197,6 +199,7 @@ impl From<&History> for CredentialHistory {
             credentials: asked,
             require_key_attestation: exchange.require_key_attestation,
             expires_at: exchange.expires_at.seconds(),
+            claims_due_at: exchange.claims_due_at.map(|at| at.seconds()).unwrap_or_default(),
         }
     }
 }
@@ -364,6 +367,7 @@ mod tests {
             sealed_secrets: Vec::new(),
             sealed_submissions: None,
             expires_at: at,
+            claims_due_at: None,
             created_at: at,
             updated_at: at,
         };

@@ -189,6 +189,7 @@ impl TestDatabase {
             sealed_secrets: vec![4, 5, 6],
             sealed_submissions: Some(vec![7, 8, 9]),
             expires_at: at.plus_seconds(3600),
+            claims_due_at: None,
             created_at: at,
             updated_at: at,
         }

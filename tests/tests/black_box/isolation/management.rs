@@ -23,8 +23,10 @@ fn body(path: &str, method: &str) -> Option<Value> {
         ("GET" | "DELETE", _) => return None,
         ("PUT", "/state") => json!({"state": "active"}),
         ("PUT", "/certificate-chain") => json!({"certificateChain": ""}),
-        ("POST", "/csr" | "/suspend" | "/resume") => json!({}),
+        ("POST", "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend") => json!({}),
+        ("POST", "/deny") => json!({"reason": "Not yours."}),
         ("PUT", "") if path.contains("credential-definition") => samples::pid(),
+        ("PUT", "") if path.contains("credential/history") => json!({"credential": {"id": UNKNOWN, "claims": {}}}),
         ("PUT", "") if path.contains("organisations") => json!({"name": "Taken over"}),
         other => panic!("the walk does not know what to send to {other:?} of {path}"),
     };

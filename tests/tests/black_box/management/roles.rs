@@ -34,6 +34,10 @@ const TABLE: [(&str, &str, &[&str]); 23] = [
     ("post", "{openid}/sdjwt/credential/issue", &["admin", "issuer"]),
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin", "issuer", "auditor"]),
+    ("put", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin", "issuer"]),
+    ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/deny", &["admin", "issuer"]),
+    ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/cancel", &["admin", "issuer"]),
+    ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/resend", &["admin", "issuer"]),
     ("delete", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}/transcript", &["admin", "issuer", "auditor"]),
 ];

@@ -18,6 +18,8 @@ pub(super) struct IssueRequest {
     pub(super) url_scheme: Option<UriScheme>,
     /// Overrides what the definition says.
     pub(super) require_key_attestation: Option<bool>,
+    /// Seconds for which missing claims are awaited.
+    pub(super) claims_due_in: Option<u32>,
 }
 
 /// `userPin`, which decides the grant.
@@ -55,13 +57,13 @@ impl Pin {
 }
 
 /// One element of `credentials`, or `credential`.
-pub(super) struct RequestedCredential {
+pub(in crate::management) struct RequestedCredential {
     /// Where it stands in the body.
-    pub(super) pointer: String,
-    pub(super) entry: Option<EntryId>,
-    pub(super) vct: Option<String>,
-    pub(super) claims: Option<Map<String, Value>>,
-    pub(super) metadata: Map<String, Value>,
+    pub(in crate::management) pointer: String,
+    pub(in crate::management) entry: Option<EntryId>,
+    pub(in crate::management) vct: Option<String>,
+    pub(in crate::management) claims: Option<Map<String, Value>>,
+    pub(in crate::management) metadata: Map<String, Value>,
 }
 
 impl std::fmt::Debug for RequestedCredential {
@@ -84,6 +86,7 @@ const MEMBERS: &[&str] = &[
     "credentials",
     "urlScheme",
     "requireKeyAttestation",
+    "claimsDueInSeconds",
 ];
 /// Documented members whose function is not there yet. Ignoring one would issue something else than was asked
 /// for.
@@ -100,6 +103,8 @@ const LATER: &[(&str, &str)] = &[
     ("signatureStamp", "signed documents are not available"),
     ("signatureCoordinate", "signed documents are not available"),
 ];
+/// Longest time for which claims may be awaited, in seconds: a year.
+pub(crate) const LONGEST_WAIT: u32 = 365 * 86_400;
 /// Most credentials in one offer.
 const MOST_CREDENTIALS: usize = 50;
 
@@ -132,7 +137,19 @@ fn read_members(members: &Members<'_>, faults: &mut Faults) -> Option<IssueReque
     let url_scheme = members.choice("urlScheme", URL_SCHEMES, faults);
     let require_key_attestation =
         members.value("requireKeyAttestation").map(|_| members.boolean("requireKeyAttestation", false, faults));
-    Some(IssueRequest { mode: mode?, pin: pin?, definition, credentials, url_scheme, require_key_attestation })
+    let claims_due_in = members.integer("claimsDueInSeconds", 60..=LONGEST_WAIT, faults);
+    if claims_due_in.is_some() && mode == Some(IssuanceMode::InTime) {
+        faults.add(members.at("claimsDueInSeconds"), "claimsDueInSeconds goes only with issuanceMode Deferred");
+    }
+    Some(IssueRequest {
+        mode: mode?,
+        pin: pin?,
+        definition,
+        credentials,
+        url_scheme,
+        require_key_attestation,
+        claims_due_in,
+    })
 }
 
 /// Combinations that the contract excludes, whatever becomes available later.
@@ -182,7 +199,8 @@ fn read_definition(members: &Members<'_>, faults: &mut Faults) -> Option<Definit
     id
 }
 
-fn read_credentials(members: &Members<'_>, faults: &mut Faults) -> Vec<RequestedCredential> {
+/// `credentials`, or `credential` as the only one.
+pub(in crate::management) fn read_credentials(members: &Members<'_>, faults: &mut Faults) -> Vec<RequestedCredential> {
     let mut values = members.array("credentials", MOST_CREDENTIALS, faults).unwrap_or_default();
     if values.is_empty() {
         values.extend(members.filled("credential").map(|value| (members.at("credential"), value)));

@@ -1,0 +1,297 @@
+//! What an organisation decides about an exchange that runs: it supplies claims, denies, withdraws the offer, or makes it
+//! again.
+
+use chancery_model::{
+    CredentialStatus, Definition, Exchange, ExchangeId, ExchangeStatus, IssuanceMode, Organisation, Submission,
+    Timestamp,
+};
+use chancery_storage::{StoreError, Supplied, Transaction};
+use serde_json::{Map, Value, json};
+
+use super::body::{Fault, Faults, Members};
+use super::history::{self, History};
+use super::offers::{claims, request};
+use crate::recording::Recording;
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+/// Why nothing was decided.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The organisation has no such exchange.
+    NotFound,
+    /// The body breaks rules, its own or those of the definition.
+    Invalid(Vec<Fault>),
+    /// The exchange is not where this can be decided.
+    State(String),
+    /// Others changed the exchange again and again.
+    Concurrent,
+}
+
+/// Longest reason of a denial, in characters.
+const LONGEST_REASON: usize = 255;
+
+/// How often claims are put together again when others supplied some meanwhile.
+const ATTEMPTS: u32 = 4;
+
+/// What the wallet is told when the organisation withdrew the offer without a word.
+const WITHDRAWN: &str = "the offer was withdrawn";
+
+/// What the wallet is told when nobody supplied the claims.
+const OVERDUE: &str = "the claims were not supplied in time";
+
+/// Supplies claims of a deferred exchange: for all of its entries at once, or for some now and for others later. They are
+/// checked like those of an issue call.
+pub async fn supply(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    body: &Map<String, Value>,
+) -> Result<History, Failure<Rejection>> {
+    let now = ctx.env().now();
+    for _ in 0..ATTEMPTS {
+        let History { exchange, definition, submissions, .. } = find(ctx, organisation, id).await?;
+        check_awaiting(&exchange, now)?;
+        let new = read_claims(&exchange, &definition, body).map_err(invalid)?;
+        if let Some(known) = new.iter().find(|it| submissions.iter().any(|earlier| earlier.entry == it.entry)) {
+            return Err(state(format!("the claims of entry {} were supplied before", known.entry)));
+        }
+        let count = new.len();
+        let mut all = submissions;
+        all.extend(new);
+        all.sort_by_key(|submission| exchange.entries.iter().position(|entry| *entry == submission.entry));
+        let complete = all.len() == exchange.entries.len();
+        let sealed = ctx.seal(organisation, Place::ExchangeSubmissions, id.as_uuid(), &all)?;
+        let supplied = Supplied { before: exchange.sealed_submissions.as_deref(), sealed: &sealed, complete };
+        let details = json!({ "count": count, "complete": complete });
+        let part =
+            recording("exchange.claims_supplied", "claims_supplied", details).into_part(ctx.env(), now, id, None);
+        let work = async |tx: &Transaction| -> Result<bool, StoreError> {
+            let happened = tx.supply_claims(id, supplied, now).await?;
+            if happened {
+                tx.add_transcript_part(&part).await?;
+            }
+            Ok(happened)
+        };
+        if ctx.store().write(organisation, work).await? {
+            return find(ctx, organisation, id).await;
+        }
+    }
+    Err(Failure::Rejected(Rejection::Concurrent))
+}
+
+/// Denies an exchange that has issued nothing. `reason` may be shown to the wallet.
+pub async fn deny(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    body: &Map<String, Value>,
+) -> Result<History, Failure<Rejection>> {
+    let mut faults = Faults::default();
+    let members = Members::of_body(body);
+    members.refuse_others(&[&["reason"]], &mut faults);
+    members.require("reason", &mut faults);
+    let reason = read_reason(&members, &mut faults);
+    let reason = faults.none_or(reason).map_err(invalid)?;
+    let now = ctx.env().now();
+    let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "organisation" }));
+    let part = part.into_part(ctx.env(), now, id, None);
+    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let happened = tx.deny_exchange(id, &reason, now).await?;
+        if happened {
+            tx.add_transcript_part(&part).await?;
+        }
+        Ok(happened)
+    };
+    let happened = ctx.store().write(organisation, work).await?;
+    decided(ctx, organisation, id, happened, "denied").await
+}
+
+/// Withdraws an offer that nobody has redeemed.
+pub async fn cancel(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    body: &Map<String, Value>,
+) -> Result<History, Failure<Rejection>> {
+    let mut faults = Faults::default();
+    let members = Members::of_body(body);
+    members.refuse_others(&[&["reason"]], &mut faults);
+    let reason = match members.filled("reason") {
+        Some(_) => read_reason(&members, &mut faults),
+        None => Some(WITHDRAWN.to_owned()),
+    };
+    let reason = faults.none_or(reason).map_err(invalid)?;
+    let now = ctx.env().now();
+    let part = recording("offer.cancelled", "offer_cancelled", json!({})).into_part(ctx.env(), now, id, None);
+    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let happened = tx.withdraw_offer(id, &reason, now).await?;
+        if happened {
+            tx.add_transcript_part(&part).await?;
+        }
+        Ok(happened)
+    };
+    let happened = ctx.store().write(organisation, work).await?;
+    decided(ctx, organisation, id, happened, "withdrawn").await
+}
+
+/// Makes an offer again that nobody has redeemed: the same link, which lives as long as that of a new offer.
+pub async fn resend(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    body: &Map<String, Value>,
+) -> Result<History, Failure<Rejection>> {
+    let mut faults = Faults::default();
+    Members::of_body(body).refuse_others(&[], &mut faults);
+    faults.none_or(Some(())).map_err(invalid)?;
+    let now = ctx.env().now();
+    let expires_at = now.plus_seconds(organisation.policy.offer_lifetime);
+    let details = json!({ "expires_at": expires_at.seconds() });
+    let part = recording("offer.renewed", "offer_renewed", details).into_part(ctx.env(), now, id, None);
+    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let happened = tx.renew_offer(id, expires_at, now).await?;
+        if happened {
+            tx.add_transcript_part(&part).await?;
+        }
+        Ok(happened)
+    };
+    let happened = ctx.store().write(organisation, work).await?;
+    decided(ctx, organisation, id, happened, "made again").await
+}
+
+/// Denies what waits for claims longer than it was to wait; how many exchanges that were. A background worker calls this.
+pub async fn deny_overdue<R>(ctx: &Context, organisation: &Organisation) -> Result<usize, Failure<R>> {
+    const AT_ONCE: u64 = 100;
+    let now = ctx.env().now();
+    let overdue = ctx.store().read(organisation).await?.overdue_exchanges(now, AT_ONCE).await?;
+    let mut denied = 0;
+    for id in overdue {
+        let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "claims_overdue" }));
+        let part = part.into_part(ctx.env(), now, id, None);
+        let work = async |tx: &Transaction| -> Result<bool, StoreError> {
+            let happened = tx.deny_overdue(id, OVERDUE, now).await?;
+            if happened {
+                tx.add_transcript_part(&part).await?;
+            }
+            Ok(happened)
+        };
+        denied += usize::from(ctx.store().write(organisation, work).await?);
+    }
+    Ok(denied)
+}
+
+async fn find(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Result<History, Failure<Rejection>> {
+    let found = history::read(ctx, organisation, id).await;
+    found.map_err(|failure| {
+        failure.map_rejection(|rejection| match rejection {
+            history::Rejection::NotFound => Rejection::NotFound,
+        })
+    })
+}
+
+/// The record after the decision, or why it could not be taken.
+async fn decided(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    happened: bool,
+    deed: &str,
+) -> Result<History, Failure<Rejection>> {
+    let history = find(ctx, organisation, id).await?;
+    if happened {
+        return Ok(history);
+    }
+    let Exchange { status, .. } = history.exchange;
+    Err(state(format!("an exchange with the status {} cannot be {deed}", status.name())))
+}
+
+fn check_awaiting(exchange: &Exchange, now: Timestamp) -> Result<(), Failure<Rejection>> {
+    match exchange.issuance_mode {
+        IssuanceMode::Deferred => {}
+        IssuanceMode::InTime => {
+            let detail = "the claims of an InTime issuance are part of the issue call".to_owned();
+            return Err(invalid(vec![Fault { pointer: String::new(), detail }]));
+        }
+    }
+    if exchange.status >= ExchangeStatus::CredentialDeleted {
+        return Err(state(format!("an exchange with the status {} takes no claims", exchange.status.name())));
+    }
+    if exchange.credential_status == CredentialStatus::Ready {
+        return Err(state("all claims were supplied before".to_owned()));
+    }
+    if exchange.claims_due_at.is_some_and(|due| due <= now) {
+        return Err(state("the claims were awaited until claimsDueAt".to_owned()));
+    }
+    let is_unredeemed = exchange.status < ExchangeStatus::TokenIssued && exchange.code_spent_at.is_none();
+    if is_unredeemed && exchange.expires_at <= now {
+        return Err(state("the offer expired before a wallet redeemed it; it can be made again".to_owned()));
+    }
+    Ok(())
+}
+
+fn read_claims(
+    exchange: &Exchange,
+    definition: &Definition,
+    body: &Map<String, Value>,
+) -> Result<Vec<Submission>, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let members = Members::of_body(body);
+    members.refuse_others(&[&["credential", "credentials"]], &mut faults);
+    if members.filled("credential").is_some() && members.filled("credentials").is_some() {
+        faults.add("/credentials", "credential and credentials exclude each other");
+    }
+    let given = request::read_credentials(&members, &mut faults);
+    if given.is_empty() {
+        faults.add("/credential", "give credential or credentials with claims");
+    }
+    let mut submissions: Vec<Submission> = Vec::with_capacity(given.len());
+    for credential in given {
+        let pointer = &credential.pointer;
+        let Some(id) = credential.entry else {
+            faults.add(format!("{pointer}/id"), "name the entry by the id that the record has under credential");
+            continue;
+        };
+        let Some(entry) = definition.entry(id).filter(|entry| exchange.entries.contains(&entry.id)) else {
+            faults.add(format!("{pointer}/id"), "the exchange has no entry with this id");
+            continue;
+        };
+        if credential.vct.as_ref().is_some_and(|vct| *vct != entry.vct) {
+            faults.add(format!("{pointer}/vct"), "the entry has another vct");
+        }
+        if submissions.iter().any(|earlier| earlier.entry == id) {
+            faults.add(pointer.clone(), "another element is for the same entry");
+        }
+        let Some(claims) = credential.claims else {
+            faults.add(format!("{pointer}/claims"), "this member is mandatory");
+            continue;
+        };
+        claims::check(entry, &claims, &format!("{pointer}/claims"), &mut faults);
+        submissions.push(Submission { entry: id, claims, metadata: credential.metadata });
+    }
+    faults.none_or(Some(submissions))
+}
+
+fn read_reason(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
+    let reason = members.string("reason", LONGEST_REASON, faults)?.trim();
+    if reason.is_empty() || reason.chars().any(char::is_control) {
+        faults.add(members.at("reason"), "words for the holder are expected, without control characters");
+        return None;
+    }
+    Some(reason.to_owned())
+}
+
+fn recording(message: &'static str, event: &'static str, details: Value) -> Recording {
+    let mut recording = Recording::at("management");
+    recording.info(message, details.clone());
+    recording.event(event, details);
+    recording
+}
+
+fn state(detail: String) -> Failure<Rejection> {
+    Failure::Rejected(Rejection::State(detail))
+}
+
+fn invalid(faults: Vec<Fault>) -> Failure<Rejection> {
+    Failure::Rejected(Rejection::Invalid(faults))
+}

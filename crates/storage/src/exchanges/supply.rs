@@ -1,0 +1,120 @@
+//! What organisations decide about an exchange that runs. Each step is one conditional UPDATE.
+
+use chancery_model::{CredentialStatus, ExchangeId, ExchangeStatus, IssuanceMode, Timestamp};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::entity::exchange::{Column, Entity};
+use crate::row::to_name;
+use crate::{Read, StoreError, Transaction};
+
+/// Claims that are put in the place of others.
+#[derive(Clone, Copy, Debug)]
+pub struct Supplied<'s> {
+    /// What was sealed there when the new claims were put together.
+    pub before: Option<&'s [u8]>,
+    /// What is sealed there from now on.
+    pub sealed: &'s [u8],
+    /// Whether no claims are missing any more.
+    pub complete: bool,
+}
+
+impl Read {
+    /// Exchanges whose missing claims are no longer awaited at `now`: the oldest, at most `most`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn overdue_exchanges(&self, now: Timestamp, most: u64) -> Result<Vec<ExchangeId>, StoreError> {
+        let find = self.scope.find::<Entity>().filter(overdue(now)?).order_by_asc(Column::ClaimsDueAt).limit(most);
+        let ids: Vec<Uuid> = find.select_only().column(Column::Id).into_tuple().all(self.scope.connection()).await?;
+        Ok(ids.into_iter().map(ExchangeId::from).collect())
+    }
+}
+
+impl Transaction {
+    /// Supplies claims of a deferred exchange that still awaits them; `false` when it does not, or when it no longer
+    /// has the claims that `supplied` goes on from.
+    ///
+    /// # Errors
+    /// Those of the database, as for every change.
+    pub async fn supply_claims(
+        &self,
+        id: ExchangeId,
+        supplied: Supplied<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut supply = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::SealedSubmissions, Expr::value(supplied.sealed.to_vec()))
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::IssuanceMode.eq(to_name(&IssuanceMode::Deferred)?))
+            .filter(Column::CredentialStatus.eq(to_name(&CredentialStatus::Pending)?))
+            .filter(Column::Status.is_in(awaiting()))
+            .filter(Condition::any().add(Column::ClaimsDueAt.is_null()).add(Column::ClaimsDueAt.gt(now.millis())))
+            .filter(match supplied.before {
+                Some(before) => Column::SealedSubmissions.eq(before.to_vec()),
+                None => Column::SealedSubmissions.is_null(),
+            });
+        if supplied.complete {
+            supply = supply.col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?));
+        }
+        Ok(self.scope.happened(supply).await?)
+    }
+
+    /// Withdraws an offer that nobody has redeemed; `false` when somebody has, or when it is over.
+    pub async fn withdraw_offer(&self, id: ExchangeId, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let withdraw = self
+            .unredeemed(id, now)
+            .col_expr(Column::Status, Expr::value(ExchangeStatus::IssuanceDenied.name()))
+            .col_expr(Column::DeniedReason, Expr::value(reason))
+            .col_expr(Column::OpenDefinitionId, Expr::value(None::<Uuid>));
+        Ok(self.scope.happened(withdraw).await?)
+    }
+
+    /// Lets an offer that nobody has redeemed live until `expires_at`; `false` when somebody has, or when it is over.
+    pub async fn renew_offer(&self, id: ExchangeId, expires_at: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let renew = self.unredeemed(id, now).col_expr(Column::ExpiresAt, Expr::value(expires_at.millis()));
+        Ok(self.scope.happened(renew).await?)
+    }
+
+    /// Denies an exchange whose missing claims are no longer awaited; `false` when they are, or came after all.
+    pub async fn deny_overdue(&self, id: ExchangeId, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let deny = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::Status, Expr::value(ExchangeStatus::IssuanceDenied.name()))
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .col_expr(Column::DeniedReason, Expr::value(reason))
+            .col_expr(Column::OpenDefinitionId, Expr::value(None::<Uuid>))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(overdue(now)?);
+        Ok(self.scope.happened(deny).await?)
+    }
+
+    fn unredeemed(&self, id: ExchangeId, now: Timestamp) -> sea_orm::UpdateMany<Entity> {
+        let unredeemed = [ExchangeStatus::OfferSent, ExchangeStatus::OfferReceived];
+        self.scope
+            .update::<Entity>()
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::CodeSpentAt.is_null())
+            .filter(Column::Status.is_in(unredeemed.map(ExchangeStatus::name)))
+    }
+}
+
+/// Statuses in which claims can still be of use: some of the credentials may have been issued already.
+fn awaiting() -> impl Iterator<Item = &'static str> {
+    let awaiting = |status: &ExchangeStatus| *status < ExchangeStatus::CredentialDeleted;
+    ExchangeStatus::ALL.into_iter().filter(awaiting).map(ExchangeStatus::name)
+}
+
+/// Nothing was issued, something is missing, and its time is over.
+fn overdue(now: Timestamp) -> Result<Condition, StoreError> {
+    Ok(Condition::all()
+        .add(Column::ClaimsDueAt.lte(now.millis()))
+        .add(Column::CredentialStatus.eq(to_name(&CredentialStatus::Pending)?))
+        .add(Column::Status.is_in(ExchangeStatus::OPEN.map(ExchangeStatus::name))))
+}
