@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 23] = [
+const TABLE: [(&str, &str, &[&str]); 27] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
