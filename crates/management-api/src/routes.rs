@@ -6,7 +6,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
-use crate::{api_keys, decisions, definitions, history, identity_provider, offers, organisations, signing_keys, transcript};
+use crate::{
+    api_keys, decisions, definitions, history, identity_provider, offers, organisations, signing_keys, transcript,
+};
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
 pub(crate) const ORGANISATION: &str = "/v2/platform/organisations/{organisationId}";
