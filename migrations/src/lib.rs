@@ -8,6 +8,7 @@ mod column;
 mod m20261121_000001_first_credential;
 mod m20261121_000002_authorization;
 mod m20261121_000003_identity_provider;
+mod m20261121_000005_encryption_key;
 mod m20261121_000008_supply;
 mod row_security;
 
@@ -23,13 +24,14 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_first_credential::Migration),
             Box::new(m20261121_000002_authorization::Migration),
             Box::new(m20261121_000003_identity_provider::Migration),
+            Box::new(m20261121_000005_encryption_key::Migration),
             Box::new(m20261121_000008_supply::Migration),
         ]
     }
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 13] = [
+pub const ORGANISATION_OWNED: [&str; 14] = [
     "api_key",
     "signing_key",
     "definition",
@@ -43,6 +45,7 @@ pub const ORGANISATION_OWNED: [&str; 13] = [
     "authorization_request",
     "refresh_token",
     "identity_provider",
+    "encryption_key",
 ];
 
 /// Applies what is missing.

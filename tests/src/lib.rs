@@ -77,6 +77,7 @@ mod call;
 pub mod certificates;
 pub mod database;
 pub mod http;
+pub mod jwe;
 pub mod jwt;
 pub mod key;
 pub mod log;

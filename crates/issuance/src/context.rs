@@ -7,6 +7,7 @@ use chancery_model::{Env, SecretHash};
 use chancery_storage::{Replay, Store};
 use url::Url;
 
+use crate::encryption_keyring::EncryptionKeyrings;
 use crate::keyring::Keyrings;
 use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
@@ -28,6 +29,7 @@ struct Inner {
     sealing_key: SealingKey,
     nonce_key: MacKey,
     keyrings: Keyrings,
+    encryption_keyrings: EncryptionKeyrings,
     api_keys: Keys,
     definitions: Definitions,
     sweeps: Sweeps,
@@ -61,6 +63,7 @@ impl Context {
             sealing_key,
             nonce_key,
             keyrings: Keyrings::default(),
+            encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
             definitions: Definitions::default(),
             sweeps: Sweeps::default(),
@@ -113,6 +116,10 @@ impl Context {
 
     pub(crate) fn keyrings(&self) -> &Keyrings {
         &self.0.keyrings
+    }
+
+    pub(crate) fn encryption_keyrings(&self) -> &EncryptionKeyrings {
+        &self.0.encryption_keyrings
     }
 
     pub(crate) fn api_keys(&self) -> &Keys {

@@ -5,6 +5,7 @@
 //! value or a [`Failure`].
 
 mod context;
+mod encryption_keyring;
 mod failure;
 mod keyring;
 pub mod management;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod credential;
+pub mod encryption;
 pub mod metadata;
 pub mod nonce;
 pub mod offer;

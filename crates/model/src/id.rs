@@ -51,6 +51,8 @@ ids! {
     ApiKeyId,
     /// A key that signs credentials.
     SigningKeyId,
+    /// A key that wallets encrypt requests for.
+    EncryptionKeyId,
     /// A credential definition.
     DefinitionId,
     /// One published configuration inside a definition.

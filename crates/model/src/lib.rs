@@ -8,6 +8,7 @@ mod access;
 mod authorization;
 mod credential;
 mod definition;
+mod encryption_key;
 mod env;
 mod exchange;
 mod grant;
@@ -27,6 +28,7 @@ pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
     IdentityMapping, Image, RevocationMethod, TrustAnchor, WireVersion,
 };
+pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};
 pub use exchange::{
     CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, RevocationStatus, Submission,
@@ -34,8 +36,8 @@ pub use exchange::{
 };
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
-    ApiKeyId, AuthorizationId, CredentialId, DefinitionId, EntryId, ExchangeId, GrantId, OrganisationId,
-    RefreshTokenId, SigningKeyId, TranscriptPartId,
+    ApiKeyId, AuthorizationId, CredentialId, DefinitionId, EncryptionKeyId, EntryId, ExchangeId, GrantId,
+    OrganisationId, RefreshTokenId, SigningKeyId, TranscriptPartId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};

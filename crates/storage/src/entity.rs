@@ -80,6 +80,15 @@ tables! {
         created_at: i64,
         updated_at: i64,
     }
+    /// Keys that wallets encrypt requests for.
+    encryption_key "encryption_key" (organisation_id) {
+        key { organisation_id: Uuid, generation: i64, }
+        id: Uuid,
+        kid: String,
+        sealed_private: Vec<u8>,
+        created_at: i64,
+        retired_at: Option<i64>,
+    }
     /// What can be offered now.
     definition "definition" (organisation_id) {
         key { organisation_id: Uuid, id: Uuid, }

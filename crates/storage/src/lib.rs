@@ -17,6 +17,7 @@ mod connection;
 mod credentials;
 mod definitions;
 mod directory;
+mod encryption_keys;
 mod entity;
 mod error;
 mod exchanges;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +10,7 @@ use chancery_issuance::wallet::credential::{self, ErrorCode, Rejection};
 use chancery_issuance::{Context, wallet};
 use chancery_model::{AccessTokenBinding, Organisation};
 
+use crate::answer;
 use crate::envelope::Envelope;
 use crate::request::{self, Content};
 use crate::schema;
@@ -19,6 +19,9 @@ use crate::schema;
 ///
 /// The access token goes in the `Authorization` header, nowhere else. The same token may be used again, with a fresh nonce
 /// in the key proof.
+///
+/// Where the metadata have `credential_request_encryption`, the body may be a JWE of the same JSON (`application/jwt`), and
+/// such a request may ask for an encrypted answer with `credential_response_encryption`. Errors are never encrypted.
 ///
 /// ```sh
 /// curl -X POST "$ISSUER/credential" -H "Authorization: DPoP $TOKEN" -H "DPoP: $DPOP_PROOF" \
@@ -50,7 +53,7 @@ use crate::schema;
                     value = json!({"error": "invalid_proof", "error_description": "the key proof is not valid (support code K7QF-2M9X)"}))),
                 ("invalid_nonce" = (summary = "Fetch a fresh nonce and repeat",
                     value = json!({"error": "invalid_nonce", "error_description": "fetch a fresh nonce and repeat the request (support code K7QF-2M9X)"}))),
-                ("invalid_encryption_parameters" = (summary = "Encryption is not offered",
+                ("invalid_encryption_parameters" = (summary = "Encryption is demanded, not offered, or wrong",
                     value = json!({"error": "invalid_encryption_parameters", "error_description": "encryption is not supported (support code K7QF-2M9X)"}))),
                 ("credential_request_denied" = (summary = "Final: the organisation withdrew the credential",
                     value = json!({"error": "credential_request_denied", "error_description": "the organisation denied the credential (support code K7QF-2M9X)"}))),
@@ -94,7 +97,7 @@ pub(crate) async fn post(
         notes: request::notes(&headers),
     };
     match wallet::credential::issue(&context, &organisation, request).await {
-        Ok(answer) => Json(answer).into_response(),
+        Ok(answer) => answer::respond(answer),
         Err(failure) => {
             Envelope::of(failure, |refusal| refused(&organisation, &refusal.rejection).support(refusal.support_code))
                 .into_response()

@@ -2,6 +2,7 @@
 //!
 //! `routes.rs` shows every path. Each handler calls one function of the same name in [`chancery_issuance::wallet`].
 
+mod answer;
 mod credential;
 mod document;
 mod entry;

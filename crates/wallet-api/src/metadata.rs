@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::wallet::metadata::{Document, Published};
@@ -20,6 +22,9 @@ const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=10");
 
 /// Credential issuer metadata
 ///
+/// With `Accept: application/jwt` the answer is signed, where the organisation's policy says so. With `Accept-Language`,
+/// displays come in that language, where there is one.
+///
 /// ```sh
 /// curl "https://issuer.example/.well-known/openid-credential-issuer/o/acme"
 /// ```
@@ -29,7 +34,7 @@ const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=10");
     tag = "Discovery",
     responses(
         (status = 200, description = "The metadata (OpenID4VCI §12.2.4)", body = serde_json::Value,
-            headers(("ETag" = String, description = "Fingerprint of the document"), ("Cache-Control" = String, description = "`public, max-age=10`")),
+            headers(("ETag" = String, description = "Fingerprint of the document"), ("Cache-Control" = String, description = "`public, max-age=10`"), ("Vary" = String, description = "`Accept, Accept-Language`"), ("Content-Language" = Option<String>, description = "Language of the displays, when they were cut down to one")),
             example = json!({
                 "credential_issuer": "https://issuer.example/o/acme",
                 "credential_endpoint": "https://issuer.example/o/acme/credential",
@@ -45,7 +50,19 @@ pub(crate) async fn credential_issuer(
     Extension(organisation): Extension<Arc<Organisation>>,
     headers: HeaderMap,
 ) -> Response {
-    serve(&context, &organisation, &headers, |published| Some(&published.credential_issuer)).await
+    let published: Result<_, Failure<Infallible>> = wallet::metadata::published(&context, &organisation).await;
+    let published = match published {
+        Ok(published) => published,
+        Err(failure) => return Envelope::from(failure).into_response(),
+    };
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let chosen = published.credential_issuer.choose(text(ACCEPT), text(ACCEPT_LANGUAGE));
+    let mut response = answer(chosen.document, chosen.media_type, &headers);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Language"));
+    if let Some(language) = chosen.language.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+        response.headers_mut().insert(CONTENT_LANGUAGE, language);
+    }
+    response
 }
 
 /// Authorization server metadata
@@ -194,23 +211,24 @@ async fn serve(
     let published: Result<_, Failure<Infallible>> = wallet::metadata::published(context, organisation).await;
     match published {
         Ok(published) => match choose(&published) {
-            Some(document) => answer(document, headers),
+            Some(document) => answer(document, "application/json", headers),
             None => Envelope::not_found("nothing is here").into_response(),
         },
         Err(failure) => Envelope::from(failure).into_response(),
     }
 }
 
-fn answer(document: &Document, headers: &HeaderMap) -> Response {
+fn answer(document: &Document, media_type: &'static str, headers: &HeaderMap) -> Response {
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let not_modified = known.is_some_and(|known| {
-        known.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == document.etag || tag == "*")
-    });
+    // Weak comparison (RFC 9110 §13.1.2).
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let not_modified =
+        known.is_some_and(|known| known.split(',').map(strong).any(|tag| tag == strong(&document.etag) || tag == "*"));
     let mut response = if not_modified {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let body = Bytes::from_owner(Arc::clone(&document.body));
-        ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], Body::from(body)).into_response()
+        ([(CONTENT_TYPE, HeaderValue::from_static(media_type))], Body::from(body)).into_response()
     };
     response.headers_mut().insert(CACHE_CONTROL, FRESHNESS);
     if let Ok(etag) = HeaderValue::from_str(&document.etag) {

@@ -1,19 +1,18 @@
 //! The credential endpoint (OpenID4VCI §8): a key proof becomes a credential.
 
+pub(super) mod attestation;
+mod proofs;
 mod rejection;
 mod signing;
 mod validity;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chancery_model::{
     Credential, Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, Submission,
     Timestamp,
 };
-use chancery_protocol::credential_request::{CredentialRequest, Proofs, Selector};
+use chancery_protocol::credential_request::{CredentialRequest, Selector};
 use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
 use chancery_protocol::excerpt;
-use chancery_protocol::proof::{self, ClientIdRule, Expected, KeyProof};
 use chancery_storage::StoreError;
 use serde_json::json;
 
@@ -22,22 +21,14 @@ pub use rejection::{ErrorCode, Rejection};
 use signing::Signing;
 
 use super::access::{self, Access, Presented, Scheme};
+use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
-use super::{Header, Notes, Refusal, metadata, nonce, redaction};
+use super::{Header, Notes, Refusal, metadata, redaction};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/credential";
-
-/// Seconds for which a key proof is accepted after its `iat` (OpenID4VCI Appendix F.4).
-const PROOF_MAX_AGE: i64 = 300;
-
-/// Seconds by which a wallet's clock may be ahead.
-const PROOF_FUTURE_LEEWAY: i64 = 60;
-
-/// Key proofs of one request. More than one needs `batch_credential_issuance` in the metadata (OpenID4VCI §12.2.4).
-const MOST_PROOFS: usize = 1;
 
 /// A credential request as it came.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +50,7 @@ pub async fn issue(
     context: &Context,
     organisation: &Organisation,
     request: Request<'_>,
-) -> Result<CredentialResponse, Failure<Refusal<Rejection>>> {
+) -> Result<Answer, Failure<Refusal<Rejection>>> {
     let now = context.env().now();
     let mut trail = Trail::at(ENDPOINT, now);
     match collect(context, organisation, now, &request, &mut trail).await {
@@ -74,12 +65,18 @@ async fn collect(
     now: Timestamp,
     request: &Request<'_>,
     trail: &mut Trail,
-) -> Result<CredentialResponse, Failure<Rejection>> {
+) -> Result<Answer, Failure<Rejection>> {
     let access =
         access::check(context, organisation, now, ENDPOINT, request.access, trail, |trail| arrived(request, trail))
             .await
             .map_err(|failure| failure.map_rejection(Rejection::Access))?;
-    let asked = read(request).map_err(Failure::Rejected)?;
+    let opened = encryption::open(context, organisation, now, &request.notes, request.body).await;
+    let opened = opened.map_err(|failure| failure.map_rejection(Rejection::Message))?;
+    opened.record("credential.request_decrypted", &mut trail.recording);
+    let asked =
+        CredentialRequest::parse(opened.json()).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;
+    let reply = opened.reply(asked.response_encryption);
+    let reply = reply.map_err(|rejection| Failure::Rejected(Rejection::Message(rejection)))?;
     let Access { granted: remembered, scheme } = access;
     let Granted { grant, offered: Offered { exchange, definition } } = &*remembered;
     let (granted, entry) = match select(grant, definition, &asked.selector) {
@@ -96,24 +93,18 @@ async fn collect(
     if exchange.status == ExchangeStatus::IssuanceDenied {
         return Err(Failure::Rejected(Rejection::Denied));
     }
-    let proofs = verify(organisation, grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
-    trail.recording.debug(
-        "credential.proof_validated",
-        json!({
-            "proof_type": "jwt",
-            "holder_binding_keys": proofs.iter().map(|proof| proof.key.to_json()).collect::<Vec<_>>(),
-            "key_attestation_present": proofs.iter().any(|proof| proof.key_attestation.is_some()),
-        }),
-    );
-    claim_nonces(context, organisation, now, &proofs).await?;
-    check_attestation(exchange, entry, &proofs).map_err(Failure::Rejected)?;
+    let proven = proofs::verify(organisation, exchange, grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
+    proven.record(&mut trail.recording);
+    proven.claim_nonces(context, organisation, now).await?;
+    let holders =
+        proven.holders(organisation, exchange, entry, now, &mut trail.recording).map_err(Failure::Rejected)?;
     let submission = submission(context, organisation, exchange, entry)?;
     let signer = Signing::prepare(context, organisation, now, definition, entry).await?;
 
-    let mut credentials = Vec::with_capacity(proofs.len());
-    let mut answer = Vec::with_capacity(proofs.len());
-    for proof in proofs {
-        let (credential, compact) = signer.sign(exchange, grant, submission.clone(), proof).await?;
+    let mut credentials = Vec::with_capacity(holders.len());
+    let mut answer = Vec::with_capacity(holders.len());
+    for holder in holders {
+        let (credential, compact) = signer.sign(exchange, grant, submission.clone(), holder).await?;
         credentials.push(credential);
         answer.push(IssuedCredential { credential: compact });
     }
@@ -121,7 +112,8 @@ async fn collect(
         context.remembered().forget_grant(organisation, grant.access_token_hash);
         return Err(why_not_recorded(context, organisation, grant, scheme).await);
     }
-    Ok(CredentialResponse::Issued { credentials: answer, notification_id: None })
+    let response = CredentialResponse::Issued { credentials: answer, notification_id: None };
+    reply.answer(response.status(), &response)
 }
 
 /// The first record of the trail.
@@ -132,18 +124,6 @@ fn arrived(request: &Request<'_>, trail: &mut Trail) {
         json!({ "headers": redaction::headers(&request.notes, authorization, dpop), "is_dpop": !matches!(dpop, Header::Absent) }),
     );
     trail.recording.debug("credential.request_body", redaction::credential_body(request.body));
-}
-
-fn read(request: &Request<'_>) -> Result<CredentialRequest, Rejection> {
-    if request.notes.has_media_type("application/jwt") {
-        return Err(Rejection::Encrypted);
-    }
-    if !request.notes.has_media_type("application/json") {
-        return Err(Rejection::MediaType);
-    }
-    let asked = CredentialRequest::parse(request.body).map_err(Rejection::Request)?;
-    // A plain request must not name a key for the answer (OpenID4VCI §8.2), and encryption is not offered.
-    if asked.response_encryption { Err(Rejection::Encrypted) } else { Ok(asked) }
 }
 
 /// A selector that the grant does not have.
@@ -192,82 +172,6 @@ impl Missed {
             Ok(_) => Failure::Rejected(Rejection::ConfigurationUnknown { got: excerpt(&id) }),
             Err(failure) => failure,
         }
-    }
-}
-
-/// Checks everything about the proofs that needs no memory.
-fn verify(
-    organisation: &Organisation,
-    grant: &Grant,
-    entry: &Entry,
-    now: Timestamp,
-    proofs: &Proofs,
-) -> Result<Vec<KeyProof>, Rejection> {
-    let jwts = match proofs {
-        Proofs::Jwt(jwts) => jwts,
-        Proofs::None => return Err(Rejection::ProofMissing),
-        Proofs::Attestation(_) => return Err(Rejection::ProofType { got: "attestation".to_owned() }),
-        Proofs::Other(name) => return Err(Rejection::ProofType { got: name.clone() }),
-    };
-    if jwts.len() > MOST_PROOFS {
-        return Err(Rejection::TooManyProofs { got: jwts.len() });
-    }
-    let policy = &organisation.policy;
-    let trust_anchors = trust_anchors(organisation);
-    let methods = if entry.binding_methods.is_empty() { &policy.binding_methods } else { &entry.binding_methods };
-    let expected = Expected {
-        audience: organisation.issuer.as_str(),
-        client_id: grant.client_id.as_deref().map_or(ClientIdRule::Anonymous, ClientIdRule::Client),
-        issuer_rule: policy.proof_issuer,
-        algorithms: &policy.proof_algorithms,
-        binding_methods: methods,
-        trust_anchors: &trust_anchors,
-        now: now.seconds(),
-        max_age: PROOF_MAX_AGE,
-        future_leeway: PROOF_FUTURE_LEEWAY,
-    };
-    let verified = |jwt: &String| {
-        proof::verify_jwt(jwt, &expected)
-            .map_err(|error| Rejection::Proof { error, header_names: redaction::header_names(jwt) })
-    };
-    jwts.iter().map(verified).collect()
-}
-
-/// The organisation's anchors for `x5c`; what is not base64 anchors nothing.
-fn trust_anchors(organisation: &Organisation) -> Vec<Vec<u8>> {
-    organisation.policy.proof_trust_anchors.iter().filter_map(|anchor| STANDARD.decode(anchor).ok()).collect()
-}
-
-/// Uses up the nonces of the proofs: each once, however many proofs carry it (NON-7).
-async fn claim_nonces(
-    context: &Context,
-    organisation: &Organisation,
-    now: Timestamp,
-    proofs: &[KeyProof],
-) -> Result<(), Failure<Rejection>> {
-    let mut claimed: Vec<&str> = Vec::with_capacity(1);
-    for proof in proofs {
-        let c_nonce = proof.nonce.as_deref().ok_or(Failure::Rejected(Rejection::NonceMissing))?;
-        if !claimed.contains(&c_nonce) {
-            let claim = nonce::claim(context, organisation, now, c_nonce).await;
-            claim.map_err(|failure| failure.map_rejection(Rejection::Nonce))?;
-            claimed.push(c_nonce);
-        }
-    }
-    Ok(())
-}
-
-/// Key attestations where they are demanded (OpenID4VCI Appendix D, F.1).
-fn check_attestation(exchange: &Exchange, entry: &Entry, proofs: &[KeyProof]) -> Result<(), Rejection> {
-    if !(exchange.require_key_attestation || entry.require_key_attestation) {
-        return Ok(());
-    }
-    let config_id = entry.configuration_id.clone();
-    if proofs.iter().all(|proof| proof.key_attestation.is_some()) {
-        // Demanded and not verifiable: refused rather than waved through.
-        Err(Rejection::KeyAttestationUntrusted { config_id })
-    } else {
-        Err(Rejection::KeyAttestationMissing { config_id })
     }
 }
 

@@ -4,6 +4,7 @@
 //! They are made together, kept for a moment and served as the same bytes.
 
 mod documents;
+mod issuer;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,11 +18,13 @@ use serde::Serialize;
 
 use crate::{Context, Failure};
 
+pub use issuer::{Chosen, IssuerDocument};
+
 /// The documents of one organisation.
 #[derive(Debug)]
 pub struct Published {
     /// `openid-credential-issuer`.
-    pub credential_issuer: Document,
+    pub credential_issuer: IssuerDocument,
     /// `oauth-authorization-server` and `openid-configuration`.
     pub authorization_server: Document,
     /// `jwt-vc-issuer`.
@@ -39,7 +42,7 @@ pub struct Published {
 pub struct Document {
     /// UTF-8.
     pub body: Arc<[u8]>,
-    /// Strong entity tag, quoted.
+    /// Entity tag, quoted; weak where bytes differ and say the same.
     pub etag: String,
 }
 

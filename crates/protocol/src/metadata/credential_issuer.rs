@@ -5,6 +5,7 @@ use chancery_keys::Algorithm;
 use serde::Serialize;
 
 use crate::IssuerIdentifier;
+use crate::encryption::{RequestEncryptionMetadata, ResponseEncryptionMetadata};
 use crate::proof::BindingMethod;
 
 /// The registered suffix of the document's URL; see [`IssuerIdentifier::well_known`].
@@ -31,6 +32,12 @@ pub struct IssuerMetadata {
     /// URL of the notification endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_endpoint: Option<String>,
+    /// How requests may be encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_request_encryption: Option<RequestEncryptionMetadata>,
+    /// How responses may be encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_response_encryption: Option<ResponseEncryptionMetadata>,
     /// Present when one request may carry several proofs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_credential_issuance: Option<BatchCredentialIssuance>,
@@ -263,6 +270,8 @@ mod tests {
             nonce_endpoint: Some(issuer.endpoint("nonce")),
             deferred_credential_endpoint: None,
             notification_endpoint: None,
+            credential_request_encryption: None,
+            credential_response_encryption: None,
             batch_credential_issuance: Some(BatchCredentialIssuance { batch_size: 20 }),
             display: Vec::new(),
             credential_configurations_supported: BTreeMap::from([("StaffBadge_sdjwt".to_owned(), badge)]),

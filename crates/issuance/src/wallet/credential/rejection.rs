@@ -2,11 +2,14 @@
 
 use chancery_protocol::Explanation;
 use chancery_protocol::credential_request::CredentialRequestError;
+use chancery_protocol::encryption::EncryptionError;
+use chancery_protocol::key_attestation::KeyAttestationError;
 use chancery_protocol::nonce::Purpose;
 use chancery_protocol::proof::{self, ProofError};
 use serde_json::{Value, json};
 
 use super::super::access::{self, Scheme};
+use super::super::encryption;
 use super::super::nonce::CNonceRejection;
 use super::super::trail::{Account, Accountable, Setback};
 
@@ -15,10 +18,8 @@ use super::super::trail::{Account, Accountable, Setback};
 pub enum Rejection {
     /// The access token or its DPoP proof.
     Access(access::Rejection),
-    /// The body is not declared as JSON.
-    MediaType,
-    /// The request, or the answer it asks for, is encrypted.
-    Encrypted,
+    /// The body is of another kind, or is or is not encrypted in the wrong way.
+    Message(encryption::Rejection),
     /// The body is no proper credential request.
     Request(CredentialRequestError),
     /// The token response had `credential_identifiers`, and the request names a configuration.
@@ -70,10 +71,12 @@ pub enum Rejection {
         /// The configuration.
         config_id: String,
     },
-    /// A key attestation is demanded; the one that came cannot be verified yet.
-    KeyAttestationUntrusted {
+    /// A key attestation is wrong.
+    KeyAttestation {
         /// The configuration.
         config_id: String,
+        /// What is wrong.
+        error: KeyAttestationError,
     },
     /// The organisation denied the exchange.
     Denied,
@@ -134,10 +137,11 @@ impl Rejection {
         match self {
             Self::Access(rejection) => ErrorCode::Access(rejection.error()),
             Self::NotGranted { scheme, .. } => ErrorCode::Access(access::ErrorCode::InsufficientScope(*scheme)),
-            Self::Encrypted => ErrorCode::InvalidEncryptionParameters,
-            Self::MediaType | Self::IdentifierRequired | Self::ConfigurationRequired => {
-                ErrorCode::InvalidCredentialRequest
-            }
+            Self::Message(
+                encryption::Rejection::Parameters(EncryptionError::Json(_)) | encryption::Rejection::MediaType,
+            ) => ErrorCode::InvalidCredentialRequest,
+            Self::Message(encryption::Rejection::Parameters(_)) => ErrorCode::InvalidEncryptionParameters,
+            Self::IdentifierRequired | Self::ConfigurationRequired => ErrorCode::InvalidCredentialRequest,
             Self::Request(error) if is_about_proofs(error) => ErrorCode::InvalidProof,
             Self::Request(_) => ErrorCode::InvalidCredentialRequest,
             Self::IdentifierUnknown { .. } => ErrorCode::UnknownCredentialIdentifier,
@@ -147,9 +151,11 @@ impl Rejection {
             | Self::TooManyProofs { .. }
             | Self::Proof { .. }
             | Self::NonceMissing
-            | Self::KeyAttestationMissing { .. }
-            | Self::KeyAttestationUntrusted { .. } => ErrorCode::InvalidProof,
-            Self::Nonce(_) => ErrorCode::InvalidNonce,
+            | Self::KeyAttestationMissing { .. } => ErrorCode::InvalidProof,
+            Self::KeyAttestation { error: KeyAttestationError::NonceMismatch { .. }, .. } | Self::Nonce(_) => {
+                ErrorCode::InvalidNonce
+            }
+            Self::KeyAttestation { .. } => ErrorCode::InvalidProof,
             Self::Denied => ErrorCode::CredentialRequestDenied,
             Self::ClaimsPending { seconds } => ErrorCode::NotYet { seconds: *seconds },
         }
@@ -159,8 +165,8 @@ impl Rejection {
     pub fn description(&self) -> &'static str {
         match self {
             Self::Access(rejection) => rejection.description(),
-            Self::MediaType => "send an application/json body",
-            Self::Encrypted => "encryption is not supported",
+            Self::Message(encryption::Rejection::MediaType) => "send an application/json body",
+            Self::Message(encryption::Rejection::Parameters(error)) => encryption::description(error),
             Self::Request(error) => match error {
                 CredentialRequestError::Json(_) => "the body is not an acceptable JSON object",
                 CredentialRequestError::NoSelector | CredentialRequestError::BothSelectors => {
@@ -192,7 +198,8 @@ impl Rejection {
             Self::NonceMissing => "the key proof needs a nonce of the nonce endpoint",
             Self::Nonce(_) => "fetch a fresh nonce and repeat the request",
             Self::KeyAttestationMissing { .. } => "the key proof needs a key attestation",
-            Self::KeyAttestationUntrusted { .. } => "the key attestation is not trusted",
+            Self::KeyAttestation { error: KeyAttestationError::Trust(_), .. } => "the key attestation is not trusted",
+            Self::KeyAttestation { .. } => "the key attestation is not valid",
             Self::Denied => "the organisation denied the credential",
             Self::ClaimsPending { .. } => "the credential is not ready yet, repeat the request later",
         }
@@ -202,8 +209,8 @@ impl Rejection {
     fn code(&self) -> &'static str {
         match self {
             Self::Access(_) => "access_refused",
-            Self::MediaType | Self::Request(_) => "request_malformed",
-            Self::Encrypted => "encryption_unsupported",
+            Self::Message(encryption::Rejection::MediaType) | Self::Request(_) => "request_malformed",
+            Self::Message(encryption::Rejection::Parameters(error)) => encryption::code(error),
             Self::IdentifierRequired | Self::ConfigurationRequired => "selector_wrong",
             Self::IdentifierUnknown { .. } => "identifier_unknown",
             Self::ConfigurationUnknown { .. } => "configuration_unknown",
@@ -217,7 +224,8 @@ impl Rejection {
             Self::Nonce(CNonceRejection::Invalid(_)) => "nonce_invalid",
             Self::Nonce(CNonceRejection::Used) => "nonce_used",
             Self::KeyAttestationMissing { .. } => "key_attestation_missing",
-            Self::KeyAttestationUntrusted { .. } => "key_attestation_untrusted",
+            Self::KeyAttestation { error: KeyAttestationError::Trust(_), .. } => "key_attestation_untrusted",
+            Self::KeyAttestation { .. } => "key_attestation_invalid",
             Self::Denied => "issuance_denied",
             Self::ClaimsPending { .. } => "claims_pending",
         }
@@ -226,11 +234,11 @@ impl Rejection {
     fn message(&self) -> &'static str {
         match self {
             Self::Access(rejection) => rejection.message(),
-            Self::MediaType => "credential.request_invalid",
+            Self::Message(encryption::Rejection::MediaType) => "credential.request_invalid",
             Self::Request(CredentialRequestError::NoSelector) => "credential.selector_missing",
             Self::Request(error) if is_about_proofs(error) => "credential.proof_invalid",
             Self::Request(_) => "credential.request_invalid",
-            Self::Encrypted => "credential.encryption_invalid",
+            Self::Message(encryption::Rejection::Parameters(_)) => "credential.encryption_invalid",
             Self::IdentifierRequired
             | Self::ConfigurationRequired
             | Self::IdentifierUnknown { .. }
@@ -241,7 +249,7 @@ impl Rejection {
             }
             Self::NonceMissing | Self::Nonce(_) => "credential.nonce_invalid",
             Self::KeyAttestationMissing { .. } => "credential.key_attestation_missing",
-            Self::KeyAttestationUntrusted { .. } => "credential.key_attestation_invalid",
+            Self::KeyAttestation { .. } => "credential.key_attestation_invalid",
             Self::Denied => "credential.denied",
             Self::ClaimsPending { .. } => "credential.claims_pending",
         }
@@ -253,12 +261,11 @@ impl Rejection {
                 json!({ "proof_type": "jwt", "header_params": header_names, "expected": expected(error) })
             }
             Self::ProofType { got } => json!({ "proof_type": got }),
-            Self::KeyAttestationMissing { config_id } | Self::KeyAttestationUntrusted { config_id } => {
+            Self::KeyAttestationMissing { config_id } | Self::KeyAttestation { config_id, .. } => {
                 json!({ "config_id": config_id })
             }
             Self::Access(_)
-            | Self::MediaType
-            | Self::Encrypted
+            | Self::Message(_)
             | Self::Request(_)
             | Self::IdentifierRequired
             | Self::ConfigurationRequired
@@ -279,17 +286,13 @@ impl Rejection {
             Self::Access(rejection) => return rejection.explain(),
             Self::Request(error) => return error.explain(),
             Self::Proof { error, .. } => return error.explain(),
+            Self::KeyAttestation { error, .. } => return error.explain(),
             Self::Nonce(CNonceRejection::Invalid(error)) => return error.explain(Purpose::CNonce),
-            Self::MediaType => (
-                "the content type is not application/json".to_owned(),
-                "send the request as JSON",
+            Self::Message(encryption::Rejection::Parameters(error)) => return error.explain(),
+            Self::Message(encryption::Rejection::MediaType) => (
+                "the content type is neither application/json nor application/jwt".to_owned(),
+                "send the request as JSON, or encrypted as application/jwt",
                 "OpenID4VCI 1.0 §8.2",
-            ),
-            Self::Encrypted => (
-                "the request is encrypted, or asks for an encrypted answer, and the metadata offer no encryption"
-                    .to_owned(),
-                "leave credential_response_encryption out and send plain JSON",
-                "OpenID4VCI 1.0 §10",
             ),
             Self::IdentifierRequired => (
                 "the token response had credential_identifiers, and the request has credential_configuration_id"
@@ -347,11 +350,6 @@ impl Rejection {
                 format!("`{config_id}` demands a key attestation, and the key proof has none"),
                 "put the key_attestation of the wallet's secure area into the header of the jwt proof",
                 "HAIP 1.0 Section 4.5.1 / OID4VCI Appendix D",
-            ),
-            Self::KeyAttestationUntrusted { config_id } => (
-                format!("`{config_id}` demands a key attestation, and this server cannot verify one yet"),
-                "the organisation has to issue without demanding a key attestation",
-                "OID4VCI Appendix D",
             ),
             Self::Denied => (
                 "the organisation denied or deleted the exchange".to_owned(),

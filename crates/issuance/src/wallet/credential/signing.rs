@@ -8,10 +8,10 @@ use chancery_model::{
     Credential, CredentialId, Definition, Entry, Exchange, Format, Grant, Organisation, Submission, Timestamp,
     TrustAnchor,
 };
-use chancery_protocol::proof::KeyProof;
 use serde_json::{Map, Value};
 
 use super::Rejection;
+use super::proofs::Holder;
 use super::validity::{Validity, validity};
 use crate::keyring::{Keyring, ReadyKey};
 use crate::sealed::Place;
@@ -65,7 +65,7 @@ impl<'c> Signing<'c> {
         exchange: &Exchange,
         grant: &Grant,
         submission: Submission,
-        proof: KeyProof,
+        holder: Holder,
     ) -> Result<(Credential, String), Failure<Rejection>> {
         let Self { context, organisation, entry, .. } = self;
         let content = Content {
@@ -73,7 +73,7 @@ impl<'c> Signing<'c> {
             issuer: Some(organisation.issuer.as_str().to_owned()),
             claims: complete(entry, submission.claims)?,
             disclosable: disclosable(entry),
-            holder_key: Some(proof.key.clone()),
+            holder_key: Some(holder.key.clone()),
             issued_at: Some(self.validity.issued_at),
             not_before: Some(self.validity.issued_at),
             expires_at: Some(self.validity.expires_at),
@@ -94,9 +94,9 @@ impl<'c> Signing<'c> {
             grant_id: grant.id,
             entry: entry.id,
             format: entry.format,
-            holder_key: proof.key,
+            holder_key: holder.key,
             signing_key_id: self.key.id,
-            proof: decoded(proof.header, proof.claims),
+            proof: decoded(holder.header, holder.claims),
             sealed_token: sealed,
             issued_at: self.now,
             expires_at: Timestamp::from_seconds(self.validity.expires_at),

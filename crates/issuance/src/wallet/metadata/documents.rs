@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chancery_formats::type_metadata;
-use chancery_model::{ClaimDescription, Definition, Display, Entry, Format, Organisation};
+use chancery_keys::jwe::RecipientKey;
+use chancery_model::{AttestationRule, ClaimDescription, Definition, Display, Entry, Format, Organisation};
 use chancery_protocol::authorization_details;
+use chancery_protocol::encryption::Rule as EncryptionRule;
 use chancery_protocol::metadata::{
     self, AuthorizationServerMetadata, CredentialConfiguration, CredentialDisplay, CredentialMetadata, CredentialType,
-    HolderBinding, IssuerDisplay, IssuerMetadata, JwksDocument, JwtVcIssuerMetadata, KeyAttestationsRequired,
-    ProofType, PublishedKey, SigningAlgorithm,
+    HolderBinding, IssuerDisplay, IssuerMetadata, JwksDocument, JwtVcIssuerMetadata, ProofType, PublishedKey,
+    SigningAlgorithm,
 };
 use chancery_protocol::token::PRE_AUTHORIZED_CODE_GRANT;
 
-use super::{Document, Published};
+use super::super::credential::attestation;
+use super::{Document, IssuerDocument, Published};
 use crate::keyring::Keyring;
 use crate::{Context, Failure};
 
@@ -23,11 +26,21 @@ pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -
     let definitions = context.store().read(organisation).await?.all_definitions().await?;
     let keyring = context.keyring(organisation).await?;
     let configurations = configurations(organisation, &definitions, &keyring);
+    let now = context.env().now();
+    let encryption_key = match organisation.policy.encryption {
+        EncryptionRule::Off => None,
+        EncryptionRule::Allowed | EncryptionRule::Required => {
+            Some(context.published_encryption_key(organisation, now).await?)
+        }
+    };
     let jwks = jwks(&keyring);
+    let published = configurations.keys().cloned().collect();
+    let metadata = credential_issuer(organisation, configurations, encryption_key.as_slice());
+    let credential_issuer = IssuerDocument::make(organisation, &metadata, &keyring, now).await?;
     Ok(Published {
-        configurations: configurations.keys().cloned().collect(),
+        configurations: published,
         types: types(organisation, &definitions)?,
-        credential_issuer: Document::of(&credential_issuer(organisation, configurations))?,
+        credential_issuer,
         authorization_server: Document::of(&authorization_server(organisation))?,
         jwks: Document::of(&jwks)?,
         jwt_vc_issuer: Document::of(&JwtVcIssuerMetadata { issuer: organisation.issuer.clone(), jwks })?,
@@ -37,8 +50,10 @@ pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -
 fn credential_issuer(
     organisation: &Organisation,
     configurations: BTreeMap<String, CredentialConfiguration>,
+    encryption_keys: &[RecipientKey],
 ) -> IssuerMetadata {
     let issuer = &organisation.issuer;
+    let encryption = organisation.policy.message_encryption();
     IssuerMetadata {
         credential_issuer: issuer.clone(),
         authorization_servers: Vec::new(),
@@ -46,6 +61,8 @@ fn credential_issuer(
         nonce_endpoint: Some(issuer.endpoint("nonce")),
         deferred_credential_endpoint: None,
         notification_endpoint: None,
+        credential_request_encryption: encryption.request_metadata(encryption_keys),
+        credential_response_encryption: encryption.response_metadata(),
         batch_credential_issuance: None,
         display: vec![IssuerDisplay { name: Some(organisation.name.clone()), locale: None, logo: None }],
         credential_configurations_supported: configurations,
@@ -97,7 +114,7 @@ fn configurations(
                 credential_type: match entry.format {
                     Format::DcSdJwt => CredentialType::SdJwtVc { vct: entry.vct.clone() },
                 },
-                scope: Some(entry.scope.clone()).filter(|scope| !scope.is_empty()),
+                scope: organisation.policy.scope_for(entry).map(str::to_owned),
                 credential_signing_alg_values_supported: algorithm.map(SigningAlgorithm::Jose).into_iter().collect(),
                 holder_binding: Some(holder_binding(organisation, entry)),
                 credential_metadata: Some(credential_metadata(definition, entry)),
@@ -110,12 +127,18 @@ fn configurations(
 /// Exactly what the credential endpoint enforces.
 fn holder_binding(organisation: &Organisation, entry: &Entry) -> HolderBinding {
     let policy = &organisation.policy;
-    let methods = if entry.binding_methods.is_empty() { &policy.binding_methods } else { &entry.binding_methods };
-    let jwt = ProofType {
-        algorithms: policy.proof_algorithms.clone(),
-        key_attestations_required: entry.require_key_attestation.then(KeyAttestationsRequired::default),
+    let demand = policy.key_attestation_for(entry);
+    let levels = attestation::required_levels(demand);
+    let proof_type = |key_attestations_required| ProofType {
+        algorithms: policy.proof_algorithms_for(entry).to_vec(),
+        key_attestations_required,
     };
-    HolderBinding { methods: methods.clone(), proof_types: BTreeMap::from([("jwt".to_owned(), jwt)]) }
+    let enforced = (demand.rule == AttestationRule::Enforce).then(|| levels.clone());
+    let mut proof_types = BTreeMap::from([("jwt".to_owned(), proof_type(enforced))]);
+    if attestation::is_accepted(policy, entry) {
+        proof_types.insert("attestation".to_owned(), proof_type(Some(levels)));
+    }
+    HolderBinding { methods: policy.binding_methods_for(entry).to_vec(), proof_types }
 }
 
 fn display<'d>(definition: &'d Definition, entry: &'d Entry) -> Option<&'d Display> {
