@@ -57,6 +57,7 @@ async fn arrange_pages(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     }
     let connection = manager.get_connection();
     connection.execute_unprepared("ALTER TABLE exchange SET (fillfactor = 50)").await?;
+    connection.execute_unprepared("ALTER TABLE exchange_grant SET (toast_tuple_target = 8160)").await?;
     connection.execute_unprepared("ALTER TABLE credential SET (toast_tuple_target = 8160)").await?;
     connection.execute_unprepared("ALTER TABLE transcript_part SET (toast_tuple_target = 8160)").await?;
     Ok(())

@@ -1,6 +1,6 @@
 //! The transcript of one request while it is being handled.
 
-use chancery_model::{Env, Event, ExchangeId, Level, Record, Timestamp, TranscriptPart, TranscriptPartId};
+use chancery_model::{Env, Event, Level, Passage, Record, Timestamp, TranscriptPartId};
 use chancery_protocol::Explanation;
 use serde_json::{Map, Value};
 
@@ -39,22 +39,15 @@ impl Recording {
         self.events.push(Event { kind: kind.to_owned(), details: members(details) });
     }
 
-    /// The finished part.
-    pub(crate) fn into_part(
-        self,
-        env: &Env,
-        now: Timestamp,
-        exchange_id: ExchangeId,
-        support_code: Option<String>,
-    ) -> TranscriptPart {
-        TranscriptPart {
-            id: TranscriptPartId::from(env.uuid(now)),
-            exchange_id,
-            at: now,
-            support_code,
-            records: self.records,
-            events: self.events,
-        }
+    /// What was written.
+    pub(crate) fn finish(self, env: &Env, now: Timestamp) -> Passage {
+        let id = TranscriptPartId::from(env.uuid(now));
+        Passage { id, at: now, records: self.records, events: self.events }
+    }
+
+    /// What was written, by a request that has no passage of its own in the database.
+    pub(crate) fn finish_as(self, id: TranscriptPartId, at: Timestamp) -> Passage {
+        Passage { id, at, records: self.records, events: self.events }
     }
 
     fn record(&mut self, level: Level, message: &'static str, data: Value) {

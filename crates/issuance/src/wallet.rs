@@ -67,7 +67,7 @@ pub struct Refusal<R> {
 }
 
 /// The definition in the version that `exchange` started with.
-async fn definition_of<R>(read: &Read, exchange: &Exchange) -> Result<Arc<Definition>, Failure<R>> {
+pub(crate) async fn definition_of<R>(read: &Read, exchange: &Exchange) -> Result<Arc<Definition>, Failure<R>> {
     let (id, revision) = (exchange.definition_id, exchange.definition_revision);
     let found = read.definition_at(id, revision).await?;
     found.ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))

@@ -20,6 +20,8 @@ pub struct Exchange {
     pub entries: Vec<EntryId>,
     /// Whether claims were complete at the start.
     pub issuance_mode: IssuanceMode,
+    /// Whether the issue call brought the claims.
+    pub claims_at_start: bool,
     /// Grant in the offer.
     pub grant_kind: GrantKind,
     /// How far it has come.
@@ -34,6 +36,8 @@ pub struct Exchange {
     pub url_scheme: String,
     /// Hash of the pre-authorized code or of `issuer_state`.
     pub code_hash: SecretHash,
+    /// How often the offer was fetched.
+    pub fetches: u32,
     /// When the code was redeemed.
     pub code_spent_at: Option<Timestamp>,
     /// Shape of the transaction code, when one is required.

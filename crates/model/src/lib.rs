@@ -48,4 +48,4 @@ pub use policy::{
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};
 pub use signing_key::{SigningKey, SigningKeyState};
 pub use time::Timestamp;
-pub use transcript::{Event, Level, Record, TranscriptPart};
+pub use transcript::{Event, Level, Passage, Record, TranscriptPart};

@@ -8,7 +8,28 @@ use serde_json::{Map, Value};
 
 use crate::{ExchangeId, Timestamp, TranscriptPartId};
 
-/// What one request (of a wallet or of the organisation) added to the transcript.
+/// What one request (of a wallet or of the organisation) wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Time-ordered id; orders passages of one instant.
+    pub id: TranscriptPartId,
+    /// When the request was handled.
+    pub at: Timestamp,
+    /// Log records, oldest first.
+    pub records: Vec<Record>,
+    /// Events, oldest first.
+    pub events: Vec<Event>,
+}
+
+impl Passage {
+    /// As a part of the transcript of `exchange`; `support_code` when the request was refused.
+    pub fn of(self, exchange: ExchangeId, support_code: Option<String>) -> TranscriptPart {
+        let Self { id, at, records, events } = self;
+        TranscriptPart { id, exchange_id: exchange, at, support_code, records, events }
+    }
+}
+
+/// A passage in the transcript of its exchange.
 #[derive(Clone, Debug)]
 pub struct TranscriptPart {
     /// Time-ordered id; orders parts of one instant.

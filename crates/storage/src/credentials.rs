@@ -1,14 +1,14 @@
 //! Credentials that left the building.
 
 use chancery_keys::PublicJwk;
-use chancery_model::{Credential, ExchangeId};
+use chancery_model::{Credential, ExchangeId, Passage};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
 
 use crate::entity::credential::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json, to_name};
 use crate::{Read, StoreError, Transaction};
 
-/// Rows of one INSERT: eleven values each, of the 32 766 that SQLite binds.
+/// Rows of one INSERT: twelve values each, of the 32 766 that SQLite binds.
 const ROWS_PER_INSERT: usize = 1000;
 
 impl Read {
@@ -21,11 +21,16 @@ impl Read {
 }
 
 impl Transaction {
-    /// Records credentials, with one statement.
-    pub async fn add_credentials(&self, credentials: &[Credential]) -> Result<(), StoreError> {
-        for chunk in credentials.chunks(ROWS_PER_INSERT) {
-            let rows = chunk.iter().map(to_row).collect::<Result<_, _>>()?;
+    /// Records the credentials of one request with one statement; the first carries what the request wrote.
+    pub async fn add_credentials(&self, credentials: &[Credential], passage: &Passage) -> Result<(), StoreError> {
+        let mut rows = credentials.iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
+        if let Some(first) = rows.first_mut() {
+            first.transcript_part = Set(Some(to_json(passage)?));
+        }
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(ROWS_PER_INSERT));
             self.scope.insert_all::<Entity>(rows).await?;
+            rows = rest;
         }
         Ok(())
     }
@@ -44,6 +49,7 @@ fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {
         sealed_token: Set(credential.sealed_token.clone()),
         issued_at: Set(credential.issued_at.millis()),
         expires_at: Set(credential.expires_at.millis()),
+        transcript_part: Set(None),
         ..Default::default()
     })
 }

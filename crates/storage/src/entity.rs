@@ -120,14 +120,14 @@ tables! {
         definition_id: Uuid,
         vct: String,
     }
-    /// Issuances. `open_definition_id` is `definition_id` until the exchange has issued or can no longer issue.
+    /// Issuances.
     exchange "exchange" (organisation_id) {
         key { organisation_id: Uuid, id: Uuid, }
         definition_id: Uuid,
         definition_revision: i64,
-        open_definition_id: Option<Uuid>,
         entries: String,
         issuance_mode: String,
+        claims_at_start: bool,
         grant_kind: String,
         status: String,
         credential_status: String,
@@ -135,6 +135,8 @@ tables! {
         offer_id: String,
         url_scheme: String,
         code_hash: Vec<u8>,
+        fetches: i64,
+        fetch_part: Option<String>,
         code_spent_at: Option<i64>,
         transaction_code: Option<String>,
         failed_attempts: i64,
@@ -159,6 +161,7 @@ tables! {
         access_token_hash: Vec<u8>,
         access_token_expires_at: i64,
         created_at: i64,
+        transcript_part: Option<String>,
     }
     /// Credentials that left the building.
     credential "credential" (organisation_id) {
@@ -173,6 +176,7 @@ tables! {
         sealed_token: Vec<u8>,
         issued_at: i64,
         expires_at: i64,
+        transcript_part: Option<String>,
     }
     /// What one request added to a transcript.
     transcript_part "transcript_part" (organisation_id) {

@@ -35,10 +35,6 @@ pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
-pub(crate) fn is_reference_violation(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
-}
-
 pub(crate) fn is_unavailable(error: &DbErr) -> bool {
     if let DbErr::ConnectionAcquire(_) = error {
         return true;

@@ -51,14 +51,13 @@ impl Read {
 }
 
 pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
-    let definition = exchange.definition_id.as_uuid();
     Ok(ActiveModel {
         id: Set(exchange.id.as_uuid()),
-        definition_id: Set(definition),
+        definition_id: Set(exchange.definition_id.as_uuid()),
         definition_revision: Set(i64::from(exchange.definition_revision)),
-        open_definition_id: Set(exchange.status.is_open().then_some(definition)),
         entries: Set(to_json(&exchange.entries)?),
         issuance_mode: Set(to_name(&exchange.issuance_mode)?),
+        claims_at_start: Set(exchange.claims_at_start),
         grant_kind: Set(to_name(&exchange.grant_kind)?),
         status: Set(exchange.status.name().to_owned()),
         credential_status: Set(to_name(&exchange.credential_status)?),
@@ -66,6 +65,8 @@ pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
         offer_id: Set(exchange.offer_id.clone()),
         url_scheme: Set(exchange.url_scheme.clone()),
         code_hash: Set(hash_bytes(&exchange.code_hash)),
+        fetches: Set(i64::from(exchange.fetches)),
+        fetch_part: Set(None),
         code_spent_at: Set(exchange.code_spent_at.map(chancery_model::Timestamp::millis)),
         transaction_code: Set(exchange.transaction_code.as_ref().map(to_json).transpose()?),
         failed_attempts: Set(i64::from(exchange.failed_attempts)),
@@ -90,6 +91,7 @@ pub(crate) fn from_row(model: Model) -> Result<Exchange, StoreError> {
         definition_revision: row.number(model.definition_revision)?,
         entries: row.json(&model.entries)?,
         issuance_mode: row.name(model.issuance_mode)?,
+        claims_at_start: model.claims_at_start,
         grant_kind: row.name(model.grant_kind)?,
         status: row.expect(ExchangeStatus::parse(&model.status))?,
         credential_status: row.name(model.credential_status)?,
@@ -97,6 +99,7 @@ pub(crate) fn from_row(model: Model) -> Result<Exchange, StoreError> {
         offer_id: model.offer_id,
         url_scheme: model.url_scheme,
         code_hash: row.hash(&model.code_hash)?,
+        fetches: row.number(model.fetches)?,
         code_spent_at: maybe_instant(model.code_spent_at),
         transaction_code: model.transaction_code.as_deref().map(|text| row.json(text)).transpose()?,
         failed_attempts: row.number(model.failed_attempts)?,

@@ -1,6 +1,6 @@
 //! What authorisations allow.
 
-use chancery_model::{Exchange, Grant, SecretHash};
+use chancery_model::{Exchange, Grant, Passage, SecretHash};
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef, Set};
 
 use crate::entity::exchange;
@@ -26,8 +26,8 @@ impl Read {
 }
 
 impl Transaction {
-    /// Adds a grant.
-    pub async fn add_grant(&self, grant: &Grant) -> Result<(), StoreError> {
+    /// Adds a grant, and what the request that it answers wrote.
+    pub async fn add_grant(&self, grant: &Grant, passage: &Passage) -> Result<(), StoreError> {
         let row = ActiveModel {
             id: Set(grant.id.as_uuid()),
             exchange_id: Set(grant.exchange_id.as_uuid()),
@@ -38,6 +38,7 @@ impl Transaction {
             access_token_hash: Set(hash_bytes(&grant.access_token_hash)),
             access_token_expires_at: Set(grant.access_token_expires_at.millis()),
             created_at: Set(grant.created_at.millis()),
+            transcript_part: Set(Some(to_json(passage)?)),
             ..Default::default()
         };
         Ok(self.scope.insert::<Entity>(row).await?)

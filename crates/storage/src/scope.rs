@@ -3,8 +3,8 @@
 use chancery_model::OrganisationId;
 use sea_orm::sea_query::{Expr, IntoCondition, OnConflict, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, DeleteMany, FromQueryResult, Insert, Iterable, QueryFilter,
-    QueryTrait, Select, UpdateMany,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, DeleteMany, EntityTrait, FromQueryResult, Insert, Iterable,
+    QueryFilter, QueryTrait, Select, UpdateMany,
 };
 
 use crate::connection::Connection;
@@ -55,6 +55,27 @@ impl Scope {
         E::ActiveModel: Send,
     {
         Insert::one(self.ours::<E>(row)).exec_without_returning(&self.connection).await.map(drop)
+    }
+
+    /// Inserts a row as the organisation's while `needed` finds something; whether it did.
+    pub(crate) async fn insert_where_exists<E: Owned, N: EntityTrait>(
+        &self,
+        row: E::ActiveModel,
+        needed: Select<N>,
+    ) -> Result<bool, DbErr> {
+        let row = self.ours::<E>(row);
+        let (mut columns, mut values) = (Vec::new(), Query::select());
+        for column in E::Column::iter() {
+            if let Some(value) = row.get(column).into_value() {
+                columns.push(column);
+                values.expr(Expr::val(value));
+            }
+        }
+        values.and_where(Expr::exists(needed.into_query()));
+        let mut insert = Query::insert();
+        insert.into_table(E::default()).columns(columns);
+        insert.select_from(values).map_err(|error| DbErr::Custom(error.to_string()))?;
+        Ok(self.connection.execute(&insert).await?.rows_affected() == 1)
     }
 
     /// Inserts rows with one statement; none at all when there are none. Callers stay below the 32 766 values that

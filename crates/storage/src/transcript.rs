@@ -1,7 +1,8 @@
-//! What happened in an exchange: one row per request.
+//! What happened in an exchange: one row per request, except that grants, credentials and the exchange itself carry what
+//! the request wrote that added them or first fetched the offer.
 
-use chancery_model::{ExchangeId, TranscriptPart};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
+use chancery_model::{ExchangeId, Passage, TranscriptPart};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Set};
 
 use crate::entity::transcript_part::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json};
@@ -11,11 +12,34 @@ use crate::{Read, StoreError, Transaction};
 const ROWS_PER_INSERT: usize = 1000;
 
 impl Read {
-    /// The whole transcript of an exchange, oldest part first.
+    /// What was written about an exchange after its beginning, oldest part first.
     pub async fn transcript_of(&self, exchange: ExchangeId) -> Result<Vec<TranscriptPart>, StoreError> {
         let find = self.scope.find::<Entity>().filter(Column::ExchangeId.eq(exchange.as_uuid()));
-        let rows = find.order_by_asc(Column::At).order_by_asc(Column::Id).all(self.scope.connection()).await?;
-        rows.into_iter().map(from_row).collect()
+        let rows = find.all(self.scope.connection()).await?;
+        let mut parts = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+        let row = Row { table: "exchange", id: exchange.as_uuid() };
+        for text in self.carried_passages(exchange).await? {
+            parts.push(row.json::<Passage>(&text)?.of(exchange, None));
+        }
+        parts.sort_by_key(|part| (part.at, part.id.as_uuid()));
+        Ok(parts)
+    }
+
+    /// What the rows of successful steps carry.
+    async fn carried_passages(&self, exchange: ExchangeId) -> Result<Vec<String>, StoreError> {
+        use crate::entity::{credential, exchange as exchanges, exchange_grant};
+        let id = exchange.as_uuid();
+        let connection = self.scope.connection();
+        let fetch = self.scope.find::<exchanges::Entity>().filter(exchanges::Column::Id.eq(id));
+        let fetch = fetch.select_only().column(exchanges::Column::FetchPart);
+        let grants = self.scope.find::<exchange_grant::Entity>().filter(exchange_grant::Column::ExchangeId.eq(id));
+        let grants = grants.select_only().column(exchange_grant::Column::TranscriptPart);
+        let credentials = self.scope.find::<credential::Entity>().filter(credential::Column::ExchangeId.eq(id));
+        let credentials = credentials.select_only().column(credential::Column::TranscriptPart);
+        let mut carried: Vec<Option<String>> = fetch.into_tuple().all(connection).await?;
+        carried.extend(grants.into_tuple::<Option<String>>().all(connection).await?);
+        carried.extend(credentials.into_tuple::<Option<String>>().all(connection).await?);
+        Ok(carried.into_iter().flatten().collect())
     }
 }
 

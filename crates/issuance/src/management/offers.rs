@@ -9,17 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
     CredentialStatus, Definition, Entry, EntryId, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind,
-    IssuanceMode, Organisation, RevocationStatus, SecretHash, Submission, Timestamp, TranscriptPart,
+    IssuanceMode, Organisation, RevocationStatus, SecretHash, Submission, Timestamp,
 };
 use chancery_storage::{StoreError, Transaction};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use self::request::{IssueRequest, Pin, RequestedCredential};
 use super::body::{Fault, Faults};
 use super::definitions;
-use super::history::{History, offer_uri};
+use super::history::History;
 use super::idempotency::{self, Idempotency};
-use crate::recording::Recording;
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -58,7 +57,6 @@ pub async fn issue(
     let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
     let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
     let exchange = begin(ctx, organisation, &request, &definition, &chosen, &code, offer_id, now)?;
-    let part = record(ctx, organisation, &definition, &exchange, &code, now);
     let history = History::begun(organisation, exchange, definition, chosen.submissions);
     let answer = render(&history);
     let kept = match once {
@@ -75,7 +73,6 @@ pub async fn issue(
         if !tx.add_exchange(&history.exchange).await? {
             return Err(Undone::DefinitionDeleted);
         }
-        tx.add_transcript_part(&part).await?;
         Ok(())
     };
     match ctx.store().write(organisation, work).await {
@@ -255,6 +252,7 @@ fn begin(
         definition_revision: definition.revision,
         entries: chosen.entries.clone(),
         issuance_mode: request.mode,
+        claims_at_start: ready,
         grant_kind: match request.pin {
             Pin::Absent => GrantKind::AuthorizationCode,
             Pin::Empty | Pin::Given(_) => GrantKind::PreAuthorizedCode,
@@ -265,6 +263,7 @@ fn begin(
         offer_id,
         url_scheme: request.url_scheme.unwrap_or(organisation.policy.offer_scheme()).prefix().to_owned(),
         code_hash: SecretHash::of(code),
+        fetches: 0,
         code_spent_at: None,
         transaction_code: request.pin.shape(),
         failed_attempts: 0,
@@ -280,79 +279,8 @@ fn begin(
     })
 }
 
-/// The transcript's beginning. The transaction code appears by its shape only: it has so few values that even
-/// a short digest would give it away.
-fn record(
-    ctx: &Context,
-    organisation: &Organisation,
-    definition: &Definition,
-    exchange: &Exchange,
-    code: &str,
-    now: Timestamp,
-) -> TranscriptPart {
-    let configuration_ids: Vec<&str> = exchange
-        .entries
-        .iter()
-        .filter_map(|id| definition.entry(*id))
-        .map(|entry| entry.configuration_id.as_str())
-        .collect();
-    let hidden = json!({ "sha256_prefix": SecretHash::of(code).prefix() });
-    let shape = exchange
-        .transaction_code
-        .map(|code| json!({ "input_mode": if code.numeric { "numeric" } else { "text" }, "length": code.length }));
-    let grants = match (exchange.grant_kind, &shape) {
-        (GrantKind::AuthorizationCode, _) => json!({ "authorization_code": { "issuer_state": hidden } }),
-        (GrantKind::PreAuthorizedCode, None) => {
-            json!({ PRE_AUTHORIZED: { "pre-authorized_code": hidden } })
-        }
-        (GrantKind::PreAuthorizedCode, Some(shape)) => {
-            json!({ PRE_AUTHORIZED: { "pre-authorized_code": hidden, "tx_code": shape } })
-        }
-    };
-    let mut recording = Recording::at("management");
-    recording.info(
-        "offer.create_requested",
-        json!({
-            "credential_configuration_ids": configuration_ids,
-            "issuance_mode": exchange.issuance_mode,
-            "claims_present": exchange.sealed_submissions.is_some(),
-            "grant_type": exchange.grant_kind,
-            "tx_code": shape,
-            "require_key_attestation": exchange.require_key_attestation,
-            "require_wallet_attestation": definition.content.enforce_wua,
-            "url_scheme": exchange.url_scheme,
-        }),
-    );
-    recording.debug(
-        "offer.code_created",
-        json!({
-            "code": hidden,
-            "credential_configuration_ids": configuration_ids,
-            "tx_code_present": exchange.transaction_code.is_some(),
-        }),
-    );
-    recording.info(
-        "offer.built",
-        json!({
-            "offer_id": exchange.offer_id,
-            "credential_offer_uri": offer_uri(organisation, &exchange.offer_id),
-            "grant_type": exchange.grant_kind,
-            "credential_offer": {
-                "credential_issuer": organisation.issuer.as_str(),
-                "credential_configuration_ids": configuration_ids,
-                "grants": grants,
-            },
-        }),
-    );
-    recording.event("offer_created", json!({ "credential_configuration_ids": configuration_ids }));
-    recording.into_part(ctx.env(), now, exchange.id, None)
-}
-
 /// Seconds for which missing claims are awaited unless the issue call says otherwise: 30 days.
 const CLAIMS_DUE_IN: u32 = 30 * 86_400;
-
-/// OpenID4VCI §4.1.1.
-const PRE_AUTHORIZED: &str = "urn:ietf:params:oauth:grant-type:pre-authorized_code";
 
 fn no_such_definition(pointer: &str) -> Failure<IssueRejection> {
     let detail = "there is no such definition, or more than one".to_owned();

@@ -1,8 +1,12 @@
 //! The transcript of an exchange: events for people and log records for developers, both newest first.
 
+mod beginning;
+
 use chancery_model::{Event, ExchangeId, Organisation, Record, Timestamp};
 
+use self::beginning::beginning;
 use super::page::{Page, Window};
+use crate::wallet::definition_of;
 use crate::{Context, Failure};
 
 /// One page of each chronicle. The two are paged independently.
@@ -50,12 +54,15 @@ pub async fn read(
     logs: Window,
 ) -> Result<Transcript, Failure<Rejection>> {
     let reader = ctx.store().read(organisation).await?;
-    if reader.exchange(id).await?.is_none() {
+    let Some(exchange) = reader.exchange(id).await? else {
         return Err(Failure::Rejected(Rejection::NotFound));
-    }
+    };
+    let definition = definition_of(&reader, &exchange).await?;
+    let mut parts = vec![beginning(organisation, &definition, &exchange).of(id, None)];
+    parts.extend(reader.transcript_of(id).await?);
     let mut all_events = Vec::new();
     let mut all_logs = Vec::new();
-    for part in reader.transcript_of(id).await?.into_iter().rev() {
+    for part in parts.into_iter().rev() {
         let (at, support_code) = (part.at, part.support_code);
         all_events.extend(part.events.into_iter().rev().map(|event| DatedEvent { at, event }));
         let dated = |record| DatedRecord { at, support_code: support_code.clone(), record };

@@ -210,14 +210,13 @@ async fn record(
         }),
     );
     trail.recording.event("credential_issued", details);
-    let part = trail.finish(context, exchange.id);
+    let passage = trail.finish(context);
     context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
             let recorded = tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, now).await?;
             if recorded {
-                tx.add_credentials(credentials).await?;
-                tx.add_transcript_part(&part).await?;
+                tx.add_credentials(credentials, &passage).await?;
             }
             Ok(recorded)
         })

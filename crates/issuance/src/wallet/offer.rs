@@ -13,6 +13,10 @@ use super::{Header, Notes, Refusal, definition_of, redaction};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
+/// Fetches of one offer that its transcript tells one by one: enough to see a link preview or a wallet in a loop. Further
+/// ones are only counted, so that nobody fills the database by fetching.
+const MOST_RECORDED_FETCHES: u32 = 20;
+
 /// Why an offer is not handed out.
 #[derive(Debug)]
 pub enum Rejection {
@@ -56,21 +60,22 @@ async fn read(
     if !is_possible(offer_id) {
         return Err(Failure::Rejected(Rejection::Unknown));
     }
+    record(offer_id, notes, trail);
+    let passage = trail.finish(context);
     let (offer, offered) = context
         .store()
         .write_relaxed(organisation, async |tx| -> Result<_, Failure<Rejection>> {
-            let exchange = match tx.mark_offer_received(offer_id, now).await? {
-                Some(exchange) => exchange,
-                None => tx.exchange_by_offer(offer_id).await?.ok_or(Failure::Rejected(Rejection::Unknown))?,
-            };
+            let fetched = tx.count_fetch(offer_id, &passage, now).await?;
+            let exchange = fetched.ok_or(Failure::Rejected(Rejection::Unknown))?;
             trail.belongs_to(exchange.id);
             check(&exchange, now).map_err(Failure::Rejected)?;
             let definition = definition_of(tx, &exchange).await?;
             let place = Place::ExchangeSecrets;
             let secrets = context.open(organisation, place, exchange.id.as_uuid(), &exchange.sealed_secrets)?;
             let offer = offer(organisation, &exchange, &definition, secrets)?;
-            record(&exchange, notes, trail);
-            tx.add_transcript_part(&trail.finish(context, exchange.id)).await?;
+            if (2..=MOST_RECORDED_FETCHES).contains(&exchange.fetches) {
+                tx.add_transcript_part(&passage.of(exchange.id, None)).await?;
+            }
             Ok((offer, Offered { exchange, definition }))
         })
         .await?;
@@ -93,9 +98,9 @@ fn check(exchange: &Exchange, now: Timestamp) -> Result<(), Rejection> {
     }
 }
 
-fn record(exchange: &Exchange, notes: &Notes<'_>, trail: &mut Trail) {
+fn record(offer_id: &str, notes: &Notes<'_>, trail: &mut Trail) {
     let headers = redaction::headers(notes, Header::Absent, Header::Absent);
-    trail.recording.info("offer.retrieved", json!({ "offer_id": exchange.offer_id, "headers": headers }));
+    trail.recording.info("offer.retrieved", json!({ "offer_id": offer_id, "headers": headers }));
     trail.recording.event("offer_retrieved", Value::Null);
 }
 

@@ -241,15 +241,14 @@ async fn spend(
     grant: &Grant,
     trail: &mut Trail,
 ) -> Result<(), Failure<Rejection>> {
-    let part = trail.finish(context, exchange.id);
+    let passage = trail.finish(context);
     let attempts = organisation.policy.transaction_code_attempts;
     let spent = context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
             let spent = tx.spend_code(exchange.id, grant.client_id.as_deref(), attempts, now).await?;
             if spent {
-                tx.add_grant(grant).await?;
-                tx.add_transcript_part(&part).await?;
+                tx.add_grant(grant, &passage).await?;
             }
             Ok(spent)
         })

@@ -1,6 +1,6 @@
 //! What a wallet's request leaves in the transcript, whether it succeeds or is refused.
 
-use chancery_model::{ExchangeId, Organisation, Timestamp, TranscriptPart};
+use chancery_model::{ExchangeId, Organisation, Passage, Timestamp};
 use chancery_protocol::Explanation;
 use serde_json::{Value, json};
 
@@ -27,10 +27,10 @@ impl Trail {
         self.exchange = Some(exchange);
     }
 
-    /// The finished part of a request that succeeded. What is left behind can still account for a refusal.
-    pub(super) fn finish(&mut self, context: &Context, exchange: ExchangeId) -> TranscriptPart {
+    /// What a request that succeeded wrote. What is left behind can still account for a refusal.
+    pub(super) fn finish(&mut self, context: &Context) -> Passage {
         let empty = Recording::at(self.endpoint);
-        std::mem::replace(&mut self.recording, empty).into_part(context.env(), self.now, exchange, None)
+        std::mem::replace(&mut self.recording, empty).finish(context.env(), self.now)
     }
 }
 
@@ -86,7 +86,7 @@ impl Context {
             recording.event(kind, json!({ "error": error, "code": code, "spec_ref": explanation.spec_ref }));
         }
         let code = support_code(self.env());
-        let part = recording.into_part(self.env(), now, exchange, Some(code.clone()));
+        let part = recording.finish(self.env(), now).of(exchange, Some(code.clone()));
         let written = self.store().write_relaxed(organisation, async |tx| tx.add_transcript_part(&part).await).await;
         let support_code = match written {
             Ok(()) => Some(code),

@@ -92,17 +92,11 @@ impl Transaction {
         if self.lock_definition(id, LockType::Update).await?.is_none() {
             return Ok(DefinitionDeletion::NotFound);
         }
-        let its_exchange = exchange::Column::OpenDefinitionId.eq(id.as_uuid());
-        let open = self.scope.find::<exchange::Entity>().filter(its_exchange.clone()).filter(self.can_issue(now));
+        let its_exchange = exchange::Column::DefinitionId.eq(id.as_uuid());
+        let open = self.scope.find::<exchange::Entity>().filter(its_exchange).filter(self.can_issue(now));
         if open.count(self.scope.connection()).await? > 0 {
             return Ok(DefinitionDeletion::InUse);
         }
-        let let_go = self
-            .scope
-            .update::<exchange::Entity>()
-            .col_expr(exchange::Column::OpenDefinitionId, Expr::value(None::<uuid::Uuid>))
-            .filter(its_exchange);
-        let_go.exec(self.scope.connection()).await?;
         let delete = self.scope.delete::<definition::Entity>().filter(definition::Column::Id.eq(id.as_uuid()));
         delete.exec(self.scope.connection()).await?;
         Ok(DefinitionDeletion::Deleted)

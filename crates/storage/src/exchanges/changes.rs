@@ -1,33 +1,55 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
-use chancery_model::{CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Timestamp};
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
-use sea_orm::{ColumnTrait, QueryFilter, UpdateMany};
-use uuid::Uuid;
+use chancery_model::{CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, Timestamp};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, UpdateMany};
 
 use super::{from_row, to_row};
+use crate::entity::definition;
 use crate::entity::exchange::{Column, Entity};
-use crate::error::is_reference_violation;
-use crate::row::{Row, to_name};
+use crate::row::{Row, to_json, to_name};
 use crate::scope::incremented;
 use crate::{StoreError, Transaction};
 
 impl Transaction {
-    /// Adds an exchange; `false` when its definition has been deleted. Then give the unit of work up: a commit after
-    /// that is refused.
+    /// Adds an exchange; `false` when its definition has been deleted.
     pub async fn add_exchange(&self, exchange: &Exchange) -> Result<bool, StoreError> {
-        match self.scope.insert::<Entity>(to_row(exchange)?).await {
-            Ok(()) => Ok(true),
-            Err(error) if is_reference_violation(&error) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        // The lock is what the deletion of a definition waits for: it sees either this exchange or no chance for it.
+        let its_definition = self
+            .scope
+            .find::<definition::Entity>()
+            .filter(definition::Column::Id.eq(exchange.definition_id.as_uuid()))
+            .lock(LockType::KeyShare);
+        Ok(self.scope.insert_where_exists::<Entity, _>(to_row(exchange)?, its_definition).await?)
     }
 
-    /// Notes that a wallet has fetched the offer, and answers the exchange as it is now. `None` when there is nothing
-    /// to note, because the offer was fetched before or does not exist: then look the exchange up.
-    pub async fn mark_offer_received(&self, offer_id: &str, now: Timestamp) -> Result<Option<Exchange>, StoreError> {
-        let mark = self.step_to(ExchangeStatus::OfferReceived, now).filter(Column::OfferId.eq(offer_id));
-        self.scope.updated(mark).await?.map(from_row).transpose()
+    /// Counts a fetch of the offer, and answers the exchange as it is now; `None` when there is no such offer.
+    ///
+    /// The first fetch also moves the exchange on and keeps `passage`: what it wrote needs no row of its own.
+    pub async fn count_fetch(
+        &self,
+        offer_id: &str,
+        passage: &Passage,
+        now: Timestamp,
+    ) -> Result<Option<Exchange>, StoreError> {
+        let next = ExchangeStatus::OfferReceived;
+        let may_move = ExchangeStatus::ALL.into_iter().filter(|status| status.may_become(next));
+        let moves = Expr::col(Column::Status).is_in(may_move.map(ExchangeStatus::name));
+        let either = |first: Expr, otherwise: Column| {
+            CaseStatement::new().case(moves.clone(), first).finally(Expr::col(otherwise)).into()
+        };
+        let count = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::Status, either(Expr::value(next.name()), Column::Status))
+            .col_expr(Column::UpdatedAt, either(Expr::value(now.millis()), Column::UpdatedAt))
+            .col_expr(
+                Column::FetchPart,
+                Func::coalesce([Expr::col(Column::FetchPart), Expr::value(to_json(passage)?)]).into(),
+            )
+            .col_expr(Column::Fetches, incremented(Column::Fetches))
+            .filter(Column::OfferId.eq(offer_id));
+        self.scope.updated(count).await?.map(from_row).transpose()
     }
 
     /// Counts a wrong transaction code; how many there have been, this one included. `None` when there were `limit`
@@ -96,7 +118,6 @@ impl Transaction {
             .update::<Entity>()
             .col_expr(Column::Status, status.into())
             .col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?))
-            .col_expr(Column::OpenDefinitionId, no_definition())
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::Status.is_in(legal.map(ExchangeStatus::name)));
@@ -108,7 +129,6 @@ impl Transaction {
         let deny = self
             .step_to(ExchangeStatus::IssuanceDenied, now)
             .col_expr(Column::DeniedReason, Expr::value(reason))
-            .col_expr(Column::OpenDefinitionId, no_definition())
             .filter(Column::Id.eq(id.as_uuid()));
         Ok(self.scope.happened(deny).await?)
     }
@@ -128,9 +148,4 @@ impl Transaction {
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Status.is_in(from.map(ExchangeStatus::name)))
     }
-}
-
-/// The exchange no longer keeps its definition from being deleted.
-fn no_definition() -> Expr {
-    Expr::value(None::<Uuid>)
 }

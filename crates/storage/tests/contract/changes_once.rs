@@ -26,14 +26,14 @@ async fn exactly_one_of_forty_parallel_redemptions_wins(database: Arc<TestDataba
     let exchange = database.offer(&tenant).await;
     let redemptions = (0..40).map(|number| {
         let (database, organisation) = (Arc::clone(&database), Arc::clone(&tenant.organisation));
-        let mut grant = database.grant(&exchange);
+        let (mut grant, passage) = (database.grant(&exchange), database.passage());
         grant.client_id = Some(format!("wallet {number}"));
         tokio::spawn(async move {
             let write = database.store.write(&organisation, async |tx| {
                 let client_id = grant.client_id.as_deref();
                 let is_spent = tx.spend_code(grant.exchange_id, client_id, 5, NOW).await?;
                 if is_spent {
-                    tx.add_grant(&grant).await?;
+                    tx.add_grant(&grant, &passage).await?;
                 }
                 Ok::<_, StoreError>(is_spent)
             });
@@ -92,17 +92,23 @@ async fn parallel_guesses_of_a_transaction_code_are_all_counted(database: Arc<Te
 async fn the_first_fetch_of_an_offer_is_noted_once(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let exchange = database.offer(&tenant).await;
-    let mark = async |offer_id: &str| {
+    let passages = [database.passage(), database.passage()];
+    let fetch = async |offer_id: &str, passage, seconds| {
         let write = database.store.write_relaxed(&tenant.organisation, async |tx| {
-            tx.mark_offer_received(offer_id, NOW.plus_seconds(1)).await
+            tx.count_fetch(offer_id, passage, NOW.plus_seconds(seconds)).await
         });
         write.await.unwrap()
     };
-    let marked = mark(&exchange.offer_id).await.unwrap();
-    assert_eq!((marked.id, marked.status), (exchange.id, ExchangeStatus::OfferReceived));
-    assert_eq!((marked.updated_at, &marked.entries), (NOW.plus_seconds(1), &exchange.entries));
-    assert!(mark(&exchange.offer_id).await.is_none());
-    assert!(mark("unknown").await.is_none());
+    let first = fetch(&exchange.offer_id, &passages[0], 1).await.unwrap();
+    assert_eq!((first.id, first.status, first.fetches), (exchange.id, ExchangeStatus::OfferReceived, 1));
+    assert_eq!((first.updated_at, &first.entries), (NOW.plus_seconds(1), &exchange.entries));
+    let second = fetch(&exchange.offer_id, &passages[1], 2).await.unwrap();
+    assert_eq!((second.status, second.fetches), (ExchangeStatus::OfferReceived, 2));
+    assert_eq!(second.updated_at, NOW.plus_seconds(1));
+    assert!(fetch("unknown", &passages[0], 3).await.is_none());
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let transcript = read.transcript_of(exchange.id).await.unwrap();
+    assert_eq!(transcript.iter().map(|part| part.id).collect::<Vec<_>>(), [passages[0].id]);
 }
 
 async fn a_denied_exchange_issues_nothing(database: Arc<TestDatabase>) {

@@ -123,7 +123,7 @@ async fn a_definition_with_an_open_exchange_is_not_deleted(database: Arc<TestDat
     let grant = database.grant(&exchange);
     let redeem = store.write(organisation, async |tx| {
         assert!(tx.spend_code(exchange.id, None, 5, NOW).await?);
-        tx.add_grant(&grant).await
+        tx.add_grant(&grant, &database.passage()).await
     });
     redeem.await.unwrap();
     assert_eq!(delete(store, organisation, definition, exchange.expires_at).await, DefinitionDeletion::InUse);

@@ -97,7 +97,7 @@ async fn a_deleted_organisation_takes_everything_with_it(database: Arc<TestDatab
     assert!(read.definition_at(acme.definition.id, 1).await.unwrap().is_none());
     drop(read);
     let read = database.store.read(&other.organisation).await.unwrap();
-    assert_eq!(read.transcript_of(kept.exchange.id).await.unwrap().len(), 1);
+    assert_eq!(read.transcript_of(kept.exchange.id).await.unwrap().len(), 3);
 }
 
 async fn organisations_are_listed_and_searched(database: Arc<TestDatabase>) {

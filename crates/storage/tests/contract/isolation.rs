@@ -64,7 +64,7 @@ async fn another_organisation_changes_nothing(database: Arc<TestDatabase>) {
     let mut next = acme.definition.clone();
     next.revision = 2;
     let write = database.store.write(&other, async |tx| {
-        assert!(tx.mark_offer_received(&exchange.offer_id, NOW).await?.is_none());
+        assert!(tx.count_fetch(&exchange.offer_id, &database.passage(), NOW).await?.is_none());
         assert!(tx.count_failed_transaction_code(exchange.id, 5, NOW).await?.is_none());
         assert!(!tx.spend_code(exchange.id, Some("thief"), 5, NOW).await?);
         assert!(!tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, NOW).await?);
@@ -91,7 +91,7 @@ async fn nothing_can_hang_on_a_row_of_another_organisation(database: Arc<TestDat
     let foreign = database.exchange(&acme.definition, NOW);
     assert!(!try_offer(&database.store, &other.organisation, &foreign).await);
     let grant = database.grant(&exchange);
-    let add = database.store.write(&other.organisation, async |tx| tx.add_grant(&grant).await);
+    let add = database.store.write(&other.organisation, async |tx| tx.add_grant(&grant, &database.passage()).await);
     assert!(matches!(add.await, Err(StoreError::Internal(_))));
     let part = database.part(&exchange);
     let add = database.store.write(&other.organisation, async |tx| tx.add_transcript_part(&part).await);

@@ -6,8 +6,9 @@ use chancery_keys::{Algorithm, PublicJwk, SoftwareKey};
 use chancery_model::{
     ApiKey, ApiKeySecret, AuthorizationRequestType, Credential, CredentialStatus, Definition, DefinitionContent, Entry,
     Event, Exchange, ExchangeStatus, Format, Grant, GrantKind, GrantedCredential, IssuanceMode, Level, Organisation,
-    OrganisationRecord, OrganisationStatus, Policy, Record, RevocationMethod, RevocationStatus, Role, SecretHash,
-    SigningKey, SigningKeyState, Slug, Timestamp, TransactionCode, TranscriptPart, TrustAnchor, WireVersion,
+    OrganisationRecord, OrganisationStatus, Passage, Policy, Record, RevocationMethod, RevocationStatus, Role,
+    SecretHash, SigningKey, SigningKeyState, Slug, Timestamp, TransactionCode, TranscriptPart, TrustAnchor,
+    WireVersion,
 };
 use chancery_storage::{DefinitionChange, Store, StoreError};
 use serde_json::{Map, json};
@@ -31,6 +32,8 @@ pub(crate) struct Issued {
     pub(crate) exchange: Exchange,
     pub(crate) grant: Grant,
     pub(crate) credential: Credential,
+    /// Written with the grant and with the credential.
+    pub(crate) carried: [Passage; 2],
     pub(crate) part: TranscriptPart,
 }
 
@@ -68,16 +71,17 @@ impl TestDatabase {
         let exchange = self.offer(tenant).await;
         let grant = self.grant(&exchange);
         let credential = self.credential(&exchange, &grant, &tenant.signing_key);
+        let carried = [self.passage(), self.passage()];
         let part = self.part(&exchange);
         let write = self.store.write(&tenant.organisation, async |tx| {
             assert!(tx.spend_code(exchange.id, Some("wallet"), 5, NOW).await?);
-            tx.add_grant(&grant).await?;
-            tx.add_credentials(std::slice::from_ref(&credential)).await?;
+            tx.add_grant(&grant, &carried[0]).await?;
+            tx.add_credentials(std::slice::from_ref(&credential), &carried[1]).await?;
             assert!(tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, NOW).await?);
             tx.add_transcript_part(&part).await
         });
         write.await.unwrap();
-        Issued { exchange, grant, credential, part }
+        Issued { exchange, grant, credential, carried, part }
     }
 
     pub(crate) fn organisation_record(&self, slug: &str, issuer: &str) -> OrganisationRecord {
@@ -173,6 +177,7 @@ impl TestDatabase {
             definition_revision: definition.revision,
             entries: definition.content.entries.iter().map(|entry| entry.id).collect(),
             issuance_mode: IssuanceMode::InTime,
+            claims_at_start: true,
             grant_kind: GrantKind::PreAuthorizedCode,
             status: ExchangeStatus::OfferSent,
             credential_status: CredentialStatus::Ready,
@@ -180,6 +185,7 @@ impl TestDatabase {
             code_hash: SecretHash::of(&offer_id),
             offer_id,
             url_scheme: "openid-credential-offer://".to_owned(),
+            fetches: 0,
             code_spent_at: None,
             transaction_code: Some(TransactionCode { numeric: true, length: 4 }),
             failed_attempts: 0,
@@ -231,12 +237,15 @@ impl TestDatabase {
     }
 
     pub(crate) fn part(&self, exchange: &Exchange) -> TranscriptPart {
-        let id = self.env.uuid(NOW);
-        TranscriptPart {
-            id: id.into(),
-            exchange_id: exchange.id,
+        let passage = self.passage();
+        let support_code = passage.id.as_uuid().simple().to_string().to_uppercase();
+        passage.of(exchange.id, Some(support_code))
+    }
+
+    pub(crate) fn passage(&self) -> Passage {
+        Passage {
+            id: self.env.uuid(NOW).into(),
             at: NOW,
-            support_code: Some(id.simple().to_string().to_uppercase()),
             records: vec![Record {
                 level: Level::Error,
                 endpoint: "/token".to_owned(),

@@ -24,7 +24,7 @@ async fn an_error_of_the_use_case_rolls_everything_back(database: Arc<TestDataba
         .store
         .write(&tenant.organisation, async |tx| {
             assert!(tx.spend_code(exchange.id, None, 5, NOW).await?);
-            tx.add_grant(&grant).await?;
+            tx.add_grant(&grant, &database.passage()).await?;
             tx.add_transcript_part(&part).await?;
             Err(Refused::ByUseCase)
         })
@@ -75,7 +75,7 @@ async fn several_parts_are_written_at_once(database: Arc<TestDatabase>) {
     let parts: Vec<_> = (0..1500).map(|_| database.part(&exchange)).collect();
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_transcript_parts(&[]).await?;
-        tx.add_credentials(&[]).await?;
+        tx.add_credentials(&[], &database.passage()).await?;
         tx.add_transcript_parts(&parts).await
     });
     write.await.unwrap();
