@@ -65,7 +65,7 @@ pub async fn supply(
         let supplied = Supplied { before: exchange.sealed_submissions.as_deref(), sealed: &sealed, complete };
         let details = json!({ "count": count, "complete": complete });
         let part =
-            recording("exchange.claims_supplied", "claims_supplied", details).into_part(ctx.env(), now, id, None);
+            recording("exchange.claims_supplied", "claims_supplied", details).finish(ctx.env(), now).of(id, None);
         let work = async |tx: &Transaction| -> Result<bool, StoreError> {
             let happened = tx.supply_claims(id, supplied, now).await?;
             if happened {
@@ -95,7 +95,7 @@ pub async fn deny(
     let reason = faults.none_or(reason).map_err(invalid)?;
     let now = ctx.env().now();
     let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "organisation" }));
-    let part = part.into_part(ctx.env(), now, id, None);
+    let part = part.finish(ctx.env(), now).of(id, None);
     let work = async |tx: &Transaction| -> Result<bool, StoreError> {
         let happened = tx.deny_exchange(id, &reason, now).await?;
         if happened {
@@ -123,7 +123,7 @@ pub async fn cancel(
     };
     let reason = faults.none_or(reason).map_err(invalid)?;
     let now = ctx.env().now();
-    let part = recording("offer.cancelled", "offer_cancelled", json!({})).into_part(ctx.env(), now, id, None);
+    let part = recording("offer.cancelled", "offer_cancelled", json!({})).finish(ctx.env(), now).of(id, None);
     let work = async |tx: &Transaction| -> Result<bool, StoreError> {
         let happened = tx.withdraw_offer(id, &reason, now).await?;
         if happened {
@@ -148,7 +148,7 @@ pub async fn resend(
     let now = ctx.env().now();
     let expires_at = now.plus_seconds(organisation.policy.offer_lifetime);
     let details = json!({ "expires_at": expires_at.seconds() });
-    let part = recording("offer.renewed", "offer_renewed", details).into_part(ctx.env(), now, id, None);
+    let part = recording("offer.renewed", "offer_renewed", details).finish(ctx.env(), now).of(id, None);
     let work = async |tx: &Transaction| -> Result<bool, StoreError> {
         let happened = tx.renew_offer(id, expires_at, now).await?;
         if happened {
@@ -168,7 +168,7 @@ pub async fn deny_overdue<R>(ctx: &Context, organisation: &Organisation) -> Resu
     let mut denied = 0;
     for id in overdue {
         let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "claims_overdue" }));
-        let part = part.into_part(ctx.env(), now, id, None);
+        let part = part.finish(ctx.env(), now).of(id, None);
         let work = async |tx: &Transaction| -> Result<bool, StoreError> {
             let happened = tx.deny_overdue(id, OVERDUE, now).await?;
             if happened {

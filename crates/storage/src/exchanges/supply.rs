@@ -3,6 +3,7 @@
 use chancery_model::{CredentialStatus, ExchangeId, ExchangeStatus, IssuanceMode, Timestamp};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+
 use uuid::Uuid;
 
 use crate::entity::exchange::{Column, Entity};
@@ -69,8 +70,7 @@ impl Transaction {
         let withdraw = self
             .unredeemed(id, now)
             .col_expr(Column::Status, Expr::value(ExchangeStatus::IssuanceDenied.name()))
-            .col_expr(Column::DeniedReason, Expr::value(reason))
-            .col_expr(Column::OpenDefinitionId, Expr::value(None::<Uuid>));
+            .col_expr(Column::DeniedReason, Expr::value(reason));
         Ok(self.scope.happened(withdraw).await?)
     }
 
@@ -88,7 +88,6 @@ impl Transaction {
             .col_expr(Column::Status, Expr::value(ExchangeStatus::IssuanceDenied.name()))
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .col_expr(Column::DeniedReason, Expr::value(reason))
-            .col_expr(Column::OpenDefinitionId, Expr::value(None::<Uuid>))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(overdue(now)?);
         Ok(self.scope.happened(deny).await?)
