@@ -9,6 +9,7 @@ mod m20261121_000001_first_credential;
 mod m20261121_000002_authorization;
 mod m20261121_000003_identity_provider;
 mod m20261121_000005_encryption_key;
+mod m20261121_000006_status_lists;
 mod m20261121_000008_supply;
 mod row_security;
 
@@ -25,13 +26,14 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_authorization::Migration),
             Box::new(m20261121_000003_identity_provider::Migration),
             Box::new(m20261121_000005_encryption_key::Migration),
+            Box::new(m20261121_000006_status_lists::Migration),
             Box::new(m20261121_000008_supply::Migration),
         ]
     }
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 14] = [
+pub const ORGANISATION_OWNED: [&str; 16] = [
     "api_key",
     "signing_key",
     "definition",
@@ -46,6 +48,8 @@ pub const ORGANISATION_OWNED: [&str; 14] = [
     "refresh_token",
     "identity_provider",
     "encryption_key",
+    "status_list",
+    "status_change",
 ];
 
 /// Applies what is missing.

@@ -9,5 +9,6 @@ mod black_box {
     mod management;
     mod openapi;
     mod processes;
+    mod status;
     mod wallet;
 }

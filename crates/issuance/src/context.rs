@@ -14,6 +14,7 @@ use crate::management::definitions::Definitions;
 use crate::management::idempotency::Sweeps;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
+use crate::status_lists::StatusLists;
 use crate::wallet::metadata::Publications;
 use crate::wallet::remembered::Remembered;
 
@@ -37,6 +38,7 @@ struct Inner {
     remembered: Remembered,
     outbound: Outbound,
     providers: Providers,
+    status_lists: StatusLists,
 }
 
 /// Settings of the deployment that use cases need.
@@ -70,6 +72,7 @@ impl Context {
             publications: Publications::default(),
             remembered: Remembered::default(),
             providers: Providers::default(),
+            status_lists: StatusLists::default(),
         }))
     }
 
@@ -132,6 +135,10 @@ impl Context {
 
     pub(crate) fn publications(&self) -> &Publications {
         &self.0.publications
+    }
+
+    pub(crate) fn status_lists(&self) -> &StatusLists {
+        &self.0.status_lists
     }
 
     pub(crate) fn sweeps(&self) -> &Sweeps {

@@ -13,6 +13,7 @@ mod outbound;
 mod provider;
 mod recording;
 mod sealed;
+mod status_lists;
 pub mod wallet;
 
 pub use context::{Context, Settings};

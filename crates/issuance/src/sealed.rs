@@ -21,6 +21,7 @@ pub(crate) enum Place {
     AuthorizationSignIn,
     AuthorizationSignedIn,
     IdentityProviderSecret,
+    StatusListSeed,
 }
 
 impl Place {
@@ -35,6 +36,7 @@ impl Place {
             Self::AuthorizationSignIn => "authorization_request.sign_in",
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
             Self::IdentityProviderSecret => "identity_provider.secret",
+            Self::StatusListSeed => "status_list.seed",
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod metadata;
 pub mod nonce;
 pub mod offer;
 pub mod organisation;
+pub mod status_list;
 pub mod token;
 
 mod dpop;

@@ -29,6 +29,7 @@ Requests may carry `X-Request-Id`; every answer does.";
     components(schemas(ProblemDocument, ProblemPlace)),
     tags(
         (name = "Issuance", description = "Offers, records and transcripts"),
+        (name = "Status", description = "Revoke, suspend and reactivate what was issued"),
         (name = "Credential definitions", description = "What an organisation offers"),
         (name = "Identity provider", description = "Where people sign in"),
         (name = "Signing keys", description = "Keys that sign credentials"),

@@ -94,7 +94,7 @@ pub(crate) async fn delete(
 }
 
 /// The record as a role may see it.
-fn shown(history: &History, role: Role) -> CredentialHistory {
+pub(crate) fn shown(history: &History, role: Role) -> CredentialHistory {
     let record = CredentialHistory::from(history);
     if may_see_offers(role) { record } else { record.without_offer() }
 }
@@ -109,7 +109,7 @@ fn refuse(rejection: Rejection) -> Problem {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HistoryAnswer {
-    credential_history: CredentialHistory,
+    pub(crate) credential_history: CredentialHistory,
 }
 
 impl From<&History> for HistoryAnswer {

@@ -72,6 +72,8 @@ kinds! {
     KeyState: CONFLICT, "key-state", "The key cannot take this state";
     /// The exchange does not stand where this can be done.
     ExchangeState: CONFLICT, "exchange-state", "The exchange is not where this can be done";
+    /// What was issued cannot take that status.
+    RevocationState: CONFLICT, "revocation-state", "The status cannot become that";
     /// No active signing key.
     NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
     /// The body is too large.

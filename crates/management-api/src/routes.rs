@@ -7,7 +7,8 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, decisions, definitions, history, identity_provider, offers, organisations, signing_keys, transcript,
+    api_keys, decisions, definitions, history, identity_provider, offers, organisations, revocation, signing_keys,
+    transcript,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -36,6 +37,9 @@ pub(crate) const CANCEL: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/cancel";
 pub(crate) const RESEND: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/resend";
+pub(crate) const RECORD_STATUS: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/revocation-status";
+pub(crate) const STATUS_OF_MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/revocation-status";
 pub(crate) const TRANSCRIPT: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
 
@@ -54,7 +58,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 34] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 37] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -88,6 +92,9 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 34] = [
     (Method::POST, DENY, Issue),
     (Method::POST, CANCEL, Issue),
     (Method::POST, RESEND, Issue),
+    (Method::PUT, RECORD_STATUS, Issue),
+    (Method::GET, RECORD_STATUS, Read),
+    (Method::POST, STATUS_OF_MANY, Administer),
     (Method::GET, TRANSCRIPT, Read),
 ];
 
@@ -116,6 +123,8 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(decisions::deny))
         .routes(routes!(decisions::cancel))
         .routes(routes!(decisions::resend))
+        .routes(routes!(revocation::change, revocation::changes))
+        .routes(routes!(revocation::change_many))
         .routes(routes!(transcript::read))
 }
 

@@ -3,7 +3,9 @@
 use chancery_keys::PublicJwk;
 use serde_json::{Map, Value};
 
-use crate::{CredentialId, EntryId, ExchangeId, Format, GrantId, SigningKeyId, Timestamp};
+use crate::{
+    CredentialId, EntryId, ExchangeId, Format, GrantId, RevocationStatus, SigningKeyId, StatusPlace, Timestamp,
+};
 
 /// One signed credential.
 #[derive(Clone)]
@@ -30,4 +32,8 @@ pub struct Credential {
     pub issued_at: Timestamp,
     /// `exp` of the credential.
     pub expires_at: Timestamp,
+    /// Where its status is published; `None` when it cannot be revoked.
+    pub status_place: Option<StatusPlace>,
+    /// Its status; `Operational` when it cannot be revoked.
+    pub revocation_status: RevocationStatus,
 }

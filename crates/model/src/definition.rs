@@ -1,6 +1,7 @@
 //! Credential definitions: what an organisation offers.
 
 use chancery_formats::ClaimPath;
+use chancery_formats::status_list::Bits;
 use chancery_keys::Algorithm;
 use chancery_protocol::proof::BindingMethod;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct Entry {
     pub support_revocation: bool,
     /// Kind of status.
     pub revocation_method: RevocationMethod,
+    /// Whether credentials can be suspended as well as revoked. Costs a second bit in the status list.
+    #[serde(default)]
+    pub support_suspension: bool,
     /// Whether a second live credential for one holder is denied.
     pub enforce_credential_uniqueness: bool,
     /// Whether a fresh copy may be issued when one expires.
@@ -111,6 +115,17 @@ pub struct IdentityMapping {
     pub claim: ClaimPath,
     /// Where its value is in the ID token or the userinfo response: names and positions only.
     pub from: ClaimPath,
+}
+
+impl Entry {
+    /// The width of the status list entries that its credentials need; `None` when they carry no status.
+    pub fn status_bits(&self) -> Option<Bits> {
+        match (self.support_revocation, self.support_suspension) {
+            (false, _) => None,
+            (true, false) => Some(Bits::One),
+            (true, true) => Some(Bits::Two),
+        }
+    }
 }
 
 /// One described claim.

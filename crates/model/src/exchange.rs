@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{DefinitionId, EntryId, ExchangeId, SecretHash, Timestamp};
+use crate::{DefinitionId, EntryId, ExchangeId, RevocationStatus, SecretHash, Timestamp};
 
 /// The record of one issuance.
 #[derive(Clone, Debug)]
@@ -134,17 +134,6 @@ pub enum CredentialStatus {
     Pending,
     /// There.
     Ready,
-}
-
-/// Status of what was issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RevocationStatus {
-    /// Valid.
-    Operational,
-    /// Withdrawn for good.
-    Revoked,
-    /// Withdrawn for now.
-    Suspended,
 }
 
 /// How far an exchange has come, in the order in which a complete one goes.

@@ -67,6 +67,8 @@ ids! {
     GrantId,
     /// One issued credential.
     CredentialId,
+    /// A status list.
+    StatusListId,
     /// The part of a transcript that one request wrote.
     TranscriptPartId,
 }

@@ -18,6 +18,7 @@ mod organisation;
 mod policy;
 mod refresh_token;
 mod signing_key;
+mod status_list;
 mod time;
 mod transcript;
 
@@ -31,13 +32,12 @@ pub use definition::{
 pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};
 pub use exchange::{
-    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, RevocationStatus, Submission,
-    TransactionCode,
+    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, Submission, TransactionCode,
 };
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
     ApiKeyId, AuthorizationId, CredentialId, DefinitionId, EncryptionKeyId, EntryId, ExchangeId, GrantId,
-    OrganisationId, RefreshTokenId, SigningKeyId, TranscriptPartId,
+    OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TranscriptPartId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
@@ -47,5 +47,6 @@ pub use policy::{
 };
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};
 pub use signing_key::{SigningKey, SigningKeyState};
+pub use status_list::{RevocationStatus, StatusChange, StatusHolder, StatusList, StatusPlace};
 pub use time::Timestamp;
 pub use transcript::{Event, Level, Passage, Record, TranscriptPart};

@@ -1,14 +1,15 @@
 //! Credentials that left the building.
 
 use chancery_keys::PublicJwk;
-use chancery_model::{Credential, ExchangeId, Passage};
+use chancery_model::{Credential, ExchangeId, Passage, RevocationStatus, StatusPlace};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
+use uuid::Uuid;
 
 use crate::entity::credential::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json, to_name};
 use crate::{Read, StoreError, Transaction};
 
-/// Rows of one INSERT: twelve values each, of the 32 766 that SQLite binds.
+/// Rows of one INSERT: fifteen values each, of the 32 766 that SQLite binds.
 const ROWS_PER_INSERT: usize = 1000;
 
 impl Read {
@@ -50,13 +51,24 @@ fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {
         issued_at: Set(credential.issued_at.millis()),
         expires_at: Set(credential.expires_at.millis()),
         transcript_part: Set(None),
+        status_list_id: Set(credential.status_place.map(|place| place.list.as_uuid())),
+        status_index: Set(credential.status_place.map(|place| i64::from(place.index))),
+        status: Set(credential.status_place.map(|_| credential.revocation_status.name().to_owned())),
         ..Default::default()
     })
 }
 
 fn from_row(model: Model) -> Result<Credential, StoreError> {
     let row = Row { table: "credential", id: model.id };
+    let status_place = place(&row, model.status_list_id, model.status_index)?;
+    let revocation_status = match (&status_place, model.status.as_deref()) {
+        (Some(_), Some(name)) => row.expect(RevocationStatus::parse(name))?,
+        (None, None) => RevocationStatus::Operational,
+        (Some(_), None) | (None, Some(_)) => return Err(row.corrupt()),
+    };
     Ok(Credential {
+        status_place,
+        revocation_status,
         id: model.id.into(),
         exchange_id: model.exchange_id.into(),
         grant_id: model.grant_id.into(),
@@ -69,4 +81,12 @@ fn from_row(model: Model) -> Result<Credential, StoreError> {
         issued_at: instant(model.issued_at),
         expires_at: instant(model.expires_at),
     })
+}
+
+fn place(row: &Row<Uuid>, list: Option<Uuid>, index: Option<i64>) -> Result<Option<StatusPlace>, StoreError> {
+    match (list, index) {
+        (Some(list), Some(index)) => Ok(Some(StatusPlace { list: list.into(), index: row.number(index)? })),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err(row.corrupt()),
+    }
 }

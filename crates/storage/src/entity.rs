@@ -177,6 +177,32 @@ tables! {
         issued_at: i64,
         expires_at: i64,
         transcript_part: Option<String>,
+        status_list_id: Option<Uuid>,
+        status_index: Option<i64>,
+        status: Option<String>,
+    }
+    /// Lists of statuses.
+    status_list "status_list" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        bits: i64,
+        ordinal: i64,
+        capacity: i64,
+        sealed_seed: Vec<u8>,
+        leased: i64,
+        version: i64,
+        created_at: i64,
+        changed_at: i64,
+    }
+    /// Changes of statuses.
+    status_change "status_change" (organisation_id) {
+        key { organisation_id: Uuid, list_id: Uuid, version: i64, list_index: i64, }
+        exchange_id: Uuid,
+        credential_id: Uuid,
+        from_status: String,
+        to_status: String,
+        actor: String,
+        reason: String,
+        at: i64,
     }
     /// What one request added to a transcript.
     transcript_part "transcript_part" (organisation_id) {

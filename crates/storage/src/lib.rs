@@ -30,6 +30,8 @@ mod replay;
 mod row;
 mod scope;
 mod signing_keys;
+mod status_changes;
+mod status_lists;
 mod store;
 mod transcript;
 
@@ -41,4 +43,6 @@ pub use exchanges::{ExchangeFilter, Supplied};
 pub use idempotency::IdempotentResponse;
 pub use page::{Listed, Order, Page};
 pub use replay::{Claim, Replay, ReplayUnavailable};
+pub use status_changes::{HolderFilter, Holders};
+pub use status_lists::{EntryChange, ListVersion};
 pub use store::{Read, Store, Transaction};

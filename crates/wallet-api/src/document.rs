@@ -27,6 +27,10 @@ pub(crate) fn describe() -> OpenApi {
         .servers(Some([ServerBuilder::new().url("/").description(Some("The wallet face")).build()]))
         .tags(Some([
             TagBuilder::new().name("Discovery").description(Some("Public documents, cacheable for a moment")).build(),
+            TagBuilder::new()
+                .name("Status")
+                .description(Some("What verifiers fetch: whether credentials are still good"))
+                .build(),
             TagBuilder::new().name("Issuance").description(Some("The way of a credential, in order")).build(),
         ]))
         .build();
@@ -102,13 +106,15 @@ mod tests {
             "get /o/{organisation}/jwks",
             "get /o/{organisation}/types/{name}",
             "get /o/{organisation}/credential-offers/{offer_id}",
+            "get /o/{organisation}/status-lists",
+            "get /o/{organisation}/status-lists/{id}",
             "post /o/{organisation}/token",
             "post /o/{organisation}/nonce",
             "post /o/{organisation}/credential",
         ] {
             assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
         }
-        assert_eq!(names.len(), 10, "{names:?}");
+        assert_eq!(names.len(), 12, "{names:?}");
     }
 
     #[test]

@@ -62,11 +62,18 @@ fn cors() -> CorsLayer {
         .allow_headers([
             axum::http::header::AUTHORIZATION,
             axum::http::header::CONTENT_TYPE,
+            axum::http::header::IF_NONE_MATCH,
             HeaderName::from_static("dpop"),
             HeaderName::from_static("traceparent"),
             REQUEST_ID,
         ])
-        .expose_headers([DPOP_NONCE, axum::http::header::WWW_AUTHENTICATE, axum::http::header::RETRY_AFTER, REQUEST_ID])
+        .expose_headers([
+            DPOP_NONCE,
+            axum::http::header::ETAG,
+            axum::http::header::WWW_AUTHENTICATE,
+            axum::http::header::RETRY_AFTER,
+            REQUEST_ID,
+        ])
         .max_age(Duration::from_secs(3600))
 }
 
@@ -149,6 +156,9 @@ async fn locate<'p>(
         Endpoint::Fixed(endpoint) => Inner { endpoint, path: Cow::Borrowed(endpoint) },
         Endpoint::Offer(id) => {
             Inner { endpoint: "/credential-offers", path: Cow::Owned(format!("/credential-offers/{id}")) }
+        }
+        Endpoint::StatusList(id) => {
+            Inner { endpoint: "/status-lists/{id}", path: Cow::Owned(format!("/status-lists/{id}")) }
         }
         Endpoint::Other => return locate_type(context, method, host, target.organisation).await,
     };

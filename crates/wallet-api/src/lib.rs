@@ -14,6 +14,7 @@ mod path;
 mod request;
 mod routes;
 mod schema;
+mod status_list;
 mod token;
 
 use axum::Router;

@@ -218,13 +218,8 @@ async fn serve(
     }
 }
 
-fn answer(document: &Document, media_type: &'static str, headers: &HeaderMap) -> Response {
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    // Weak comparison (RFC 9110 §13.1.2).
-    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let not_modified =
-        known.is_some_and(|known| known.split(',').map(strong).any(|tag| tag == strong(&document.etag) || tag == "*"));
-    let mut response = if not_modified {
+pub(crate) fn answer(document: &Document, media_type: &'static str, headers: &HeaderMap) -> Response {
+    let mut response = if is_known(headers, &document.etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let body = Bytes::from_owner(Arc::clone(&document.body));
@@ -235,4 +230,12 @@ fn answer(document: &Document, media_type: &'static str, headers: &HeaderMap) ->
         response.headers_mut().insert(ETAG, etag);
     }
     response
+}
+
+/// Whether the caller has what `etag` names; tags are compared weakly (RFC 9110 §13.1.2).
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let etag = opaque(etag);
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    known.is_some_and(|known| known.split(',').map(opaque).any(|tag| tag == etag || tag == "*"))
 }

@@ -12,10 +12,13 @@ const WELL_KNOWN: [&str; 4] = [
 ];
 
 /// Endpoints without parameters.
-const ENDPOINTS: [&str; 4] = ["/token", "/nonce", "/credential", "/jwks"];
+const ENDPOINTS: [&str; 5] = ["/token", "/nonce", "/credential", "/jwks", "/status-lists"];
 
 /// Names of the folder of offers: ours, and the one that other issuers use.
 const OFFERS: [&str; 2] = ["/credential-offers", "/credential_offers"];
+
+/// The folder of status lists.
+const STATUS_LISTS: &str = "/status-lists";
 
 /// A request path, taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(crate) enum Endpoint<'p> {
     Fixed(&'static str),
     /// An offer by its id.
     Offer(&'p str),
+    /// A status list by its id.
+    StatusList(&'p str),
     /// None of these: perhaps a credential type that the organisation hosts.
     Other,
 }
@@ -62,11 +67,14 @@ pub(crate) fn split(path: &str) -> Target<'_> {
             return Target { organisation, endpoint: Endpoint::Fixed(name) };
         }
     }
-    if let Some((folder, offer)) = path.rsplit_once('/') {
+    if let Some((folder, id)) = path.rsplit_once('/') {
         for name in OFFERS {
             if let Some(organisation) = folder.strip_suffix(name) {
-                return Target { organisation, endpoint: Endpoint::Offer(offer) };
+                return Target { organisation, endpoint: Endpoint::Offer(id) };
             }
+        }
+        if let Some(organisation) = folder.strip_suffix(STATUS_LISTS) {
+            return Target { organisation, endpoint: Endpoint::StatusList(id) };
         }
     }
     Target { organisation: path, endpoint: Endpoint::Other }
@@ -124,6 +132,13 @@ mod tests {
             let target = split(&path);
             assert_eq!((target.organisation, target.endpoint), ("/o/acme", Endpoint::Offer("17Z9-DMR3M51EXX5lBUT3w")));
         }
+    }
+
+    #[test]
+    fn status_lists_are_found_with_and_without_an_id() {
+        assert_eq!(split("/o/acme/status-lists"), fixed("/o/acme", "/status-lists"));
+        let target = split("/o/acme/status-lists/018f");
+        assert_eq!((target.organisation, target.endpoint), ("/o/acme", Endpoint::StatusList("018f")));
     }
 
     #[test]

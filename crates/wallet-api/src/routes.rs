@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::request::BodyLimit;
-use crate::{credential, metadata, nonce, offer, token};
+use crate::{credential, metadata, nonce, offer, status_list, token};
 
 /// Largest body of a credential request, in bytes. Its proofs may carry certificate chains.
 const CREDENTIAL_BODY: usize = 1024 * 1024;
@@ -24,6 +24,8 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(metadata::jwks))
         .routes(routes!(metadata::type_metadata))
         .routes(routes!(offer::get))
+        .routes(routes!(status_list::aggregation))
+        .routes(routes!(status_list::get))
         .routes(routes!(token::post))
         .routes(routes!(nonce::post))
         .layer(Extension(BodyLimit(BODY)));

@@ -32,6 +32,7 @@ impl Owner {
         let mut body = samples::staff_badge();
         body["label"] = "Zymurgy licence".into();
         body["credentialDefinitions"][0]["vct"] = format!("{}/types/zymurgy", operator.issuer()).into();
+        body["credentialDefinitions"][0]["supportRevocation"] = true.into();
         let definition = operator.define(&body).await;
         let keys = "/v2/config/digital-wallet/openid/key-management";
         let signing_key = operator.post(keys, json!({"state": "next"})).await.expect(201)["key"].clone();
@@ -46,6 +47,12 @@ impl Owner {
 
     fn definition_id(&self) -> &str {
         self.definition["credentialDefinitionId"].as_str().expect("an id")
+    }
+
+    /// URL of the list with the status of the finished credential.
+    fn status_list(&self) -> String {
+        let signed = chancery_tests::sd_jwt::parts(&self.received.credential).signed;
+        signed["status"]["status_list"]["uri"].as_str().expect("a status list").to_owned()
     }
 
     /// Asserts that an answer holds nothing of this organisation.

@@ -10,6 +10,7 @@ use chancery_storage::{ExchangeFilter, Read};
 
 use super::page::{Page, Window};
 use crate::sealed::Place;
+use crate::status_lists::uri;
 use crate::{Context, Failure};
 
 /// A record: the exchange and what belongs to it. Holds claims; never codes or transaction codes in clear.
@@ -32,6 +33,8 @@ pub struct Delivered {
     pub credential: Credential,
     /// As it was delivered.
     pub token: String,
+    /// URL of the list with its status; empty when it has none.
+    pub status_list: String,
 }
 
 impl std::fmt::Debug for History {
@@ -150,7 +153,8 @@ async fn assemble<R>(
         let place = Place::CredentialToken;
         let token = ctx.open_bytes(organisation, place, credential.id.as_uuid(), &credential.sealed_token)?;
         let token = String::from_utf8(token.to_vec()).map_err(|error| Failure::Internal(error.utf8_error().into()))?;
-        credentials.push(Delivered { credential, token });
+        let status_list = credential.status_place.map(|place| uri(organisation, place.list)).unwrap_or_default();
+        credentials.push(Delivered { credential, token, status_list });
     }
     Ok(History { credentials, ..History::begun(organisation, exchange, definition, submissions) })
 }

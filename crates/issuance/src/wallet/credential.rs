@@ -101,10 +101,15 @@ async fn collect(
     let submission = submission(context, organisation, exchange, entry)?;
     let signer = Signing::prepare(context, organisation, now, definition, entry).await?;
 
+    let mut places = match entry.status_bits() {
+        Some(bits) => context.draw_status_places(organisation, bits, holders.len(), now).await?,
+        None => Vec::new(),
+    };
+
     let mut credentials = Vec::with_capacity(holders.len());
     let mut answer = Vec::with_capacity(holders.len());
     for holder in holders {
-        let (credential, compact) = signer.sign(exchange, grant, submission.clone(), holder).await?;
+        let (credential, compact) = signer.sign(exchange, grant, submission.clone(), holder, places.pop()).await?;
         credentials.push(credential);
         answer.push(IssuedCredential { credential: compact });
     }

@@ -47,7 +47,7 @@ pub struct Document {
 }
 
 impl Document {
-    fn of<R>(value: &impl Serialize) -> Result<Self, Failure<R>> {
+    pub(super) fn of<R>(value: &impl Serialize) -> Result<Self, Failure<R>> {
         let body = serde_json::to_vec(value).map_err(|error| Failure::Internal(error.into()))?;
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(chancery_keys::sha256(&body)));
         Ok(Self { body: body.into(), etag })

@@ -51,6 +51,14 @@ pub(crate) struct NewEntry {
     /// Validity of a credential.
     #[schema(default = 30, minimum = 1, maximum = 36_500)]
     expiration_in_days: Option<u32>,
+    /// Whether credentials carry a status and can be revoked.
+    #[schema(default = false)]
+    support_revocation: Option<bool>,
+    /// `status_list`; the other methods are refused by this release.
+    #[schema(default = "status_list")]
+    revocation_method: Option<String>,
+    /// Whether they can be suspended too. Default: when they can be revoked. `false` halves the list.
+    support_suspension: Option<bool>,
     /// How holder keys may be named: `jwk`, `did:key`, `did:jwk`. Default: the organisation's policy.
     credential_binding_methods: Option<Vec<String>>,
     /// `authorization_details` or `scope_based`, equal in all entries.
@@ -159,6 +167,7 @@ pub(crate) struct EntryAnswer {
     support_revocation: bool,
     #[schema(value_type = String, example = "status_list")]
     revocation_method: chancery_model::RevocationMethod,
+    support_suspension: bool,
     enforce_credential_uniqueness: bool,
     support_credential_reissuance: bool,
     /// Empty: the organisation's policy decides.
@@ -194,6 +203,7 @@ impl From<&Entry> for EntryAnswer {
             expiration_in_days: entry.expiration_in_days,
             support_revocation: entry.support_revocation,
             revocation_method: entry.revocation_method,
+            support_suspension: entry.support_suspension,
             enforce_credential_uniqueness: entry.enforce_credential_uniqueness,
             support_credential_reissuance: entry.support_credential_reissuance,
             credential_binding_methods: methods.filter_map(|method| serde_json::to_value(method).ok()).collect(),

@@ -129,6 +129,29 @@ pub(crate) struct CredentialHistory {
     expires_at: i64,
     /// Until this instant missing claims are awaited, in Unix seconds; 0 when none were missing.
     claims_due_at: i64,
+    /// Every credential that was issued, oldest first.
+    issued_credentials: Vec<IssuedCredential>,
+}
+
+/// A credential that was issued.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IssuedCredential {
+    /// Id of the credential.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Configuration it was issued under.
+    credential_configuration_id: String,
+    /// When it was signed, in Unix seconds.
+    issued_at: i64,
+    /// Its `exp`, in Unix seconds.
+    expires_at: i64,
+    /// `Operational`, `Revoked` or `Suspended`.
+    #[schema(value_type = String, example = "Operational")]
+    revocation_status: RevocationStatus,
+    /// Its `status.status_list` claim, `idx` and `uri`; empty when it cannot be revoked.
+    #[schema(value_type = Object)]
+    status_list: Map<String, Value>,
 }
 
 /// What is known of the wallet.
@@ -200,6 +223,7 @@ impl From<&History> for CredentialHistory {
             require_key_attestation: exchange.require_key_attestation,
             expires_at: exchange.expires_at.seconds(),
             claims_due_at: exchange.claims_due_at.map(|at| at.seconds()).unwrap_or_default(),
+            issued_credentials: delivered.iter().map(|it| issued(it, definition)).collect(),
         }
     }
 }
@@ -208,6 +232,24 @@ impl CredentialHistory {
     /// The same record for those who may not redeem the offer.
     pub(crate) fn without_offer(self) -> Self {
         Self { credential_offer: String::new(), ..self }
+    }
+}
+
+fn issued(delivered: &Delivered, definition: &Definition) -> IssuedCredential {
+    let Delivered { credential, status_list: uri, .. } = delivered;
+    let reference = credential
+        .status_place
+        .map(|place| Map::from_iter([("idx".to_owned(), place.index.into()), ("uri".to_owned(), uri.as_str().into())]));
+    IssuedCredential {
+        id: credential.id.to_string(),
+        credential_configuration_id: definition
+            .entry(credential.entry)
+            .map(|entry| entry.configuration_id.clone())
+            .unwrap_or_default(),
+        issued_at: credential.issued_at.seconds(),
+        expires_at: credential.expires_at.seconds(),
+        revocation_status: credential.revocation_status,
+        status_list: reference.unwrap_or_default(),
     }
 }
 

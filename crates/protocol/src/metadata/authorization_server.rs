@@ -53,6 +53,9 @@ pub struct AuthorizationServerMetadata {
     /// Whether authorization responses carry `iss` (RFC 9207).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_response_iss_parameter_supported: Option<bool>,
+    /// URL of the document that names every status list (Token Status List §9.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_list_aggregation_endpoint: Option<String>,
     /// Whether pre-authorized codes are redeemed without `client_id` (OpenID4VCI §12.3).
     #[serde(rename = "pre-authorized_grant_anonymous_access_supported")]
     pub anonymous_access_supported: bool,
@@ -123,6 +126,7 @@ mod tests {
             authorization_details_types_supported: vec!["openid_credential".to_owned()],
             dpop_signing_alg_values_supported: vec![Algorithm::Es256, Algorithm::EdDsa],
             authorization_response_iss_parameter_supported: None,
+            status_list_aggregation_endpoint: None,
             anonymous_access_supported: true,
             issuer,
         };

@@ -1,6 +1,6 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
-use chancery_model::{CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, Timestamp};
+use chancery_model::{CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, RevocationStatus, Timestamp};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, UpdateMany};
 
@@ -97,7 +97,7 @@ impl Transaction {
 
     /// Notes that credentials were issued: the status goes on to `reached` (`CredentialIssued` or `CredentialAcked`)
     /// unless it is there or further already, as for a second copy. `false` when the exchange was denied, its
-    /// credential deleted, or it is unknown: then nothing may leave.
+    /// credential deleted, revoked or suspended, or it is unknown: then nothing may leave.
     pub async fn record_issuance(
         &self,
         id: ExchangeId,
@@ -120,6 +120,7 @@ impl Transaction {
             .col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?))
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::RevocationStatus.eq(RevocationStatus::Operational.name()))
             .filter(Column::Status.is_in(legal.map(ExchangeStatus::name)));
         Ok(self.scope.happened(record).await?)
     }

@@ -139,6 +139,7 @@ impl TestDatabase {
             expiration_in_days: 30,
             support_revocation: false,
             revocation_method: RevocationMethod::StatusList,
+            support_suspension: false,
             enforce_credential_uniqueness: false,
             support_credential_reissuance: false,
             binding_methods: Vec::new(),
@@ -233,6 +234,8 @@ impl TestDatabase {
             sealed_token: vec![10, 11, 12],
             issued_at: NOW,
             expires_at: LATER,
+            status_place: None,
+            revocation_status: RevocationStatus::Operational,
         }
     }
 

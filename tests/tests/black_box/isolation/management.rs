@@ -21,6 +21,7 @@ fn body(path: &str, method: &str) -> Option<Value> {
     let resource = path.rsplit_once('}').map_or("", |(_, rest)| rest);
     let body = match (method, resource) {
         ("GET" | "DELETE", _) => return None,
+        ("PUT", "/revocation-status") => json!({"revocationStatus": "Revoked"}),
         ("PUT", "/state") => json!({"state": "active"}),
         ("PUT", "/certificate-chain") => json!({"certificateChain": ""}),
         ("POST", "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend") => json!({}),

@@ -89,6 +89,19 @@ on_every_backend! {
                     owner.assert_unmentioned(&foreign);
                     assert_alike(&foreign, &stranger.get("/types/nothing").await);
                 }
+                ("GET", "/status-lists") => {
+                    let answer = stranger.get(endpoint).await;
+                    assert_eq!(answer.ok()["status_lists"], json!([]));
+                    owner.assert_unmentioned(&answer);
+                }
+                ("GET", "/status-lists/{id}") => {
+                    let uri = owner.status_list();
+                    assert_eq!(world.http().get(&uri).await.status, 200);
+                    let id = uri.rsplit_once('/').expect("an id").1;
+                    let foreign = stranger.get(&format!("/status-lists/{id}")).await;
+                    owner.assert_unmentioned(&foreign);
+                    assert_alike(&foreign, &stranger.get(&format!("/status-lists/{UNKNOWN}")).await);
+                }
                 ("POST", "/token") => {
                     let opened = holder.open(&owner.open.link).await;
                     let code = &opened.offer["grants"][PRE_AUTHORIZED_CODE]["pre-authorized_code"];

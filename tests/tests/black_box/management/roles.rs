@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 27] = [
+const TABLE: [(&str, &str, &[&str]); 30] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
@@ -39,6 +39,13 @@ const TABLE: [(&str, &str, &[&str]); 27] = [
     ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/cancel", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/resend", &["admin", "issuer"]),
     ("delete", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin"]),
+    ("put", "{openid}/sdjwt/credential/history/{credentialExchangeId}/revocation-status", &["admin", "issuer"]),
+    (
+        "get",
+        "{openid}/sdjwt/credential/history/{credentialExchangeId}/revocation-status",
+        &["admin", "issuer", "auditor"],
+    ),
+    ("post", "{openid}/sdjwt/credential/revocation-status", &["admin"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}/transcript", &["admin", "issuer", "auditor"]),
 ];
 

@@ -169,6 +169,7 @@ mod tests {
             expiration_in_days: 30,
             support_revocation: false,
             revocation_method: RevocationMethod::StatusList,
+            support_suspension: false,
             enforce_credential_uniqueness: false,
             support_credential_reissuance: false,
             binding_methods: Vec::new(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chancery_formats::ClaimPath;
 use chancery_formats::sd_jwt::{Content, KeyReference, Prepared};
 use chancery_model::{
-    Credential, CredentialId, Definition, Entry, Exchange, Format, Grant, Organisation, Submission, Timestamp,
-    TrustAnchor,
+    Credential, CredentialId, Definition, Entry, Exchange, Format, Grant, Organisation, RevocationStatus, StatusPlace,
+    Submission, Timestamp, TrustAnchor,
 };
 use serde_json::{Map, Value};
 
@@ -15,6 +15,7 @@ use super::proofs::Holder;
 use super::validity::{Validity, validity};
 use crate::keyring::{Keyring, ReadyKey};
 use crate::sealed::Place;
+use crate::status_lists::reference;
 use crate::{Context, Failure};
 
 /// Everything that the credentials of one request share.
@@ -66,6 +67,7 @@ impl<'c> Signing<'c> {
         grant: &Grant,
         submission: Submission,
         holder: Holder,
+        status_place: Option<StatusPlace>,
     ) -> Result<(Credential, String), Failure<Rejection>> {
         let Self { context, organisation, entry, .. } = self;
         let content = Content {
@@ -77,7 +79,7 @@ impl<'c> Signing<'c> {
             issued_at: Some(self.validity.issued_at),
             not_before: Some(self.validity.issued_at),
             expires_at: Some(self.validity.expires_at),
-            status: None,
+            status: status_place.map(|place| reference(organisation, place).to_status()),
             decoys: organisation.policy.decoys,
         };
         let prepared = match entry.format {
@@ -100,6 +102,8 @@ impl<'c> Signing<'c> {
             sealed_token: sealed,
             issued_at: self.now,
             expires_at: Timestamp::from_seconds(self.validity.expires_at),
+            status_place,
+            revocation_status: RevocationStatus::Operational,
         };
         Ok((credential, issued.compact))
     }

@@ -17,6 +17,7 @@ use chancery_protocol::token::PRE_AUTHORIZED_CODE_GRANT;
 use super::super::credential::attestation;
 use super::{Document, IssuerDocument, Published};
 use crate::keyring::Keyring;
+use crate::status_lists::aggregation_uri;
 use crate::{Context, Failure};
 
 /// Language of displays that name none, where a document needs one.
@@ -41,7 +42,7 @@ pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -
         configurations: published,
         types: types(organisation, &definitions)?,
         credential_issuer,
-        authorization_server: Document::of(&authorization_server(organisation))?,
+        authorization_server: Document::of(&authorization_server(organisation, &definitions))?,
         jwks: Document::of(&jwks)?,
         jwt_vc_issuer: Document::of(&JwtVcIssuerMetadata { issuer: organisation.issuer.clone(), jwks })?,
     })
@@ -69,8 +70,10 @@ fn credential_issuer(
     }
 }
 
-fn authorization_server(organisation: &Organisation) -> AuthorizationServerMetadata {
+fn authorization_server(organisation: &Organisation, definitions: &[Definition]) -> AuthorizationServerMetadata {
     let issuer = &organisation.issuer;
+    let mut entries = definitions.iter().flat_map(|definition| &definition.content.entries);
+    let publishes_statuses = entries.any(|entry| entry.support_revocation);
     AuthorizationServerMetadata {
         issuer: issuer.clone(),
         authorization_endpoint: None,
@@ -86,6 +89,7 @@ fn authorization_server(organisation: &Organisation) -> AuthorizationServerMetad
         authorization_details_types_supported: vec![authorization_details::TYPE.to_owned()],
         dpop_signing_alg_values_supported: organisation.policy.proof_algorithms.clone(),
         authorization_response_iss_parameter_supported: None,
+        status_list_aggregation_endpoint: publishes_statuses.then(|| aggregation_uri(organisation)),
         anonymous_access_supported: organisation.policy.anonymous_access,
     }
 }

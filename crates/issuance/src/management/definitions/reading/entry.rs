@@ -27,6 +27,7 @@ pub(super) const MEMBERS: &[&str] = &[
     "expirationInDays",
     "supportRevocation",
     "revocationMethod",
+    "supportSuspension",
     "enforceCredentialUniqueness",
     "supportCredentialReissuance",
     "credentialBindingMethods",
@@ -74,12 +75,8 @@ impl Reader<'_> {
         let format = read_format(members, faults)?;
         let vct = read_type(members, faults);
         let claims = read_claims(members, faults);
-        let revocation_method =
-            members.choice("revocationMethod", REVOCATION_METHODS, faults).unwrap_or(RevocationMethod::StatusList);
-        if revocation_method == RevocationMethod::StatusList2021 {
-            faults.add(members.at("revocationMethod"), "status_list_2021 goes only with jwt_vc_json");
-        }
-        refuse_unenforced(members, "supportRevocation", "credentials carry no status", faults);
+        let Revocation { supported: support_revocation, method: revocation_method, suspension: support_suspension } =
+            read_revocation(members, faults);
         refuse_unenforced(members, "enforceCredentialUniqueness", "uniqueness is not checked", faults);
         refuse_unenforced(members, "supportCredentialReissuance", "credentials are not renewed", faults);
         let (authorization_request_type, scope) = read_scope(members, faults);
@@ -110,8 +107,9 @@ impl Reader<'_> {
             vct: vct.to_owned(),
             claims: claims?,
             expiration_in_days,
-            support_revocation: false,
+            support_revocation,
             revocation_method,
+            support_suspension,
             enforce_credential_uniqueness: false,
             support_credential_reissuance: false,
             binding_methods,
@@ -181,6 +179,34 @@ fn read_type<'v>(members: &Members<'v>, faults: &mut Faults) -> Option<&'v str> 
         }
         plain
     })
+}
+
+/// Whether and how credentials can be withdrawn.
+struct Revocation {
+    supported: bool,
+    method: RevocationMethod,
+    suspension: bool,
+}
+
+/// Suspension is part of revocation unless it is left out: without it an entry of a list has one bit.
+fn read_revocation(members: &Members<'_>, faults: &mut Faults) -> Revocation {
+    let supported = members.boolean("supportRevocation", false, faults);
+    let suspension = members.boolean("supportSuspension", supported, faults);
+    if suspension && !supported {
+        faults.add(members.at("supportSuspension"), "true goes only with supportRevocation true");
+    }
+    let method = members.choice("revocationMethod", REVOCATION_METHODS, faults).unwrap_or(RevocationMethod::StatusList);
+    match method {
+        RevocationMethod::StatusList => {}
+        RevocationMethod::StatusList2021 => {
+            faults.add(members.at("revocationMethod"), "status_list_2021 goes only with jwt_vc_json; use status_list");
+        }
+        RevocationMethod::SwissTokenStatusListV1 => {
+            let detail = "swiss_token_status_list_v1 is not published by this release; use status_list";
+            faults.add(members.at("revocationMethod"), detail);
+        }
+    }
+    Revocation { supported, method, suspension }
 }
 
 fn read_scope<'v>(members: &Members<'v>, faults: &mut Faults) -> (AuthorizationRequestType, &'v str) {

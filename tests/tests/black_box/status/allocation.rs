@@ -1,0 +1,113 @@
+//! Who gets which index (TSL-14): none twice, and none that tells when it was given.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::*;
+
+/// Issues `count` badges by `wallets` wallets at a time; places in the order of issuance.
+async fn issue_many(
+    world: &World,
+    operator: &Operator,
+    definition: &Value,
+    wallets: usize,
+    count: usize,
+) -> Vec<Place> {
+    let mut running = tokio::task::JoinSet::new();
+    let mut places = Vec::with_capacity(count);
+    for _ in 0..count {
+        if running.len() == wallets {
+            places.push(running.join_next().await.expect("a task").expect("no panic"));
+        }
+        let offer = operator.offer(definition, &samples::staff_claims()).await;
+        let wallet = world.wallet();
+        running.spawn(async move { Place::of(&wallet.accept(&offer.link).await) });
+    }
+    while let Some(place) = running.join_next().await {
+        places.push(place.expect("no panic"));
+    }
+    places
+}
+
+/// Spearman's correlation of order and index, in standard deviations of what chance gives.
+fn order_in_deviations(indexes: &[u64]) -> f64 {
+    let count = indexes.len() as f64;
+    let mut sorted = indexes.to_vec();
+    sorted.sort_unstable();
+    let rank = |index: &u64| sorted.binary_search(index).expect("its own index") as f64;
+    let squares: f64 = indexes.iter().enumerate().map(|(at, index)| (at as f64 - rank(index)).powi(2)).sum();
+    (1.0 - 6.0 * squares / (count * (count * count - 1.0))) * (count - 1.0).sqrt()
+}
+
+/// Asserts that no place is given twice, and that within each list neither order nor neighbourhood tells anything.
+fn assert_unlinkable(places: &[Place]) {
+    assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), places.len(), "a place is given twice");
+    let mut by_list: HashMap<&str, Vec<u64>> = HashMap::new();
+    for place in places {
+        by_list.entry(&place.uri).or_default().push(place.index);
+    }
+    for (uri, indexes) in by_list.iter().filter(|(_, indexes)| indexes.len() >= 30) {
+        let deviations = order_in_deviations(indexes);
+        assert!(deviations.abs() < 5.0, "{uri}: order and index are correlated, {deviations} deviations");
+        let close = indexes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) < 1000).count();
+        assert!(close < 10 + indexes.len() / 50, "{uri}: {close} of {} follow each other closely", indexes.len());
+    }
+}
+
+on_every_backend! {
+    /// A list that is full is followed by another one.
+    async fn a_full_list_is_followed_by_another(world: &World) {
+        let scene = Scene::new(world).await;
+        world.database.texts("UPDATE status_list SET leased = capacity - 300 RETURNING 'x'").await;
+        world.restart().await;
+        let second = Place::of(&issue(world, &scene.operator, &scene.definition).await.1);
+        assert_eq!(second.uri, scene.place().uri);
+        world.restart().await;
+        let third = Place::of(&issue(world, &scene.operator, &scene.definition).await.1);
+        assert_ne!(third.uri, second.uri);
+        let aggregation = world.http().get(&format!("{}/status-lists", scene.operator.issuer())).await.ok();
+        assert_eq!(aggregation["status_lists"].as_array().map(Vec::len), Some(2));
+        assert_eq!((second.value(world).await, third.value(world).await), (0, 0));
+    }
+
+    /// The database refuses a place that is given twice: the last guard.
+    async fn a_place_that_is_given_twice_is_refused_by_the_database(world: &World) {
+        let scene = Scene::new(world).await;
+        // The lease is forgotten, as it would be without a durable commit.
+        world.database.texts("UPDATE status_list SET leased = 0 RETURNING 'x'").await;
+        world.restart().await;
+        let offer = scene.operator.offer(&scene.definition, &samples::staff_claims()).await;
+        let wallet = world.wallet();
+        let token = wallet.redeem(&wallet.open(&offer.link).await).await;
+        let nonce = wallet.nonce(&token.opened).await;
+        wallet.send(wallet.credential_call(&token, &nonce)).await.refused(500, "server_error");
+        assert_eq!(world.database.number("SELECT count(*) FROM credential").await, 1);
+        // The next index is free.
+        assert_ne!(Place::of(&wallet.collect(&token).await), scene.place());
+    }
+
+    /// Several hundred badges, several wallets at a time.
+    async fn indexes_are_unique_and_tell_no_order(world: &World) {
+        let operator = world.organisation().await;
+        let definition = operator.define(&revocable_badge(&json!({}))).await;
+        assert_unlinkable(&issue_many(world, &operator, &definition, 8, 120).await);
+    }
+}
+
+/// 64 wallets, 640 issuances, two processes that share the wallets: no index twice, no order.
+#[test]
+fn two_processes_never_give_the_same_index() {
+    block_on(World::run(Backend::Networked, async |world: &World| {
+        let second = world.another_server().await;
+        let second_address = second.wallet_address().expect("a wallet face");
+        let operator = world.organisation().await;
+        let definition = operator.define(&revocable_badge(&json!({}))).await;
+        let mut places = issue_many(world, &operator, &definition, 64, 320).await;
+        // New connections lead to the second process; what runs at the first goes on.
+        world.wallet_front.point_to(second_address);
+        world.wallet_front.cut_once();
+        places.extend(issue_many(world, &operator, &definition, 64, 320).await);
+        assert_eq!(places.len(), 640);
+        assert_unlinkable(&places);
+        second.stop().await;
+    }));
+}

@@ -1,0 +1,93 @@
+//! Several processes, and a database that goes away.
+
+use chancery_tests::Place as Cut;
+
+use super::*;
+
+fn networked(behaviour: impl AsyncFnOnce(&World)) {
+    block_on(World::run(Backend::Networked, behaviour));
+}
+
+/// The same list, asked of another process.
+fn at(address: std::net::SocketAddr, uri: &str) -> String {
+    let path = uri.splitn(4, '/').nth(3).expect("a path");
+    format!("http://{address}/{path}")
+}
+
+/// A change at one process shows at another that has the list in memory.
+#[test]
+fn a_second_process_sees_a_change() {
+    networked(async |world| {
+        let second = world.another_server().await;
+        let scene = Scene::new(world).await;
+        let place = scene.place();
+        let there = Place { uri: at(second.wallet_address().expect("a wallet face"), &place.uri), index: place.index };
+        assert_eq!((place.value(world).await, there.value(world).await), (0, 0));
+        let etag = world.http().get(&place.uri).await.header("etag").map(str::to_owned);
+        assert_eq!(world.http().get(&there.uri).await.header("etag").map(str::to_owned), etag, "one state has one tag");
+        scene.change("Revoked").await.ok();
+        place.shows(world, 1).await;
+        there.shows(world, 1).await;
+        second.stop().await;
+    });
+}
+
+/// Cut before COMMIT: an index is wasted and nothing else happened.
+#[test]
+fn an_issuance_cut_at_commit_wastes_an_index_and_nothing_else() {
+    networked(async |world| {
+        let scene = Scene::new(world).await;
+        let offer = scene.operator.offer(&scene.definition, &samples::staff_claims()).await;
+        let wallet = world.wallet();
+        let token = wallet.redeem(&wallet.open(&offer.link).await).await;
+        let nonce = wallet.nonce(&token.opened).await;
+        let before = world.database.census().await;
+        world.postgres().cut_at(b"COMMIT", Cut::Before);
+        wallet.send(wallet.credential_call(&token, &nonce)).await.refused(503, "temporarily_unavailable");
+        world.postgres().sprung().await;
+        world.postgres().restore();
+        assert_eq!(world.database.census().await, before);
+        let place = Place::of(&wallet.collect(&token).await);
+        assert_ne!(place, scene.place());
+        assert_eq!(place.value(world).await, 0);
+    });
+}
+
+/// Cut before COMMIT, a change has not happened; cut after it, it has; asked again, it has happened once.
+#[test]
+fn a_change_cut_at_commit_happens_once_or_not_at_all() {
+    networked(async |world| {
+        for (cut, happened) in [(Cut::Before, 0), (Cut::After, 1)] {
+            let scene = Scene::new(world).await;
+            world.postgres().cut_at(b"COMMIT", cut);
+            assert_problem(&scene.change("Revoked").await, 503, "unavailable");
+            world.postgres().sprung().await;
+            world.postgres().restore();
+            let count = format!("SELECT count(*) FROM status_change WHERE exchange_id = '{}'", scene.offer.id);
+            assert_eq!(world.database.number(&count).await, happened);
+            scene.change("Revoked").await.ok();
+            assert_eq!(world.database.number(&count).await, 1);
+            scene.place().shows(world, 1).await;
+        }
+    });
+}
+
+/// Without a database, verifiers get what is in memory.
+#[test]
+fn a_list_in_memory_is_served_without_a_database() {
+    networked(async |world| {
+        let scene = Scene::new(world).await;
+        let place = scene.place();
+        scene.change("Suspended").await.ok();
+        place.shows(world, 2).await;
+        world.postgres().cut();
+        let begun = Instant::now();
+        // Past the second for which nobody looks.
+        while begun.elapsed() < Duration::from_millis(1500) {
+            assert_eq!(place.value(world).await, 2);
+        }
+        world.postgres().restore();
+        scene.change("Operational").await.ok();
+        place.shows(world, 0).await;
+    });
+}
