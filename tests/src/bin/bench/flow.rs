@@ -44,20 +44,24 @@ pub(crate) struct Offer {
 impl Flows {
     /// A new organisation with one definition, and keys for the wallets.
     pub(crate) async fn prepare(server: &ServerProcess) -> anyhow::Result<Self> {
+        Self::prepare_for(server, "bench", samples::pid()).await
+    }
+
+    /// A new organisation `slug` that issues PIDs under this definition.
+    pub(crate) async fn prepare_for(server: &ServerProcess, slug: &str, definition: Value) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().build()?;
         let management = &server.management_url;
         let created = call(
             &client,
             PLATFORM_KEY,
             &format!("{management}/v2/platform/organisations"),
-            json!({"slug": "bench", "name": "Bench"}),
+            json!({"slug": slug, "name": "Bench"}),
         )
         .await?;
         let api_key = text(&created["apiKey"]["apiKey"])?;
         call(&client, &api_key, &format!("{management}{OPENID}/key-management"), json!({"algorithm": "ES256"})).await?;
         let definition =
-            call(&client, &api_key, &format!("{management}{OPENID}/sdjwt/credential-definition"), samples::pid())
-                .await?;
+            call(&client, &api_key, &format!("{management}{OPENID}/sdjwt/credential-definition"), definition).await?;
         let definition = &definition["credentialDefinition"];
         let issuer = text(&created["organisation"]["issuer"])?;
         let metadata = client.get(format!("{issuer}/.well-known/openid-credential-issuer")).send().await?;
@@ -83,6 +87,24 @@ impl Flows {
             client,
             issuer,
         })))
+    }
+
+    /// Sends a JSON body to a path below the wallet routes of the management face.
+    pub(crate) async fn manage(&self, method: reqwest::Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = self.0.issue_url.replace("/sdjwt/credential/issue", path);
+        let request = self.0.client.request(method, url).header("authorization", &self.0.authorization);
+        answer(request.json(body).send().await?).await
+    }
+
+    /// The management face without a body.
+    pub(crate) async fn look(&self, path: &str) -> anyhow::Result<Value> {
+        let url = self.0.issue_url.replace("/sdjwt/credential/issue", path);
+        answer(self.0.client.get(url).header("authorization", &self.0.authorization).send().await?).await
+    }
+
+    /// The client underneath, and the issuer identifier.
+    pub(crate) fn verifier(&self) -> (Client, String) {
+        (self.0.client.clone(), self.0.issuer.clone())
     }
 
     /// The whole flow.

@@ -7,6 +7,7 @@ mod counters;
 mod flow;
 mod load;
 mod server;
+mod status;
 
 use std::time::Duration;
 
@@ -23,8 +24,12 @@ async fn main() -> anyhow::Result<()> {
     let seconds = if quick { 3 } else { 10 };
     chancery_wallet::install_crypto_provider();
     describe_machine();
+    let only_status = std::env::args().any(|argument| argument == "--status");
     for backend in [Backend::Sqlite, Backend::PostgresAndRedis] {
-        measure(backend, Duration::from_secs(seconds)).await.with_context(|| format!("on {backend}"))?;
+        if !only_status {
+            measure(backend, Duration::from_secs(seconds)).await.with_context(|| format!("on {backend}"))?;
+        }
+        status::measure(backend, quick).await.with_context(|| format!("statuses on {backend}"))?;
     }
     Ok(())
 }
