@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chancery_tests::wallet::offer_uri;
-use chancery_tests::{Answer, Call, World, on_every_backend, samples};
+use chancery_tests::{Answer, Call, World, on_every_backend, samples, sd_jwt};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -175,7 +175,11 @@ on_every_backend! {
         let operator = world.organisation().await;
         let mut badge = samples::staff_badge();
         badge["credentialDefinitions"][0]["vct"] = format!("{}/types/badge", operator.issuer()).into();
+        badge["credentialDefinitions"][0]["supportRevocation"] = true.into();
         let definition = operator.define(&badge).await;
+        let issued = operator.offer(&definition, &samples::staff_claims()).await;
+        let issued = world.wallet().accept(&issued.link).await;
+        let status = sd_jwt::parts(&issued.credential).signed["status"]["status_list"]["uri"].clone();
         let offer = offer_uri(&operator.offer(&definition, &samples::staff_claims()).await.link);
         let document = document(world, "wallet.json").await;
         let paths: BTreeSet<String> = operations(&document).into_iter().map(|operation| operation.path).collect();
@@ -183,6 +187,7 @@ on_every_backend! {
             let endpoint = path.strip_prefix("/o/{organisation}").unwrap_or_else(|| panic!("{path}"));
             let url = match endpoint {
                 "/credential-offers/{offer_id}" => offer.clone(),
+                "/status-lists/{id}" => status.as_str().expect("a status list").to_owned(),
                 "/types/{name}" => format!("{}/types/badge", operator.issuer()),
                 fixed => format!("{}{fixed}", operator.issuer()),
             };

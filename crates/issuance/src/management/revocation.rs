@@ -244,7 +244,7 @@ impl Order {
             let mut recording = Recording::at("/revocation-status");
             recording
                 .event("credential_status_changed", json!({ "revocation_status": self.to.name(), "count": count }));
-            recording.into_part(ctx.env(), self.now, exchange, None)
+            recording.finish(ctx.env(), self.now).of(exchange, None)
         };
         counts.into_iter().map(part).collect()
     }
