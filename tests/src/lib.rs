@@ -42,6 +42,8 @@
 //! - [`Wallet`] (`world.wallet()`) is a wallet: `accept(&offer.link)` goes all the way; `open`, `redeem`, `nonce`,
 //!   `collect` are the steps. Its fields say which keys it uses, whether it uses DPoP, and its `client_id`.
 //!
+//! - [`Browser`] goes where a page sends the person, fills forms and keeps cookies, up to the wallet's redirect URI.
+//!
 //! # Breaking things
 //!
 //! A wallet's step is a [`Call`] before it is sent: `token_call`, `credential_call`. Everything in a call can be changed,
@@ -67,12 +69,15 @@
 //! nothing half-written stayed; `world.gives_away(secret)` looks for a text in the database and in the logs.
 //! `world.restart()` starts the server again on its data, `world.another_server()` one more beside it.
 //!
+//! A [`Rewriter`] stands in front of a face like a bad reverse proxy and changes answers on their way to a wallet.
+//!
 //! # Public URLs
 //!
 //! The default issuer identifiers begin with `world.public_url()`, an address on the loopback interface that keeps
 //! through restarts. An organisation may have any other identifier: requests to a URL that is not on the loopback
 //! interface reach the wallet face with the `Host` and path of that URL, as behind a proxy that terminates TLS.
 
+mod browser;
 mod call;
 pub mod certificates;
 pub mod database;
@@ -83,11 +88,13 @@ pub mod key;
 pub mod log;
 pub mod platform;
 mod proxy;
+mod rewriter;
 pub mod samples;
 pub mod sd_jwt;
 pub mod wallet;
 mod world;
 
+pub use browser::Browser;
 pub use call::{Body, Call, form};
 pub use chancery_model::{Env, Timestamp};
 pub use chancery_server::{Environment, Server, Settings};
@@ -97,6 +104,7 @@ pub use jwt::{Damage, Jwt};
 pub use key::Key;
 pub use platform::{Offer, Operator, Platform};
 pub use proxy::{Place, Proxy};
+pub use rewriter::{Rewriter, Rewritten};
 pub use wallet::{Opened, Received, Token, Wallet};
 pub use world::{Options, World};
 

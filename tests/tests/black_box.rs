@@ -4,6 +4,7 @@
 
 mod black_box {
     mod command_line;
+    mod doctor;
     mod hostile_texts;
     mod isolation;
     mod management;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod key;
 mod organisation;
 mod wallet;
@@ -59,6 +60,11 @@ enum Command {
     /// Plays a wallet.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Does to a running organisation what wallets will do, and says what they would not like.
+    ///
+    /// It looks at everything through the public URL and changes nothing. The exit code is 0 when nothing worse than notes
+    /// was found, 1 with findings, 2 when it could not run.
+    Doctor(doctor::DoctorArguments),
     /// Starts with a demo organisation, issues one credential, shows it, and keeps serving.
     Demo {
         /// Directory for the database and the generated secrets.
@@ -93,7 +99,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         .context("the runtime cannot start")
         .and_then(|runtime| runtime.block_on(execute(arguments, environment)));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("chancery: {error:#}");
             ExitCode::FAILURE
@@ -101,35 +107,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     }
 }
 
-async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Result<()> {
-    let load = || Settings::load(arguments.config.as_deref(), &environment);
+async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
+    let config = arguments.config.as_deref();
+    let load = || Settings::load(config, &environment);
     match arguments.command {
         Command::Serve { api } => {
             let mut settings = load()?;
             settings.api = api.unwrap_or(settings.api);
-            serve(settings).await
+            serve(settings).await?;
         }
         Command::Migrate => {
             let context = open(&load()?).await?;
             context.store().migrate().await?;
             println!("The database schema is current.");
-            Ok(())
         }
-        Command::Openapi { directory } => openapi::write(&directory),
+        Command::Openapi { directory } => openapi::write(&directory)?,
         Command::Config(ConfigCommand::Check) => {
             load()?;
             println!("The configuration is usable.");
-            Ok(())
         }
-        Command::Config(ConfigCommand::Show) => {
-            print!("{DEFAULTS}");
-            Ok(())
-        }
-        Command::Organisation(command) => organisation::execute(command, &open(&load()?).await?).await,
-        Command::Key(command) => key::execute(command, &open(&load()?).await?).await,
-        Command::Wallet(command) => wallet::execute(command).await,
-        Command::Demo { data } => demo::run(arguments.config.as_deref(), environment, &data).await,
+        Command::Config(ConfigCommand::Show) => print!("{DEFAULTS}"),
+        Command::Organisation(command) => organisation::execute(command, &open(&load()?).await?).await?,
+        Command::Key(command) => key::execute(command, &open(&load()?).await?).await?,
+        Command::Wallet(command) => wallet::execute(command).await?,
+        // The only one that has more to say than success and failure.
+        Command::Doctor(doctor) => return Ok(doctor::execute(doctor, config, &environment).await),
+        Command::Demo { data } => demo::run(config, environment, &data).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

@@ -12,10 +12,10 @@ use crate::issuer::Issuer;
 use crate::json::{self, Object};
 use crate::keys::HolderKey;
 use crate::metadata::CredentialConfiguration;
-use crate::options::{KeyReference, Options};
+use crate::options::{KeyAttestation, KeyReference, Options};
 use crate::proof::ProofOfPossession;
 use crate::token::Token;
-use crate::transport::{JSON, Request};
+use crate::transport::Request;
 use crate::verify::{Expected, Holder, VerifiedCredential, check_mandatory};
 use crate::wallet::Wallet;
 
@@ -43,6 +43,17 @@ impl Selector {
     }
 }
 
+/// The `proofs` of a credential request.
+#[derive(Clone, Default)]
+pub struct Proofs {
+    /// The proof type: `jwt` or `attestation`.
+    pub kind: &'static str,
+    /// The tokens; none for a credential that is bound to no key.
+    pub tokens: Vec<String>,
+    /// How many keys they prove.
+    pub keys: usize,
+}
+
 impl Wallet {
     /// Asks for a `c_nonce`: POST, no body, no access token. `None` when the issuer has no nonce endpoint.
     ///
@@ -66,7 +77,7 @@ impl Wallet {
         }
     }
 
-    /// Signs one `jwt` proof for each of `keys`.
+    /// Proves `keys`: one `jwt` proof for each, or one key attestation for all.
     ///
     /// # Errors
     /// [`WalletError::Input`] or [`WalletError::Key`].
@@ -77,17 +88,30 @@ impl Wallet {
         keys: &[Arc<HolderKey>],
         nonce: Option<&str>,
         options: &Options,
-    ) -> Result<Vec<String>, WalletError> {
+    ) -> Result<Proofs, WalletError> {
+        let attester = options.key_attester.as_ref();
+        let attestation = attester.map(|attester| attester.attest(keys.iter().map(Arc::as_ref), nonce, self.now()));
+        let attestation = attestation.transpose()?;
+        if options.key_attestation == KeyAttestation::Alone {
+            let Some(attestation) = attestation else {
+                return Err(WalletError::Input("the proof type `attestation` needs a key attester".into()));
+            };
+            return Ok(Proofs { kind: "attestation", tokens: vec![attestation], keys: keys.len() });
+        }
         let listed = configuration.proof_types.get("jwt");
         let proof = ProofOfPossession {
             audience: &issuer.metadata.credential_issuer,
             nonce,
-            client_id: options.client_id.as_deref(),
+            // App. F.1: no `iss` when the token was given to nobody in particular.
+            client_id: options.client(),
             issued_at: self.now(),
             key_reference: options.key_reference,
             algorithms: listed.map(|listed| listed.signing_algorithms.as_slice()).unwrap_or_default(),
+            key_attestation: attestation.as_deref(),
         };
-        keys.iter().map(|key| proof.sign(key)).collect()
+        // App. F.1: each proof of a batch may carry the attestation of all keys.
+        let tokens = keys.iter().map(|key| proof.sign(key)).collect::<Result<_, _>>()?;
+        Ok(Proofs { kind: "jwt", tokens, keys: keys.len() })
     }
 
     /// Sends one credential request.
@@ -99,7 +123,7 @@ impl Wallet {
         issuer: &Issuer,
         token: &Token,
         selector: &Selector,
-        proofs: &[String],
+        proofs: &Proofs,
         options: &Options,
     ) -> Result<Answer, WalletError> {
         let mut body = Object::new();
@@ -107,23 +131,14 @@ impl Wallet {
             Selector::ConfigurationId(id) => body.insert("credential_configuration_id".into(), json!(id)),
             Selector::Identifier(id) => body.insert("credential_identifier".into(), json!(id)),
         };
-        if !proofs.is_empty() {
-            body.insert("proofs".into(), json!({"jwt": proofs}));
+        if !proofs.tokens.is_empty() {
+            let mut member = Object::new();
+            member.insert(proofs.kind.into(), json!(proofs.tokens));
+            body.insert("proofs".into(), Value::Object(member));
         }
-        let body = Value::Object(body).to_string().into_bytes();
         let url = &issuer.metadata.credential_endpoint;
-        let mut request = Request::post(Step::Credential, url, Some(JSON), body);
-        let scheme = if token.dpop { "DPoP" } else { "Bearer" };
-        request.headers.push(("authorization", format!("{scheme} {}", token.access_token)));
-        let reply = if token.dpop {
-            let server = &issuer.metadata.credential_issuer;
-            let access_token = Some(token.access_token.as_str());
-            self.send_with_proof(request, access_token, Space::ResourceServer, server, options).await?
-        } else {
-            self.http.send(&request, &options.resolve).await?
-        };
-        let answer = reply.object(&[200, 202], "OpenID4VCI §8.3")?;
-        Answer::read(&answer, reply.status == 202, proofs.len())
+        let (status, answer) = self.ask(Step::Credential, url, issuer, token, body, options).await?;
+        Answer::read(&answer, status == 202, proofs.keys)
     }
 
     /// Verifies a credential of `configuration` that must be bound to one of `keys` (none: not bound).

@@ -77,7 +77,8 @@ pub(crate) fn proof(
 }
 
 impl Wallet {
-    /// Sends `request` with a DPoP proof. When the server answers that it wants a nonce, sends it once more with that nonce.
+    /// Sends `request` with a DPoP proof. When the server answers that it wants a nonce or a challenge, sends it once more
+    /// with that; every copy has fresh proofs.
     pub(crate) async fn send_with_proof(
         &self,
         request: Request,
@@ -86,24 +87,45 @@ impl Wallet {
         server: &str,
         options: &Options,
     ) -> Result<Reply, WalletError> {
-        let nonce = self.nonces.last(space, server);
-        let reply = self.send_once(&request, access_token, nonce.as_deref(), options).await?;
-        self.nonces.remember(space, server, &reply);
-        if !wants_nonce(&reply, space) {
-            return Ok(reply);
+        let (mut nonce_told, mut challenge_told) = (false, false);
+        loop {
+            let nonce = self.nonces.last(space, server);
+            let reply = self.send_once(&request, access_token, nonce.as_deref(), (space, server), options).await?;
+            self.nonces.remember(space, server, &reply);
+            if self.wants_challenge(&reply, server)? && !std::mem::replace(&mut challenge_told, true) {
+                continue;
+            }
+            if !wants_nonce(&reply, space) || std::mem::replace(&mut nonce_told, true) {
+                return Ok(reply);
+            }
+            if reply.header("dpop-nonce").is_none() {
+                return Violation::err(
+                    request.step,
+                    "RFC 9449 §8, §9",
+                    "use_dpop_nonce came without a nonce",
+                    "a DPoP-Nonce header",
+                    "none",
+                );
+            }
         }
-        let Some(nonce) = reply.header("dpop-nonce").map(str::to_owned) else {
-            return Violation::err(
-                request.step,
-                "RFC 9449 §8, §9",
-                "use_dpop_nonce came without a nonce",
-                "a DPoP-Nonce header",
-                "none",
-            );
-        };
-        let reply = self.send_once(&request, access_token, Some(&nonce), options).await?;
-        self.nonces.remember(space, server, &reply);
-        Ok(reply)
+    }
+
+    /// Sends `request` to the authorization server `server`, with a wallet attestation when there is a wallet provider.
+    pub(crate) async fn send_attested(
+        &self,
+        request: Request,
+        server: &str,
+        options: &Options,
+    ) -> Result<Reply, WalletError> {
+        let mut told = false;
+        loop {
+            let mut attested = request.clone();
+            self.attest(&mut attested, server, options)?;
+            let reply = self.http.send(&attested, &options.resolve).await?;
+            if !self.wants_challenge(&reply, server)? || std::mem::replace(&mut told, true) {
+                return Ok(reply);
+            }
+        }
     }
 
     async fn send_once(
@@ -111,12 +133,16 @@ impl Wallet {
         request: &Request,
         access_token: Option<&str>,
         nonce: Option<&str>,
+        (space, server): (Space, &str),
         options: &Options,
     ) -> Result<Reply, WalletError> {
         let method = request.method.as_str();
         let proof = self.dpop_proof(method, &request.url, access_token, nonce)?;
         let mut request = request.clone();
         request.headers.push(("dpop", proof));
+        if space == Space::AuthorizationServer {
+            self.attest(&mut request, server, options)?;
+        }
         self.http.send(&request, &options.resolve).await
     }
 }

@@ -31,14 +31,6 @@ pub enum WalletError {
     /// The issuer asked for something correct that this wallet cannot do.
     #[error("not supported by this wallet: {0}")]
     Unsupported(String),
-    /// The issuer will deliver later (OpenID4VCI §8.3).
-    #[error("{step}: the credential is not ready; ask again in {interval_seconds} seconds", step = Step::Credential)]
-    Deferred {
-        /// The issuer's `transaction_id`.
-        transaction_id: String,
-        /// Seconds to wait.
-        interval_seconds: u64,
-    },
     /// A local operation with a key failed.
     #[error("key operation failed: {0}")]
     Key(&'static str),
@@ -53,12 +45,22 @@ pub enum Step {
     IssuerMetadata,
     /// Authorization server metadata.
     AuthorizationServerMetadata,
+    /// Challenge for wallet attestations.
+    Challenge,
+    /// Pushed authorization request.
+    PushedAuthorization,
+    /// The way through the browser.
+    Authorization,
     /// Token request.
     Token,
     /// Nonce request.
     Nonce,
     /// Credential request.
     Credential,
+    /// Deferred credential request.
+    Deferred,
+    /// Notification.
+    Notification,
     /// Verification of a credential.
     Verification,
 }
@@ -69,9 +71,14 @@ impl fmt::Display for Step {
             Self::Offer => "credential offer",
             Self::IssuerMetadata => "issuer metadata",
             Self::AuthorizationServerMetadata => "authorization server metadata",
+            Self::Challenge => "challenge request",
+            Self::PushedAuthorization => "pushed authorization request",
+            Self::Authorization => "authorization",
             Self::Token => "token request",
             Self::Nonce => "nonce request",
             Self::Credential => "credential request",
+            Self::Deferred => "deferred credential request",
+            Self::Notification => "notification",
             Self::Verification => "credential verification",
         })
     }

@@ -1,5 +1,6 @@
 //! A hand-made issuer for the tests: SD-JWTs put together digest by digest, and an HTTP server that answers as told.
 
+pub(crate) mod flows;
 pub(crate) mod server;
 
 use aws_lc_rs::digest;

@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::error::{Step, Violation, WalletError};
 use crate::jose::PublicKey;
 use crate::json::{self, Object};
-use crate::metadata::{AuthorizationServer, IssuerMetadata};
+use crate::metadata::{AuthorizationServer, IssuerMetadata, check_identifier};
 use crate::offer::Offer;
 use crate::options::Options;
 use crate::sd_jwt::SdJwt;
+use crate::signed_metadata;
 use crate::transport::{Http, Request, secure_url, well_known};
 use crate::verify::{self, Expected, KeySource, VerifiedCredential};
 use crate::x509;
@@ -36,11 +37,18 @@ impl Issuer {
         http: &Http,
         identifier: &str,
         server: Option<&str>,
+        now: i64,
         options: &Options,
     ) -> Result<Self, WalletError> {
+        check_identifier(Step::IssuerMetadata, identifier)?;
         let url = well_known(identifier, "openid-credential-issuer");
-        let reply = http.send(&Request::get(Step::IssuerMetadata, url), &options.resolve).await?;
-        let metadata = IssuerMetadata::from_object(&reply.object(&[200], "OpenID4VCI §12.2.2")?, identifier)?;
+        let object = if options.signed_metadata {
+            signed_metadata::fetch(http, &url, identifier, now, options).await?
+        } else {
+            let reply = http.send(&Request::get(Step::IssuerMetadata, url), &options.resolve).await?;
+            reply.object(&[200], "OpenID4VCI §12.2.2")?
+        };
+        let metadata = IssuerMetadata::from_object(&object, identifier)?;
         let server = match (server, metadata.authorization_servers.as_slice()) {
             (None, []) => identifier,
             (None, [first, ..]) => first,
@@ -171,7 +179,7 @@ impl Issuer {
 }
 
 /// Reads JWT VC issuer metadata and its keys (SD-JWT VC §4).
-async fn key_set(http: &Http, iss: &str, url: &str, options: &Options) -> Result<Vec<Object>, WalletError> {
+pub(crate) async fn key_set(http: &Http, iss: &str, url: &str, options: &Options) -> Result<Vec<Object>, WalletError> {
     let clause = "SD-JWT VC §4.2, §4.3";
     let wrong = |what: &str, expected: &str, got: &str| {
         Violation::new(Step::Verification, clause, format!("{what} ({url})"), expected, got)
@@ -203,7 +211,7 @@ async fn key_set(http: &Http, iss: &str, url: &str, options: &Options) -> Result
     Ok(keys.iter().filter_map(|key| key.as_object().cloned()).collect())
 }
 
-fn choose(keys: &[Object], kid: Option<&str>) -> Result<PublicKey, String> {
+pub(crate) fn choose(keys: &[Object], kid: Option<&str>) -> Result<PublicKey, String> {
     let mut fitting =
         keys.iter().filter(|key| kid.is_none_or(|kid| key.get("kid").and_then(Value::as_str) == Some(kid)));
     match (fitting.next(), fitting.next()) {

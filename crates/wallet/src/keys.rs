@@ -200,7 +200,7 @@ pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn ec_jwk(point: &[u8]) -> Result<Object, WalletError> {
+pub(crate) fn ec_jwk(point: &[u8]) -> Result<Object, WalletError> {
     // SEC 1 §2.3.3: 0x04, then both coordinates with the full field length.
     let (Some(4), Some(x), Some(y), 65) = (point.first(), point.get(1..33), point.get(33..65), point.len()) else {
         return Err(WalletError::Key("public point of an own key"));

@@ -1,18 +1,24 @@
 //! Credential issuer metadata (OpenID4VCI §12.2) and authorization server metadata (RFC 8414, §12.3), checked strictly.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
+mod authorization_server;
+mod encryption;
+mod reader;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::error::{Step, Violation, WalletError};
 use crate::json::{self, Object};
-use crate::offer::PRE_AUTHORIZED_CODE;
 use crate::sd_jwt::PathElement;
 use crate::transport::secure_url;
 
+pub use authorization_server::AuthorizationServer;
+pub(crate) use authorization_server::{ATTESTED, AUTHORIZATION_CODE};
+pub use encryption::{RequestEncryption, ResponseEncryption};
+use reader::{EMPTY, Reader};
+
 const ISSUER: Step = Step::IssuerMetadata;
-const SERVER: Step = Step::AuthorizationServerMetadata;
 const CLAUSE: &str = "OpenID4VCI §12.2.4";
 
 /// What a credential issuer publishes about itself.
@@ -32,8 +38,10 @@ pub struct IssuerMetadata {
     pub notification_endpoint: Option<String>,
     /// Largest number of proofs in one request, at least 2; `None` means one.
     pub batch_size: Option<u64>,
-    /// Whether credential requests must be encrypted.
-    pub encryption_required: bool,
+    /// How credential requests can be encrypted.
+    pub request_encryption: Option<RequestEncryption>,
+    /// How credential answers can be encrypted.
+    pub response_encryption: Option<ResponseEncryption>,
     /// The published configurations.
     pub configurations: BTreeMap<String, CredentialConfiguration>,
 }
@@ -77,19 +85,6 @@ pub struct ClaimDescription {
     pub mandatory: bool,
 }
 
-/// What an authorization server publishes about itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuthorizationServer {
-    /// The issuer identifier of the server.
-    pub issuer: String,
-    /// Where tokens are requested.
-    pub token_endpoint: String,
-    /// JOSE names for DPoP proofs; empty when the server does not publish DPoP.
-    pub dpop_algorithms: Vec<String>,
-    /// Whether a pre-authorized code may be redeemed without `client_id` (OpenID4VCI §12.3).
-    pub anonymous_access: bool,
-}
-
 /// Checks a Credential Issuer Identifier (OpenID4VCI §12.2.1).
 pub(crate) fn check_identifier(step: Step, identifier: &str) -> Result<(), WalletError> {
     let url = secure_url(step, "the credential issuer identifier", identifier)?;
@@ -126,6 +121,7 @@ impl IssuerMetadata {
             .map(|(id, value)| Ok((id.clone(), CredentialConfiguration::from_value(id, value)?)))
             .collect::<Result<_, WalletError>>()?;
         reader.displays("display", false)?;
+        let (request_encryption, response_encryption) = encryption::read(&reader)?;
         Ok(Self {
             credential_issuer,
             authorization_servers,
@@ -134,7 +130,8 @@ impl IssuerMetadata {
             deferred_credential_endpoint: reader.endpoint("deferred_credential_endpoint")?,
             notification_endpoint: reader.endpoint("notification_endpoint")?,
             batch_size: batch_size(&reader)?,
-            encryption_required: encryption_required(&reader)?,
+            request_encryption,
+            response_encryption,
             configurations,
         })
     }
@@ -151,33 +148,6 @@ fn batch_size(reader: &Reader<'_>) -> Result<Option<u64>, WalletError> {
             reader.wrong("batch_credential_issuance.batch_size", "is wrong", "an integer of at least 2", &got)
         }
     }
-}
-
-fn encryption_required(reader: &Reader<'_>) -> Result<bool, WalletError> {
-    let mut required = false;
-    for name in ["credential_request_encryption", "credential_response_encryption"] {
-        if let Some(encryption) = reader.object(name)? {
-            match encryption.get("encryption_required") {
-                Some(Value::Bool(value)) => required |= value,
-                other => {
-                    let member = format!("{name}.encryption_required");
-                    return reader.wrong(&member, "is wrong", "a boolean", json::kind_or_absent(other));
-                }
-            }
-        }
-    }
-    if reader.object.contains_key("credential_response_encryption")
-        && !reader.object.contains_key("credential_request_encryption")
-    {
-        return Violation::err(
-            ISSUER,
-            "OpenID4VCI §8.2, §12.2.4",
-            "response encryption without request encryption cannot be used",
-            "credential_request_encryption beside credential_response_encryption",
-            "only credential_response_encryption",
-        );
-    }
-    Ok(required)
 }
 
 impl CredentialConfiguration {
@@ -291,142 +261,6 @@ fn claims(reader: &Reader<'_>) -> Result<Vec<ClaimDescription>, WalletError> {
         described.push(ClaimDescription { path, mandatory });
     }
     Ok(described)
-}
-
-impl AuthorizationServer {
-    /// Checks the metadata of the server `identifier` for use with the pre-authorized code grant.
-    pub(crate) fn from_object(object: &Object, identifier: &str) -> Result<Self, WalletError> {
-        let reader = Reader { step: SERVER, clause: "RFC 8414 §2, §3.3", object, at: String::new() };
-        let issuer = reader.required_text("issuer")?;
-        if issuer != identifier {
-            return reader.wrong("issuer", "differs from the identifier", identifier, &issuer);
-        }
-        let grants = reader.texts("grant_types_supported")?;
-        if !grants.iter().any(|grant| grant == PRE_AUTHORIZED_CODE) {
-            let got = if grants.is_empty() { "nothing".to_owned() } else { grants.join(", ") };
-            return reader.wrong("grant_types_supported", "lacks the grant", PRE_AUTHORIZED_CODE, &got);
-        }
-        // OpenID4VCI §12.3 lets it be absent only when the pre-authorized code is all there is.
-        if !object.contains_key("response_types_supported") && grants.len() > 1 {
-            let expected = "an array, unless only the pre-authorized code grant is supported";
-            return reader.wrong("response_types_supported", "is missing", expected, "nothing");
-        }
-        let anonymous = "pre-authorized_grant_anonymous_access_supported";
-        let anonymous_access = match object.get(anonymous) {
-            None => false,
-            Some(Value::Bool(value)) => *value,
-            Some(other) => {
-                let reader = reader.citing("OpenID4VCI §12.3");
-                return reader.wrong(anonymous, "is wrong", "a boolean", json::kind(other));
-            }
-        };
-        Ok(Self {
-            issuer,
-            token_endpoint: reader.required_endpoint("token_endpoint")?,
-            dpop_algorithms: reader.texts("dpop_signing_alg_values_supported")?,
-            anonymous_access,
-        })
-    }
-}
-
-static EMPTY: LazyLock<Object> = LazyLock::new(Object::new);
-
-/// Reads members of one object and names the place when something is wrong.
-#[derive(Clone)]
-struct Reader<'a> {
-    step: Step,
-    clause: &'static str,
-    object: &'a Object,
-    at: String,
-}
-
-impl<'a> Reader<'a> {
-    /// The same place under another clause.
-    fn citing(&self, clause: &'static str) -> Self {
-        Self { clause, ..self.clone() }
-    }
-
-    fn wrong<T>(&self, member: &str, what: &str, expected: &str, got: &str) -> Result<T, WalletError> {
-        Violation::err(self.step, self.clause, format!("{}{member} {what}", self.at), expected, got)
-    }
-
-    fn text(&self, member: &str) -> Result<Option<String>, WalletError> {
-        match self.object.get(member) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => self.wrong(member, "is wrong", "a string", json::kind(other)),
-        }
-    }
-
-    fn required_text(&self, member: &str) -> Result<String, WalletError> {
-        match self.text(member)? {
-            Some(text) => Ok(text),
-            None => self.wrong(member, "is missing", "a string", "nothing"),
-        }
-    }
-
-    fn endpoint(&self, member: &str) -> Result<Option<String>, WalletError> {
-        let url = self.text(member)?;
-        if let Some(url) = &url {
-            secure_url(self.step, member, url)?;
-        }
-        Ok(url)
-    }
-
-    fn required_endpoint(&self, member: &str) -> Result<String, WalletError> {
-        match self.endpoint(member)? {
-            Some(url) => Ok(url),
-            None => self.wrong(member, "is missing", "an https URL", "nothing"),
-        }
-    }
-
-    fn object(&self, member: &str) -> Result<Option<&'a Object>, WalletError> {
-        match self.object.get(member) {
-            None => Ok(None),
-            Some(Value::Object(object)) => Ok(Some(object)),
-            Some(other) => self.wrong(member, "is wrong", "an object", json::kind(other)),
-        }
-    }
-
-    /// An array that is not empty when it is present; absent reads as empty.
-    fn elements(&self, member: &str) -> Result<&'a [Value], WalletError> {
-        match self.object.get(member) {
-            None => Ok(&[]),
-            Some(Value::Array(elements)) if !elements.is_empty() => Ok(elements),
-            Some(Value::Array(_)) => self.wrong(member, "is empty", "a non-empty array, or no member", "[]"),
-            Some(other) => self.wrong(member, "is wrong", "a non-empty array", json::kind(other)),
-        }
-    }
-
-    fn texts(&self, member: &str) -> Result<Vec<String>, WalletError> {
-        let elements = self.elements(member)?;
-        let texts: Option<Vec<String>> = elements.iter().map(|element| element.as_str().map(str::to_owned)).collect();
-        match texts {
-            Some(texts) => Ok(texts),
-            None => self.wrong(member, "is wrong", "an array of strings", "other elements"),
-        }
-    }
-
-    /// Checks a `display` array, one entry per locale, and gives the first name.
-    fn displays(&self, member: &str, name_required: bool) -> Result<Option<String>, WalletError> {
-        let mut locales = HashSet::new();
-        let mut first = None;
-        for entry in self.elements(member)? {
-            let Value::Object(entry) = entry else {
-                return self.wrong(member, "is wrong", "an array of objects", json::kind(entry));
-            };
-            if !locales.insert(entry.get("locale").and_then(Value::as_str)) {
-                return self.wrong(member, "repeats a locale", "one entry for each locale", "two of one locale");
-            }
-            let name = entry.get("name").and_then(Value::as_str);
-            if name_required && name.is_none() {
-                let got = json::kind_or_absent(entry.get("name"));
-                return self.wrong(member, "has an entry without name", "a string `name`", got);
-            }
-            first = first.or(name.map(str::to_owned));
-        }
-        Ok(first)
-    }
 }
 
 #[cfg(test)]

@@ -24,8 +24,25 @@ pub struct Offer {
     pub configuration_ids: Vec<String>,
     /// The pre-authorized code grant, when the offer has one.
     pub pre_authorized: Option<PreAuthorizedGrant>,
-    /// Whether the offer has the authorization code grant.
-    pub authorization_code: bool,
+    /// The authorization code grant, when the offer has one.
+    pub authorization_code: Option<AuthorizationCodeGrant>,
+}
+
+/// The authorization code grant of an offer.
+#[derive(Clone, PartialEq, Default)]
+pub struct AuthorizationCodeGrant {
+    /// Tells the issuer which offer an authorization request comes from.
+    pub issuer_state: Option<String>,
+    /// Which of several authorization servers to use.
+    pub authorization_server: Option<String>,
+}
+
+impl fmt::Debug for AuthorizationCodeGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationCodeGrant")
+            .field("authorization_server", &self.authorization_server)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The pre-authorized code grant of an offer.
@@ -153,7 +170,7 @@ impl Offer {
             credential_issuer: issuer.clone(),
             configuration_ids: ids,
             pre_authorized: grants.get(PRE_AUTHORIZED_CODE).map(PreAuthorizedGrant::from_value).transpose()?,
-            authorization_code: grants.contains_key("authorization_code"),
+            authorization_code: grants.get("authorization_code").map(AuthorizationCodeGrant::from_value).transpose()?,
         })
     }
 }
@@ -179,6 +196,23 @@ impl PreAuthorizedGrant {
             tx_code: value.get("tx_code").map(TxCode::from_value).transpose()?,
             authorization_server,
         })
+    }
+}
+
+impl AuthorizationCodeGrant {
+    fn from_value(value: &Value) -> Result<Self, WalletError> {
+        let wrong = |what: &str, expected: &str, got: &Value| {
+            WalletError::from(Violation::new(STEP, "OpenID4VCI §4.1.1", what, expected, json::kind(got)))
+        };
+        let Value::Object(members) = value else {
+            return Err(wrong("the authorization_code grant is wrong", "an object", value));
+        };
+        let text = |name: &str| match members.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(other) => Err(wrong(&format!("{name} is wrong"), "a string", other)),
+        };
+        Ok(Self { issuer_state: text("issuer_state")?, authorization_server: text("authorization_server")? })
     }
 }
 

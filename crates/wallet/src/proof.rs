@@ -24,6 +24,8 @@ pub struct ProofOfPossession<'a> {
     pub key_reference: KeyReference,
     /// The algorithms the issuer accepts; they decide between `EdDSA` and `Ed25519`.
     pub algorithms: &'a [String],
+    /// A key attestation for the header.
+    pub key_attestation: Option<&'a str>,
 }
 
 impl ProofOfPossession<'_> {
@@ -47,6 +49,9 @@ impl ProofOfPossession<'_> {
             }
         };
         header.insert(name.into(), value);
+        if let Some(attestation) = self.key_attestation {
+            header.insert("key_attestation".into(), json!(attestation));
+        }
         let mut claims = object([("aud", json!(self.audience)), ("iat", json!(self.issued_at))]);
         if let Some(client_id) = self.client_id {
             claims.insert("iss".into(), json!(client_id));

@@ -27,19 +27,23 @@ pub enum Style {
 }
 
 impl Style {
-    fn strong(self, text: &str) -> String {
+    pub(crate) fn strong(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    fn good(self, text: &str) -> String {
+    pub(crate) fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
-    fn bad(self, text: &str) -> String {
+    pub(crate) fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
 
-    fn faint(self, text: &str) -> String {
+    pub(crate) fn warn(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    pub(crate) fn faint(self, text: &str) -> String {
         self.wrap("2", text)
     }
 

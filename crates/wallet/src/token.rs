@@ -1,9 +1,10 @@
-//! The token request of the pre-authorized code flow (OpenID4VCI §6).
+//! Token requests (OpenID4VCI §6) of the pre-authorized code, and refreshing (RFC 6749 §6).
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::authorization::encoded;
 use crate::dpop::Space;
 use crate::error::{Step, Violation, WalletError};
 use crate::issuer::Issuer;
@@ -60,18 +61,51 @@ impl Wallet {
     /// [`WalletError::Refused`] with the server's error; [`WalletError::Violation`] for a wrong answer;
     /// [`WalletError::Unsupported`] for an offer without pre-authorized code.
     pub async fn token(&self, issuer: &Issuer, offer: &Offer, options: &Options) -> Result<Token, WalletError> {
+        let form = form(issuer, offer, options)?;
+        self.token_request(issuer, form, options.authorization_details, options).await
+    }
+
+    /// Trades the refresh token for a new access token (RFC 6749 §6). When the answer has no refresh token, the old one is
+    /// kept; what was authorized stays so.
+    ///
+    /// # Errors
+    /// [`WalletError::Input`] without refresh token; [`WalletError::Refused`] or [`WalletError::Violation`].
+    pub async fn refresh(&self, issuer: &Issuer, token: &Token, options: &Options) -> Result<Token, WalletError> {
+        let Some(refresh_token) = &token.refresh_token else {
+            return Err(WalletError::Input("the issuer gave no refresh token".into()));
+        };
+        let form = vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", refresh_token.clone())];
+        let mut fresh = self.token_request(issuer, form, false, options).await?;
+        fresh.refresh_token = fresh.refresh_token.or_else(|| token.refresh_token.clone());
+        if fresh.authorization_details.is_empty() {
+            fresh.authorization_details.clone_from(&token.authorization_details);
+        }
+        Ok(fresh)
+    }
+
+    /// Sends `form` with the `client_id` to the token endpoint. `by_details`: `authorization_details` were asked for.
+    pub(crate) async fn token_request(
+        &self,
+        issuer: &Issuer,
+        mut form: Vec<(&'static str, String)>,
+        by_details: bool,
+        options: &Options,
+    ) -> Result<Token, WalletError> {
         let server = &issuer.authorization_server;
         let dpop = self.uses_dpop(issuer, options);
-        let body = form(issuer, offer, options)?;
-        let request = Request::post(STEP, &server.token_endpoint, Some(FORM), body);
+        if let Some(client_id) = options.client() {
+            form.push(("client_id", client_id.to_owned()));
+        }
+        self.prepare_challenge(issuer, options).await?;
+        let request = Request::post(STEP, &server.token_endpoint, Some(FORM), encoded(&form).into_bytes());
         let reply = if dpop {
             self.send_with_proof(request, None, Space::AuthorizationServer, &server.issuer, options).await?
         } else {
-            self.http.send(&request, &options.resolve).await?
+            self.send_attested(request, &server.issuer, options).await?
         };
         let answer = reply.object(&[200], "RFC 6749 §5.1")?;
         reply.demand_no_store("RFC 6749 §5.1")?;
-        read(&answer, dpop, options)
+        read(&answer, dpop, by_details)
     }
 
     pub(crate) fn uses_dpop(&self, issuer: &Issuer, options: &Options) -> bool {
@@ -85,27 +119,23 @@ impl Wallet {
     }
 }
 
-fn form(issuer: &Issuer, offer: &Offer, options: &Options) -> Result<Vec<u8>, WalletError> {
+fn form(issuer: &Issuer, offer: &Offer, options: &Options) -> Result<Vec<(&'static str, String)>, WalletError> {
     let Some(grant) = &offer.pre_authorized else {
         return Err(WalletError::Unsupported("an offer without pre-authorized code".into()));
     };
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", PRE_AUTHORIZED_CODE);
-    form.append_pair("pre-authorized_code", &grant.code);
+    let mut form = vec![("grant_type", PRE_AUTHORIZED_CODE.to_owned()), ("pre-authorized_code", grant.code.clone())];
     if let Some(tx_code) = &options.tx_code {
-        form.append_pair("tx_code", tx_code);
-    }
-    if let Some(client_id) = &options.client_id {
-        form.append_pair("client_id", client_id);
+        form.push(("tx_code", tx_code.clone()));
     }
     if options.authorization_details {
-        let details: Vec<Object> = issuer.wanted(offer, options)?.iter().map(|id| detail(issuer, id)).collect();
-        form.append_pair("authorization_details", &json!(details).to_string());
+        let wanted = issuer.wanted(offer, options)?;
+        let details: Vec<Object> = wanted.iter().map(|id| detail(issuer, id)).collect();
+        form.push(("authorization_details", json!(details).to_string()));
     }
-    Ok(form.finish().into_bytes())
+    Ok(form)
 }
 
-fn detail(issuer: &Issuer, configuration_id: &str) -> Object {
+pub(crate) fn detail(issuer: &Issuer, configuration_id: &str) -> Object {
     let mut detail =
         object([("type", json!("openid_credential")), ("credential_configuration_id", json!(configuration_id))]);
     // §5.1.1: with authorization_servers in the metadata, `locations` says which issuer is meant.
@@ -115,7 +145,7 @@ fn detail(issuer: &Issuer, configuration_id: &str) -> Object {
     detail
 }
 
-fn read(answer: &Object, dpop: bool, options: &Options) -> Result<Token, WalletError> {
+fn read(answer: &Object, dpop: bool, by_details: bool) -> Result<Token, WalletError> {
     let wrong = |clause: &'static str, what: &str, expected: &str, got: String| {
         Violation::err(STEP, clause, what, expected, got)
     };
@@ -142,7 +172,7 @@ fn read(answer: &Object, dpop: bool, options: &Options) -> Result<Token, WalletE
         return wrong("OpenID4VCI §13.10", what, "at most 300 seconds", seconds.to_string());
     }
     let authorization_details = details(answer.get("authorization_details"))?;
-    if options.authorization_details && authorization_details.is_empty() {
+    if by_details && authorization_details.is_empty() {
         let what = "authorization_details are missing";
         let got = json::kind_or_absent(answer.get("authorization_details")).to_owned();
         return wrong("OpenID4VCI §6.2", what, "an openid_credential entry, as it was asked for", got);

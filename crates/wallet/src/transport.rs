@@ -17,6 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) const JSON: &str = "application/json";
+pub(crate) const JWT: &str = "application/jwt";
 
 /// One request to a public URL.
 #[derive(Clone)]
@@ -123,6 +124,17 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The body as it came.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether the answer has this media type, whatever its parameters.
+    pub(crate) fn is(&self, media_type: &str) -> bool {
+        let essence = self.header(CONTENT_TYPE.as_str()).unwrap_or("").split(';').next().unwrap_or("").trim();
+        essence.eq_ignore_ascii_case(media_type)
+    }
+
     /// The JSON object of an answer with one of the `expected` statuses; an error answer becomes a [`Refusal`].
     pub(crate) fn object(&self, expected: &[u16], clause: &'static str) -> Result<Object, WalletError> {
         if !expected.contains(&self.status) {
@@ -136,9 +148,8 @@ impl Reply {
                 self.status.to_string(),
             );
         }
-        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or("");
-        let essence = content_type.split(';').next().unwrap_or("").trim();
-        if !essence.eq_ignore_ascii_case(JSON) {
+        if !self.is(JSON) {
+            let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or("");
             return self.wrong(clause, "the content type is wrong", JSON, format!("{content_type:?}"));
         }
         json::parse_object(&self.body).or_else(|error| self.wrong(clause, "the body is wrong", "a JSON object", error))
@@ -146,8 +157,7 @@ impl Reply {
 
     /// A JWK set, whose own media type is as good as plain JSON (RFC 7517 §8.5).
     pub(crate) fn key_set(&self, clause: &'static str) -> Result<Object, WalletError> {
-        let essence = self.header(CONTENT_TYPE.as_str()).unwrap_or("").split(';').next().unwrap_or("").trim();
-        if self.status == 200 && essence.eq_ignore_ascii_case("application/jwk-set+json") {
+        if self.status == 200 && self.is("application/jwk-set+json") {
             return json::parse_object(&self.body)
                 .or_else(|error| self.wrong(clause, "the body is wrong", "a JWK set", error));
         }

@@ -5,15 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::answer::Answer;
+use crate::client::Challenges;
 use crate::clock::Clock;
-use crate::credential::Selector;
+use crate::credential::{Proofs, Selector};
+use crate::deferred::{Event, Pending};
 use crate::dpop::{self, Nonces};
 use crate::error::{Step, Violation, WalletError};
 use crate::issuer::Issuer;
 use crate::keys::{Algorithm, HolderKey};
-use crate::metadata::CredentialConfiguration;
-use crate::offer::{Link, Offer};
-use crate::options::{KeyReference, Options};
+use crate::metadata::AUTHORIZATION_CODE;
+use crate::offer::{Link, Offer, PRE_AUTHORIZED_CODE};
+use crate::options::{Grant, Options};
+use crate::preflight;
 use crate::token::Token;
 use crate::transport::{Http, Request, secure_url};
 use crate::verify::VerifiedCredential;
@@ -22,6 +25,7 @@ use crate::verify::VerifiedCredential;
 pub struct Wallet {
     pub(crate) http: Http,
     pub(crate) nonces: Nonces,
+    pub(crate) challenges: Challenges,
     clock: Clock,
     dpop: Arc<HolderKey>,
 }
@@ -35,10 +39,16 @@ impl fmt::Debug for Wallet {
 /// What [`Wallet::accept`] brought home.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The offer.
-    pub offer: Offer,
+    /// The offer; `None` when the wallet asked by itself.
+    pub offer: Option<Offer>,
     /// The issuer's metadata, good for [`Options::issuer`] of the next acceptance.
     pub issuer: Arc<Issuer>,
+    /// What was asked for.
+    pub configuration_ids: Vec<String>,
+    /// The access token, with the refresh token when there is one.
+    pub token: Token,
+    /// What the issuer will deliver later; [`Wallet::poll`] asks for it.
+    pub pending: Vec<Pending>,
     /// The verified credentials, in the order of the requests.
     pub credentials: Vec<VerifiedCredential>,
     /// The holder keys the credentials are bound to; find one by [`VerifiedCredential::holder_thumbprint`].
@@ -83,6 +93,7 @@ impl Builder {
         Ok(Wallet {
             http: Http::new()?,
             nonces: Nonces::default(),
+            challenges: Challenges::default(),
             clock: self.clock.unwrap_or_else(Clock::system),
             dpop: Arc::new(dpop),
         })
@@ -107,7 +118,8 @@ impl Wallet {
     /// A second wallet with its own DPoP key that shares connections and clock with this one.
     #[must_use]
     pub fn with_dpop_key(&self, key: Arc<HolderKey>) -> Self {
-        Self { http: self.http.clone(), nonces: Nonces::default(), clock: self.clock.clone(), dpop: key }
+        let (nonces, challenges) = (Nonces::default(), Challenges::default());
+        Self { http: self.http.clone(), nonces, challenges, clock: self.clock.clone(), dpop: key }
     }
 
     /// The DPoP key.
@@ -131,36 +143,80 @@ impl Wallet {
     }
 
     /// Follows an offer to verified credentials: offer, metadata, token, and for each wanted configuration nonce, proofs,
-    /// credential request and verification.
+    /// credential request and verification. What the issuer defers is in [`Accepted::pending`].
     ///
     /// # Errors
     /// The first thing that goes wrong, see [`WalletError`].
     pub async fn accept(&self, offer: &str, options: &Options) -> Result<Accepted, WalletError> {
         let offer = self.fetch_offer(offer, options).await?;
-        let issuer = match options.issuer.clone().filter(|issuer| fits(issuer, &offer)) {
+        let hint = hint(&offer, options);
+        let known = options.issuer.clone().filter(|issuer| fits(issuer, &offer, hint));
+        let issuer = match known {
             Some(issuer) => issuer,
             None => Arc::new(self.issuer(&offer, options).await?),
         };
         let wanted = issuer.wanted(&offer, options)?.to_vec();
-        let mut configurations = Vec::with_capacity(wanted.len());
-        for id in &wanted {
-            if let Some(configuration) = issuer.metadata.configurations.get(id) {
-                preflight(&issuer, &offer, id, configuration, options)?;
-                configurations.push((id, configuration));
-            }
+        let by_code = chosen(&issuer, &offer, options)?;
+        preflight::check(&issuer, Some(&offer).filter(|_| !by_code), &wanted, options)?;
+        let token = if by_code {
+            let state = offer.authorization_code.as_ref().and_then(|grant| grant.issuer_state.clone());
+            self.authorized(&issuer, &wanted, state.as_deref(), options).await?
+        } else {
+            self.token(&issuer, &offer, options).await?
+        };
+        self.collect(Some(offer), issuer, token, &wanted, options).await
+    }
+
+    /// Asks an issuer for credentials without an offer (wallet-initiated, OpenID4VCI §3.4): the configurations of
+    /// [`Options::configuration_ids`], by the authorization code flow.
+    ///
+    /// # Errors
+    /// The first thing that goes wrong, see [`WalletError`].
+    pub async fn request(&self, identifier: &str, options: &Options) -> Result<Accepted, WalletError> {
+        let issuer = Arc::new(Issuer::fetch(&self.http, identifier, None, self.now(), options).await?);
+        let wanted = options.configuration_ids.clone();
+        let known = issuer.metadata.configurations.keys().cloned().collect::<Vec<_>>().join(", ");
+        if wanted.is_empty() || wanted.iter().any(|id| !issuer.metadata.configurations.contains_key(id)) {
+            return Err(WalletError::Input(format!("name configurations of the issuer: it has {known}")));
         }
-        let token = self.token(&issuer, &offer, options).await?;
+        preflight::check(&issuer, None, &wanted, options)?;
+        let token = self.authorized(&issuer, &wanted, None, options).await?;
+        self.collect(None, issuer, token, &wanted, options).await
+    }
+
+    /// Refreshes the token of `accepted` and fetches its credentials again (OpenID4VCI §14.3).
+    ///
+    /// # Errors
+    /// The first thing that goes wrong, see [`WalletError`].
+    pub async fn reissue(&self, accepted: &Accepted, options: &Options) -> Result<Accepted, WalletError> {
+        let token = self.refresh(&accepted.issuer, &accepted.token, options).await?;
+        let offer = accepted.offer.clone();
+        self.collect(offer, accepted.issuer.clone(), token, &accepted.configuration_ids, options).await
+    }
+
+    /// Fetches what `token` allows for each configuration.
+    async fn collect(
+        &self,
+        offer: Option<Offer>,
+        issuer: Arc<Issuer>,
+        token: Token,
+        wanted: &[String],
+        options: &Options,
+    ) -> Result<Accepted, WalletError> {
         let mut keys = Keys { prepared: options.holder_keys.iter().cloned(), options };
         let mut accepted = Accepted {
             offer,
-            issuer: issuer.clone(),
+            issuer,
+            configuration_ids: wanted.to_vec(),
+            dpop: token.dpop,
+            token,
             credentials: Vec::new(),
+            pending: Vec::new(),
             holder_keys: Vec::new(),
             notification_ids: Vec::new(),
-            dpop: token.dpop,
         };
-        for (id, configuration) in configurations {
-            let selectors = Selector::for_configuration(&token, id);
+        for id in wanted {
+            let selectors = Selector::for_configuration(&accepted.token, id);
             if selectors.is_empty() {
                 return Violation::err(
                     Step::Token,
@@ -171,7 +227,7 @@ impl Wallet {
                 );
             }
             for selector in selectors {
-                self.fetch(&mut accepted, configuration, &token, &selector, &mut keys, options).await?;
+                self.fetch(&mut accepted, id, &selector, &mut keys, options).await?;
             }
         }
         unlinkable(&accepted.credentials)?;
@@ -198,9 +254,7 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::Violation`] for metadata that break a rule.
     pub async fn issuer(&self, offer: &Offer, options: &Options) -> Result<Issuer, WalletError> {
-        let grant = offer.pre_authorized.as_ref();
-        let server = grant.and_then(|grant| grant.authorization_server.as_deref());
-        Issuer::fetch(&self.http, &offer.credential_issuer, server, options).await
+        Issuer::fetch(&self.http, &offer.credential_issuer, hint(offer, options), self.now(), options).await
     }
 
     /// Unix seconds of the wallet's clock.
@@ -211,35 +265,65 @@ impl Wallet {
     async fn fetch(
         &self,
         accepted: &mut Accepted,
-        configuration: &CredentialConfiguration,
-        token: &Token,
+        id: &str,
         selector: &Selector,
         keys: &mut Keys<'_>,
         options: &Options,
     ) -> Result<(), WalletError> {
         let issuer = accepted.issuer.clone();
+        let Some(configuration) = issuer.metadata.configurations.get(id) else { return Ok(()) };
         let (keys, proofs) = if configuration.proof_types.is_empty() {
-            (Vec::new(), Vec::new())
+            (Vec::new(), Proofs::default())
         } else {
             let keys = keys.take(options.proof_count())?;
             let nonce = self.nonce(&issuer, options).await?;
             let proofs = self.proofs(&issuer, configuration, &keys, nonce.as_deref(), options)?;
             (keys, proofs)
         };
-        match self.credential(&issuer, token, selector, &proofs, options).await? {
+        match self.credential(&issuer, &accepted.token, selector, &proofs, options).await? {
             Answer::Deferred { transaction_id, interval_seconds } => {
-                return Err(WalletError::Deferred { transaction_id, interval_seconds });
+                accepted.pending.push(Pending {
+                    transaction_id,
+                    interval_seconds,
+                    configuration_id: id.to_owned(),
+                    keys,
+                });
+                Ok(())
             }
             Answer::Issued { credentials, notification_id } => {
-                for compact in credentials {
-                    let verified = self.verify(&issuer, configuration, &compact, &keys, options).await?;
-                    accepted.credentials.push(verified);
-                }
-                accepted.notification_ids.extend(notification_id);
+                self.store(accepted, id, (credentials, notification_id), keys, options).await
             }
         }
+    }
+
+    /// Verifies what came, keeps it, and tells the issuer when the caller wants that.
+    pub(crate) async fn store(
+        &self,
+        accepted: &mut Accepted,
+        id: &str,
+        (credentials, notification_id): (Vec<String>, Option<String>),
+        keys: Vec<Arc<HolderKey>>,
+        options: &Options,
+    ) -> Result<(), WalletError> {
+        let issuer = accepted.issuer.clone();
+        let Some(configuration) = issuer.metadata.configurations.get(id) else { return Ok(()) };
+        let mut outcome = Ok(());
+        for compact in credentials {
+            match self.verify(&issuer, configuration, &compact, &keys, options).await {
+                Ok(verified) => accepted.credentials.push(verified),
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        if let Some(notification_id) = notification_id {
+            if options.notify {
+                let event = if outcome.is_ok() { Event::Accepted } else { Event::Failure };
+                let told = self.notify(&issuer, &accepted.token, &notification_id, event, options).await;
+                outcome = outcome.and(told);
+            }
+            accepted.notification_ids.push(notification_id);
+        }
         accepted.holder_keys.extend(keys);
-        Ok(())
+        outcome
     }
 }
 
@@ -260,67 +344,50 @@ impl Keys<'_> {
     }
 }
 
-fn fits(issuer: &Issuer, offer: &Offer) -> bool {
-    let hint = offer.pre_authorized.as_ref().and_then(|grant| grant.authorization_server.as_ref());
-    issuer.metadata.credential_issuer == offer.credential_issuer
-        && hint.is_none_or(|hint| *hint == issuer.authorization_server.issuer)
+/// Whether the authorization code flow is used.
+fn chosen(issuer: &Issuer, offer: &Offer, options: &Options) -> Result<bool, WalletError> {
+    let server = &issuer.authorization_server;
+    let (pre_authorized, by_code) = (offer.pre_authorized.is_some(), offer.authorization_code.is_some());
+    let wanted = match options.grant {
+        Grant::Auto => !pre_authorized,
+        Grant::PreAuthorizedCode if !pre_authorized => {
+            return Err(WalletError::Input("the offer has no pre-authorized code".into()));
+        }
+        Grant::PreAuthorizedCode => false,
+        Grant::AuthorizationCode => true,
+    };
+    // OpenID4VCI §4.1.1: without grants in the offer the metadata decide.
+    if wanted && !by_code && pre_authorized {
+        return Err(WalletError::Input("the offer has no authorization code grant".into()));
+    }
+    let grant = if wanted { AUTHORIZATION_CODE } else { PRE_AUTHORIZED_CODE };
+    if !server.supports(grant) {
+        return Violation::err(
+            Step::AuthorizationServerMetadata,
+            "OpenID4VCI §4.1.1, RFC 8414 §2",
+            "grant_types_supported lacks the grant of the offer",
+            grant,
+            server.grant_types.join(", "),
+        );
+    }
+    Ok(wanted)
 }
 
-/// What can be known before a code is spent: does the offer need something the caller has not given, or we cannot do?
-fn preflight(
-    issuer: &Issuer,
-    offer: &Offer,
-    id: &str,
-    configuration: &CredentialConfiguration,
-    options: &Options,
-) -> Result<(), WalletError> {
-    let tx_code = offer.pre_authorized.as_ref().and_then(|grant| grant.tx_code.as_ref());
-    if let Some(wanted) = tx_code.filter(|_| options.tx_code.is_none()) {
-        let length = wanted.length.map_or(String::new(), |length| format!(", {length} characters"));
-        let description = wanted.description.as_deref().unwrap_or("no description");
-        let description = crate::render::printable(description);
-        let kind = &wanted.input_mode;
-        return Err(WalletError::Input(format!("a transaction code is needed ({kind}{length}): {description}")));
+/// The authorization server that the offer names.
+fn hint<'a>(offer: &'a Offer, options: &Options) -> Option<&'a str> {
+    let pre_authorized = offer.pre_authorized.as_ref().and_then(|grant| grant.authorization_server.as_deref());
+    let by_code = offer.authorization_code.as_ref().and_then(|grant| grant.authorization_server.as_deref());
+    match options.grant {
+        Grant::AuthorizationCode => by_code,
+        Grant::PreAuthorizedCode => pre_authorized,
+        Grant::Auto if offer.pre_authorized.is_some() => pre_authorized,
+        Grant::Auto => by_code,
     }
-    if options.client_id.is_none() && !issuer.authorization_server.anonymous_access {
-        return Err(WalletError::Input(
-            "the authorization server does not allow anonymous access (OpenID4VCI §12.3): a client_id is needed".into(),
-        ));
-    }
-    if issuer.metadata.encryption_required {
-        return Err(WalletError::Unsupported("credential requests or answers that must be encrypted".into()));
-    }
-    if configuration.format != "dc+sd-jwt" {
-        return Err(WalletError::Unsupported(format!("the format {:?} of {id:?}", configuration.format)));
-    }
-    if configuration.proof_types.is_empty() {
-        return Ok(());
-    }
-    let Some(jwt) = configuration.proof_types.get("jwt").filter(|jwt| !jwt.key_attestations_required) else {
-        return Err(WalletError::Unsupported(format!("{id:?} takes no `jwt` proofs without key attestation")));
-    };
-    let reference = match options.key_reference {
-        KeyReference::Jwk => Some("jwk"),
-        KeyReference::DidKey => Some("did:key"),
-        KeyReference::DidJwk => Some("did:jwk"),
-        // App. F.1 allows it without a name in the metadata.
-        KeyReference::X5c => None,
-    };
-    if let Some(method) = reference
-        && !configuration.binding_methods.iter().any(|listed| listed == method)
-    {
-        return Err(WalletError::Input(format!("{id:?} does not list the binding method {method:?}")));
-    }
-    let algorithm = options.holder_keys.first().map_or(options.algorithm, |key| key.algorithm());
-    if !algorithm.names().iter().any(|name| jwt.signing_algorithms.iter().any(|listed| listed == name)) {
-        let listed = jwt.signing_algorithms.join(", ");
-        return Err(WalletError::Input(format!("{id:?} takes proofs signed with {listed} only")));
-    }
-    let allowed = issuer.metadata.batch_size.unwrap_or(1);
-    if u64::try_from(options.proof_count()).unwrap_or(u64::MAX) > allowed {
-        return Err(WalletError::Input(format!("the issuer takes at most {allowed} proofs in one request")));
-    }
-    Ok(())
+}
+
+fn fits(issuer: &Issuer, offer: &Offer, hint: Option<&str>) -> bool {
+    issuer.metadata.credential_issuer == offer.credential_issuer
+        && hint.is_none_or(|hint| *hint == issuer.authorization_server.issuer)
 }
 
 /// Copies must not be linkable: one key binds one credential (OpenID4VCI §3.3.2), salts are new (RFC 9901 §10.1).

@@ -99,7 +99,7 @@ fn subject_key(certificate: &X509Certificate<'_>) -> Option<PublicKey> {
     )
 }
 
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+pub(crate) fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
         return Vec::new();
     };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::offer::PRE_AUTHORIZED_CODE;
 use serde_json::json;
 
 const IDENTIFIER: &str = "https://issuer.example/t/acme";

@@ -1,8 +1,10 @@
+mod flows;
+
 use super::*;
 use crate::Selector;
 use crate::fixtures::server::{Issuer as Server, KNOWN, LINK, Manner, refuse};
 use crate::fixtures::{IDENTIFIER, NOW, encode, hash, salt};
-use crate::options::Dpop;
+use crate::options::{Dpop, KeyReference};
 use crate::verify::KeySource;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};
@@ -365,8 +367,10 @@ async fn a_deferred_credential_says_when_to_ask_again() {
             answer.body = json!({"transaction_id": "t-1", "interval": 30});
         }
     };
-    let error = refused(Manner { change: Box::new(change), ..Manner::default() }, Options::default()).await;
-    assert!(matches!(error, WalletError::Deferred { interval_seconds: 30, .. }), "{error}");
+    let server = Server::start(Manner { change: Box::new(change), ..Manner::default() }).await;
+    let accepted = wallet().accept(LINK, &server.options()).await.unwrap();
+    assert!(accepted.credentials.is_empty());
+    assert_eq!(accepted.pending[0].interval_seconds, 30);
 }
 
 #[tokio::test]

@@ -1,0 +1,176 @@
+//! `chancery doctor`: finds nothing at a healthy organisation, and what a bad proxy or setting breaks by its name.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use chancery_server::cli;
+use chancery_tests::{Backend, Environment, Operator, Options, Rewriter, Rewritten, World, on_every_backend, samples};
+use chancery_wallet::Report;
+use serde_json::json;
+
+/// The identifier of an organisation behind a proxy that terminates TLS.
+const ISSUER: &str = "https://issuer.example/t/acme";
+
+/// The doctor compares clocks, so the server has the one of the machine.
+async fn with_real_clock(backend: Backend, behaviour: impl AsyncFnOnce(&World)) {
+    World::run_with(backend, Options { now: None, ..Options::default() }, behaviour).await;
+}
+
+/// An organisation at [`ISSUER`] with something to offer.
+async fn organisation(world: &World, policy: serde_json::Value) -> Operator {
+    let operator = world.platform().organisation(json!({"issuer": ISSUER, "policy": policy})).await;
+    operator.define(&samples::staff_badge()).await;
+    operator
+}
+
+async fn examine(resolve: String, offer: Option<&str>) -> Report {
+    let wallet = chancery_wallet::Wallet::new().expect("a wallet");
+    let resolve = vec![("https://issuer.example".to_owned(), resolve)];
+    let options = chancery_wallet::Options { resolve, ..Default::default() };
+    wallet.examine(ISSUER, offer, &options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn codes(report: &Report) -> HashSet<&'static str> {
+    report.findings().map(|finding| finding.kind.code).collect()
+}
+
+/// What the doctor finds when answers are changed on their way.
+async fn with(world: &World, change: impl Fn(&mut Rewritten) + Send + Sync + 'static) -> HashSet<&'static str> {
+    let rewriter = Rewriter::before(world.wallet_front.address(), change).await;
+    codes(&examine(rewriter.url(), None).await)
+}
+
+on_every_backend! {
+    /// Nothing is wrong, with an offer on the way, either.
+    async fn a_healthy_organisation_passes(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let operator = organisation(world, json!({})).await;
+            let definition = operator.define(&samples::pid()).await;
+            let offer = operator.offer(&definition, &samples::pid_claims()).await;
+            let report = examine(world.public_url(), Some(&offer.link)).await;
+            assert!(report.healthy(), "{}", report.render(chancery_wallet::Style::Plain));
+            assert!(report.checks.iter().any(|check| check.subject.contains("from offer to verification")
+                && check.skipped.is_none()));
+        })
+        .await;
+    }
+
+    /// Each thing that a proxy or a setting breaks has a finding of its own.
+    async fn each_broken_thing_is_found_under_its_name(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            organisation(world, json!({})).await;
+            type Change = fn(&mut Rewritten);
+            let cases: [(&str, Change); 19] = [
+                ("issuer-differs", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.json(|body| body["credential_issuer"] = json!("https://internal.example/t/acme"));
+                    }
+                }),
+                ("issuer-trailing-slash", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.json(|body| body["credential_issuer"] = json!(format!("{ISSUER}/")));
+                    }
+                }),
+                ("issuer-metadata-missing", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.status = 404;
+                    }
+                }),
+                ("server-metadata-missing", |a| {
+                    if a.is_for("/.well-known/oauth-authorization-server/t/acme") {
+                        a.status = 404;
+                    }
+                }),
+                ("appended-form-missing", |a| {
+                    if a.is_for("/t/acme/.well-known/openid-credential-issuer") {
+                        a.status = 404;
+                    }
+                }),
+                ("redirected", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.status = 301;
+                    }
+                }),
+                ("content-type", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.header("content-type", Some("text/plain"));
+                    }
+                }),
+                ("http-endpoint", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.json(|body| body["credential_endpoint"] = json!("http://issuer.example/t/acme/credential"));
+                    }
+                }),
+                ("foreign-endpoint", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.json(|body| body["credential_endpoint"] = json!("https://10.example/t/acme/credential"));
+                    }
+                }),
+                ("issuer-metadata-invalid", |a| {
+                    if a.is_for("/.well-known/openid-credential-issuer/t/acme") {
+                        a.json(|body| body["display"] = json!([{"locale": "en"}, {"locale": "en"}]));
+                    }
+                }),
+                ("server-issuer-differs", |a| {
+                    if a.is_for("/.well-known/oauth-authorization-server/t/acme") {
+                        a.json(|body| body["issuer"] = json!("https://internal.example"));
+                    }
+                }),
+                ("cacheable", |a| {
+                    if a.is_for("/t/acme/nonce") {
+                        a.header("cache-control", Some("public, max-age=60"));
+                    }
+                }),
+                ("nonce-repeated", |a| {
+                    if a.is_for("/t/acme/nonce") && a.status == 200 {
+                        a.json(|body| body["c_nonce"] = json!("kept-by-a-cache"));
+                    }
+                }),
+                ("clock-off", |a| a.header("date", Some("Mon, 01 Jan 2024 00:00:00 GMT"))),
+                ("cors-missing", |a| a.header("access-control-allow-origin", None)),
+                ("cors-hidden-headers", |a| a.header("access-control-expose-headers", None)),
+                ("no-authenticate-challenge", |a| a.header("www-authenticate", None)),
+                ("error-shape", |a| {
+                    if a.is_for("/t/acme/token") && a.status == 400 {
+                        a.header("content-type", Some("text/html"));
+                        a.body = b"<h1>Bad request</h1>".to_vec();
+                    }
+                }),
+                ("endpoint-missing", |a| {
+                    if a.is_for("/t/acme/credential") {
+                        a.status = 404;
+                    }
+                }),
+            ];
+            for (code, change) in cases {
+                let found = with(world, change).await;
+                assert!(found.contains(code), "{code}: {found:?}");
+            }
+        })
+        .await;
+    }
+
+    /// For continuous integration: 0, 1 and 2.
+    async fn the_exit_code_says_what_was_found(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let operator = world.organisation().await;
+            operator.define(&samples::staff_badge()).await;
+            let healthy = run(&["--organisation", operator.issuer()]).await;
+            assert_eq!(healthy, ExitCode::SUCCESS);
+            assert_eq!(run(&["--organisation", operator.issuer(), "--json"]).await, ExitCode::SUCCESS);
+            let slug = operator.issuer().rsplit_once('/').expect("a path").1;
+            assert_eq!(run(&["--organisation", slug, "--url", &world.public_url()]).await, ExitCode::SUCCESS);
+            let missing = format!("{}/o/nobody", world.public_url());
+            assert_eq!(run(&["--organisation", &missing]).await, ExitCode::from(1));
+            assert_eq!(run(&["--organisation", "http://issuer.example/t/acme"]).await, ExitCode::from(2));
+        })
+        .await;
+    }
+}
+
+/// The command makes a runtime of its own.
+async fn run(arguments: &[&str]) -> ExitCode {
+    let arguments: Vec<OsString> = ["chancery", "doctor"].iter().chain(arguments).map(OsString::from).collect();
+    tokio::task::spawn_blocking(move || cli::run(arguments, Environment::new())).await.expect("an exit code")
+}
