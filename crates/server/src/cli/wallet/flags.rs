@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 const LARGEST_FILE: u64 = 1 << 20;
 
 #[derive(Args)]
-pub(super) struct Flags {
+pub(in crate::cli) struct Flags {
     /// Fetch only this configuration; may be repeated. Without it, everything that is offered.
     #[arg(long = "configuration", value_name = "ID")]
     configurations: Vec<String>,
