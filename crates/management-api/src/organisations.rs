@@ -84,7 +84,7 @@ pub(crate) async fn read(
     Id(id): Id<OrganisationId>,
 ) -> Result<Json<OrganisationAnswer>, Problem> {
     let found = organisations::read(&ctx, id).await;
-    found.map(answer).map_err(|failure| Problem::of(failure, refuse))
+    found.map(|found| answer(&ctx, found)).map_err(|failure| Problem::of(failure, refuse))
 }
 
 /// Change the name or the policy of an organisation.
@@ -105,7 +105,7 @@ pub(crate) async fn update(
 ) -> Result<Json<OrganisationAnswer>, Problem> {
     let changes = Changes::read(&body.members).map_err(Problem::invalid)?;
     let updated = organisations::update(&ctx, id, changes).await;
-    updated.map(answer).map_err(|failure| {
+    updated.map(|updated| answer(&ctx, updated)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("organisation"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
@@ -126,7 +126,8 @@ pub(crate) async fn suspend(
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
 ) -> Result<Json<OrganisationAnswer>, Problem> {
-    organisations::suspend(&ctx, id).await.map(answer).map_err(|failure| Problem::of(failure, refuse))
+    let suspended = organisations::suspend(&ctx, id).await;
+    suspended.map(|suspended| answer(&ctx, suspended)).map_err(|failure| Problem::of(failure, refuse))
 }
 
 /// Resume a suspended organisation.
@@ -140,7 +141,8 @@ pub(crate) async fn resume(
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
 ) -> Result<Json<OrganisationAnswer>, Problem> {
-    organisations::resume(&ctx, id).await.map(answer).map_err(|failure| Problem::of(failure, refuse))
+    let resumed = organisations::resume(&ctx, id).await;
+    resumed.map(|resumed| answer(&ctx, resumed)).map_err(|failure| Problem::of(failure, refuse))
 }
 
 /// Delete an organisation and everything it owns.
@@ -164,8 +166,9 @@ fn refuse(rejection: Rejection) -> Problem {
     }
 }
 
-fn answer(organisation: chancery_model::Organisation) -> Json<OrganisationAnswer> {
-    Json(OrganisationAnswer { organisation: Organisation::from(&organisation) })
+fn answer(ctx: &Context, organisation: chancery_model::Organisation) -> Json<OrganisationAnswer> {
+    let warnings = organisations::warnings(ctx, &organisation);
+    Json(OrganisationAnswer { organisation: Organisation::from(&organisation), warnings })
 }
 
 /// What a new organisation is to be.
@@ -243,6 +246,8 @@ impl From<&chancery_model::Organisation> for Organisation {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OrganisationAnswer {
     organisation: Organisation,
+    /// What will soon go wrong without a change: trusted certificates that end within 30 days.
+    warnings: Vec<String>,
 }
 
 /// A new organisation and the key of its first administrator.

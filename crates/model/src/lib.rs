@@ -42,7 +42,7 @@ pub use id::{
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
-    AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, KeyAttestationDemand, Policy, Profile,
+    AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand, Policy, Profile,
     PushedAuthorization, TrustAnchors, TrustedParties, TrustedPartiesError,
 };
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};

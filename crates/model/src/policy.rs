@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{DefinitionContent, Entry};
 
 pub use profile::Profile;
-pub use trust::{TrustAnchors, TrustedParties, TrustedPartiesError};
+pub use trust::{ExpiringAnchor, TrustAnchors, TrustedParties, TrustedPartiesError};
 
 /// The switches of an organisation. Missing members take the value of [`Policy::default`], so a stored policy stays
 /// readable when a switch is added.

@@ -44,9 +44,11 @@ pub(crate) enum Endpoint<'p> {
 }
 
 impl Endpoint<'_> {
-    /// Whether answers carry a DPoP nonce (RFC 9449 §8.2).
+    /// Whether answers carry a DPoP nonce (RFC 9449 §8.2): those of every endpoint that takes a DPoP proof, and of the
+    /// nonce endpoint.
     pub(crate) fn hands_out_dpop_nonces(self) -> bool {
-        matches!(self, Self::Fixed("/token" | "/nonce" | "/credential"))
+        const NEVER: [&str; 4] = ["/jwks", "/challenge", "/authorize", "/consent"];
+        matches!(self, Self::Fixed(name) if !WELL_KNOWN.contains(&name) && !NEVER.contains(&name))
     }
 }
 

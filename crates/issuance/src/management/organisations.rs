@@ -95,6 +95,12 @@ pub async fn read(ctx: &Context, id: OrganisationId) -> Result<Organisation, Fai
     find(ctx, id).await?.ok_or(Failure::Rejected(Rejection::NotFound))
 }
 
+/// What will soon go wrong without a change, for people: trusted certificates that end.
+pub fn warnings(ctx: &Context, organisation: &Organisation) -> Vec<String> {
+    let expiring = organisation.policy.trust_anchors.expiring(ctx.env().now());
+    expiring.iter().map(ToString::to_string).collect()
+}
+
 /// Changes name or policy; what the changes leave out stays.
 pub async fn update(
     ctx: &Context,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_model::{Organisation, OrganisationId, Policy};
+use chancery_model::{Organisation, OrganisationId, Policy, Timestamp};
 use moka::future::Cache;
 use serde::Serialize;
 
@@ -59,12 +59,13 @@ impl Document {
 /// # Errors
 /// Those of the database, and of a stored key that does not open.
 pub async fn published<R>(context: &Context, organisation: &Organisation) -> Result<Arc<Published>, Failure<R>> {
-    let cache = &context.publications().0;
+    let cache = &context.publications().documents;
     let kept = cache.get(&organisation.id).await;
     if let Some(kept) = kept.filter(|kept| kept.name == organisation.name && kept.policy == organisation.policy) {
         return Ok(Arc::clone(&kept.published));
     }
     let published = Arc::new(documents::publish(context, organisation).await?);
+    context.publications().warn(organisation, context.env().now()).await;
     let kept = Kept {
         name: organisation.name.clone(),
         policy: organisation.policy.clone(),
@@ -76,7 +77,11 @@ pub async fn published<R>(context: &Context, organisation: &Organisation) -> Res
 
 /// Documents by organisation. A definition or key changed in another process is seen within
 /// [`Publications::LIFETIME`].
-pub(crate) struct Publications(Cache<OrganisationId, Arc<Kept>>);
+pub(crate) struct Publications {
+    documents: Cache<OrganisationId, Arc<Kept>>,
+    /// Organisations whose trust anchors were warned of.
+    warned: Cache<OrganisationId, ()>,
+}
 
 /// Documents, with what they were made for.
 struct Kept {
@@ -87,15 +92,31 @@ struct Kept {
 
 impl Default for Publications {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(10_000).time_to_live(Self::LIFETIME).build())
+        let documents = Cache::builder().max_capacity(10_000).time_to_live(Self::LIFETIME).build();
+        Self { documents, warned: Cache::builder().max_capacity(10_000).time_to_live(Self::WARNED).build() }
     }
 }
 
 impl Publications {
     const LIFETIME: Duration = Duration::from_secs(5);
 
+    /// How long a process is silent after it warned of an organisation's trust anchors.
+    const WARNED: Duration = Duration::from_secs(6 * 3600);
+
+    /// Warns of trusted certificates that end: from then on every attestation of that party is refused.
+    async fn warn(&self, organisation: &Organisation, now: Timestamp) {
+        let expiring = organisation.policy.trust_anchors.expiring(now);
+        if expiring.is_empty() || self.warned.contains_key(&organisation.id) {
+            return;
+        }
+        self.warned.insert(organisation.id, ()).await;
+        for anchor in expiring {
+            tracing::warn!(organisation = organisation.slug.as_str(), "{anchor}");
+        }
+    }
+
     /// Forgets what is kept of one organisation, after its definitions or keys changed.
     pub(crate) async fn forget(&self, organisation: &Organisation) {
-        self.0.invalidate(&organisation.id).await;
+        self.documents.invalidate(&organisation.id).await;
     }
 }

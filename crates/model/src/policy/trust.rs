@@ -1,5 +1,7 @@
 //! Who may vouch for wallets and for keys.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chancery_keys::{CertificateChain, ChainError};
@@ -8,8 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::Timestamp;
+
 /// Most certificates of one purpose.
 const CERTIFICATE_LIMIT: usize = 100;
+
+/// What reasons call the lists.
+const WALLET_PROVIDERS: &str = "wallet providers";
+const KEY_ATTESTERS: &str = "key attesters";
 
 /// The trust anchors of an organisation, by purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,14 +30,53 @@ pub struct TrustAnchors {
 }
 
 impl TrustAnchors {
+    /// Seconds before its end from which on a certificate is warned of.
+    pub const NOTICE: u32 = 30 * 86_400;
+
+    /// Certificates that have ended, or end within [`TrustAnchors::NOTICE`].
+    pub fn expiring(&self, now: Timestamp) -> Vec<ExpiringAnchor> {
+        let notice = now.plus_seconds(Self::NOTICE).seconds();
+        let lists = [(WALLET_PROVIDERS, &self.wallet_providers), (KEY_ATTESTERS, &self.key_attesters)];
+        let mut found = Vec::new();
+        for (list, parties) in lists {
+            for certificate in parties.certificates().filter_map(Result::ok) {
+                let Some(not_after) = certificate.leaf_not_after().filter(|end| *end <= notice) else { continue };
+                let subject = certificate.leaf_subject().unwrap_or_default().to_owned();
+                found.push(ExpiringAnchor { list, subject, not_after, expired: not_after < now.seconds() });
+            }
+        }
+        found
+    }
+
     /// The wallet providers, for a check.
     pub fn wallet_providers(&self, chains: ChainRule) -> TrustList<'_> {
-        self.wallet_providers.list("wallet providers", chains)
+        self.wallet_providers.list(WALLET_PROVIDERS, chains)
     }
 
     /// The key attesters, for a check.
     pub fn key_attesters(&self, chains: ChainRule) -> TrustList<'_> {
-        self.key_attesters.list("key attesters", chains)
+        self.key_attesters.list(KEY_ATTESTERS, chains)
+    }
+}
+
+/// A trusted certificate that has ended or is about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiringAnchor {
+    /// What the list is called.
+    pub list: &'static str,
+    /// Subject of the certificate.
+    pub subject: String,
+    /// Its last second, unix.
+    pub not_after: i64,
+    /// Whether it has ended.
+    pub expired: bool,
+}
+
+impl fmt::Display for ExpiringAnchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { list, subject, not_after, expired } = self;
+        let verb = if *expired { "ended" } else { "ends" };
+        write!(f, "the certificate `{subject}` in the list `{list}` {verb} at {not_after} (unix seconds)")
     }
 }
 

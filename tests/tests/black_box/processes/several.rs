@@ -1,6 +1,8 @@
 //! Servers side by side on one PostgreSQL and one Redis share everything.
 
 use chancery_server::Api;
+use chancery_tests::Body;
+use chancery_tests::jwe::{Jwe, ResponseKey};
 use chancery_tests::platform::{API_KEYS, ISSUE, issue_body};
 use reqwest::Method;
 
@@ -117,6 +119,38 @@ fn an_idempotency_key_holds_across_processes() {
         assert!(answers.iter().all(|id| *id == answers[0]), "{answers:?}");
         let list = operator.get("/v2/config/digital-wallet/openid/sdjwt/credential/history").await.ok();
         assert_eq!(list["pagination"]["totalItems"], 1);
+        first.stop().await;
+        second.stop().await;
+    });
+}
+
+/// A request encrypted for the key that one process made is read by another, which publishes the same key.
+#[test]
+fn an_encrypted_request_is_read_at_any_process() {
+    networked(async |world| {
+        let (first, second) = (world.another_server().await, world.another_server().await);
+        point_to(world, &first);
+        let operator = world.platform().organisation(json!({"policy": {"encryption": "required"}})).await;
+        let definition = operator.define(&samples::staff_badge()).await;
+        let offer = operator.offer(&definition, &samples::staff_claims()).await;
+        let wallet = world.wallet();
+        let opened = wallet.open(&offer.link).await;
+        let token = wallet.redeem(&opened).await;
+        let nonce = wallet.nonce(&opened).await;
+        point_to(world, &second);
+        let key = &opened.issuer["credential_request_encryption"]["jwks"]["keys"][0];
+        let recipient = ResponseKey::new();
+        let mut call = wallet.credential_call(&token, &nonce);
+        let Body::Json(mut body) = call.body.clone() else { panic!("the body is not JSON") };
+        body.insert("proofs".to_owned(), json!({"jwt": [call.proofs.remove(0).compact()]}));
+        let wanted = json!({"jwk": recipient.jwk(), "enc": "A256GCM"});
+        body.insert("credential_response_encryption".to_owned(), wanted);
+        let jwe = Jwe::new(key, Value::Object(body).to_string().as_bytes());
+        let answer = wallet.send(call.with_bytes(jwe.compact()).with_content_type("application/jwt")).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        recipient.decrypt(&answer.text());
+        let there = wallet.open(&operator.offer(&definition, &samples::staff_claims()).await.link).await;
+        assert_eq!(there.issuer["credential_request_encryption"], opened.issuer["credential_request_encryption"]);
         first.stop().await;
         second.stop().await;
     });

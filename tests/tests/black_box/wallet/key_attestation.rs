@@ -237,4 +237,21 @@ on_every_backend! {
         scene.wallet.send(call).await.refused(400, "invalid_proof");
         scene.wallet.send(carrying(scene.wallet.credential_call(&token, &nonce), &signed)).await.ok();
     }
+
+    /// Trust ends with the certificate: the platform is told in time, in the answer and in the log.
+    async fn a_trust_anchor_that_ends_soon_is_warned_of(world: &World) {
+        let authority = Authority::new(world.env.now());
+        let end = Timestamp::from_seconds(world.env.now().seconds() + 20 * 86_400);
+        let (_, ending) = authority.issue_until("ending.example", end);
+        let certificates = [STANDARD.encode(&ending), STANDARD.encode(authority.certificate())];
+        let policy = json!({"trustAnchors": {"keyAttesters": {"certificates": certificates}}});
+        let scene = Scene::under(world, policy).await;
+        let path = format!("{}/{}", chancery_tests::platform::ORGANISATIONS, scene.operator.organisation_id());
+        let warnings = world.platform().get(&path).await.ok()["warnings"].clone();
+        let warnings = warnings.as_array().unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let warning = warnings[0].as_str().unwrap();
+        assert!(warning.contains("ending.example") && warning.contains("key attesters"), "{warning}");
+        assert!(world.gives_away(warning).await, "the log has it too");
+    }
 }
