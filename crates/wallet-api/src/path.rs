@@ -47,7 +47,7 @@ impl Endpoint<'_> {
     /// Whether answers carry a DPoP nonce (RFC 9449 §8.2): those of every endpoint that takes a DPoP proof, and of the
     /// nonce endpoint.
     pub(crate) fn hands_out_dpop_nonces(self) -> bool {
-        const NEVER: [&str; 4] = ["/jwks", "/challenge", "/authorize", "/consent"];
+        const NEVER: [&str; 5] = ["/jwks", "/challenge", "/authorize", "/consent", "/sign-in/callback"];
         matches!(self, Self::Fixed(name) if !WELL_KNOWN.contains(&name) && !NEVER.contains(&name))
     }
 }

@@ -29,7 +29,7 @@ on_every_backend! {
 
         let id = organisation["id"].as_str().expect("an id");
         let read = world.platform().get(&format!("{ORGANISATIONS}/{id}")).await;
-        assert_eq!(read.ok(), json!({"organisation": organisation}));
+        assert_eq!(read.ok(), json!({"organisation": organisation, "warnings": []}));
         assert!(!read.mentions(key));
     }
 
