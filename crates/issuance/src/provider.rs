@@ -5,6 +5,7 @@
 
 mod error;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,10 @@ use openidconnect::core::{
     CoreSubjectIdentifierType,
 };
 use openidconnect::{
-    AccessToken, AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode, ClaimsVerificationError,
-    ClientId, ClientSecret, CsrfToken, IssuerUrl, LanguageTag, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, SubjectIdentifier,
-    TokenResponse as _,
+    AccessToken, AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode,
+    ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, IssuerUrl, LanguageTag, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope,
+    SignatureVerificationError, SubjectIdentifier, TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -32,7 +33,7 @@ use subtle::ConstantTimeEq as _;
 use url::Url;
 
 pub(crate) use self::error::ProviderError;
-use crate::outbound::OutboundError;
+use crate::outbound::{Outbound, OutboundError};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -168,7 +169,6 @@ pub(crate) async fn arrive(
         Some(issuer) if issuer != provider.issuer => return Err(ProviderError::ResponseIssuer),
         None | Some(_) => {}
     }
-    let http = |request| ctx.outbound().send(request);
     let token_endpoint = metadata.token_endpoint().ok_or(ProviderError::NoTokenEndpoint)?;
     let secret = secret(ctx, organisation, provider)?;
     let mut client =
@@ -192,7 +192,7 @@ pub(crate) async fn arrive(
         request = request.add_extra_param("client_assertion_type", CLIENT_ASSERTION_TYPE);
         request = request.add_extra_param("client_assertion", assertion);
     }
-    let answer = request.request_async(&http).await?;
+    let answer = request.request_async(ctx.outbound()).await?;
     let id_token = answer.id_token().ok_or(ProviderError::NoIdToken)?;
     let expected = Expected { client_id: &provider.client_id, issuer: metadata.issuer(), nonce: &departure.nonce, now };
     let mut claims = match verify(id_token, metadata.jwks().clone(), &expected) {
@@ -238,9 +238,9 @@ async fn user_info<'r>(
     subject: String,
     request: impl FnOnce(AccessToken, SubjectIdentifier) -> UserInfoRequest<'r>,
 ) -> Result<Map<String, Value>, ProviderError> {
-    let http = |request| ctx.outbound().send(request);
     let request = request(client_access(token), SubjectIdentifier::new(subject));
-    let info: openidconnect::UserInfoClaims<OtherClaims, CoreGenderClaim> = request.request_async(&http).await?;
+    let info: openidconnect::UserInfoClaims<OtherClaims, CoreGenderClaim> =
+        request.request_async(ctx.outbound()).await?;
     match serde_json::to_value(&info) {
         Ok(Value::Object(claims)) => Ok(claims),
         Ok(_) | Err(_) => Err(ProviderError::UserInfo("it cannot be read")),
@@ -342,12 +342,20 @@ impl Context {
     /// What the provider says about itself, with its keys; fetched once at a time and kept for ten minutes.
     async fn provider_metadata(&self, issuer: &str) -> Result<Arc<Metadata>, ProviderError> {
         let fetch = async {
-            let http = |request| self.outbound().send(request);
             let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|_| ProviderError::NotAUrl)?;
-            Ok::<_, ProviderError>(Arc::new(Metadata::discover_async(issuer, &http).await?))
+            Ok::<_, ProviderError>(Arc::new(Metadata::discover_async(issuer, self.outbound()).await?))
         };
         let fetched = self.providers().0.try_get_with(issuer.to_owned(), fetch).await;
         fetched.map_err(|error| ProviderError::clone(&error))
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Outbound {
+    type Error = OutboundError;
+    type Future = Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, OutboundError>> + Send + 'c>>;
+
+    fn call(&'c self, request: http::Request<Vec<u8>>) -> Self::Future {
+        Box::pin(self.send(request))
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod credential;
 pub mod encryption;
+pub mod front_channel;
 pub mod metadata;
 pub mod nonce;
 pub mod offer;

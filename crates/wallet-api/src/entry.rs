@@ -46,15 +46,21 @@ pub(crate) fn router(context: Context) -> Router {
         .fallback(metadata::type_metadata)
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .with_state(context.clone());
+    let closed = Router::new().fallback(enter).with_state(Face { context, routes });
+    let open = closed.clone().layer(cors());
     Router::new()
-        .fallback(enter)
-        .with_state(Face { context, routes })
-        .layer(cors())
+        .fallback(async move |request: Request| {
+            let face = if path::split(request.uri().path()).endpoint.is_front_channel() { closed } else { open };
+            match face.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        })
         .layer(CatchPanicLayer::custom(panicked))
 }
 
-/// Browser wallets may call every endpoint of this face: none of them acts on cookies, and all answers are for whoever
-/// holds the code or token. An authorization endpoint must never come under this layer (RFC 9700 §2.6).
+/// Browser wallets may call these endpoints: none of them acts on cookies, and all answers are for whoever holds the code
+/// or token. The front channel never comes under this layer (RFC 9700 §2.6).
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AnyOrigin)

@@ -12,7 +12,12 @@ const WELL_KNOWN: [&str; 4] = [
 ];
 
 /// Endpoints without parameters.
-const ENDPOINTS: [&str; 5] = ["/token", "/nonce", "/credential", "/jwks", "/status-lists"];
+const ENDPOINTS: [&str; 8] =
+    ["/token", "/nonce", "/credential", "/jwks", "/status-lists", AUTHORIZE, CALLBACK, CONSENT];
+
+const AUTHORIZE: &str = "/authorize";
+const CALLBACK: &str = "/sign-in/callback";
+const CONSENT: &str = "/consent";
 
 /// Names of the folder of offers: ours, and the one that other issuers use.
 const OFFERS: [&str; 2] = ["/credential-offers", "/credential_offers"];
@@ -44,6 +49,11 @@ pub(crate) enum Endpoint<'p> {
 }
 
 impl Endpoint<'_> {
+    /// Whether a browser brings the request, with a cookie: no page of another origin may read the answer.
+    pub(crate) fn is_front_channel(self) -> bool {
+        matches!(self, Self::Fixed(AUTHORIZE | CALLBACK | CONSENT))
+    }
+
     /// Whether answers carry a DPoP nonce (RFC 9449 §8.2): those of every endpoint that takes a DPoP proof, and of the
     /// nonce endpoint.
     pub(crate) fn hands_out_dpop_nonces(self) -> bool {

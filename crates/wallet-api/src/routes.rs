@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::request::BodyLimit;
-use crate::{credential, metadata, nonce, offer, status_list, token};
+use crate::{credential, front_channel, metadata, nonce, offer, status_list, token};
 
 /// Largest body of a credential request, in bytes. Its proofs may carry certificate chains.
 const CREDENTIAL_BODY: usize = 1024 * 1024;
@@ -28,6 +28,9 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(status_list::get))
         .routes(routes!(token::post))
         .routes(routes!(nonce::post))
+        .routes(routes!(front_channel::authorize, front_channel::authorize_by_form))
+        .routes(routes!(front_channel::callback))
+        .routes(routes!(front_channel::show_consent, front_channel::decide))
         .layer(Extension(BodyLimit(BODY)));
     let large = OpenApiRouter::new().routes(routes!(credential::post)).layer(Extension(BodyLimit(CREDENTIAL_BODY)));
     small.merge(large)

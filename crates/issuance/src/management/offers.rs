@@ -1,6 +1,6 @@
 //! The issue call: an exchange begins, and an offer is made for the wallet.
 
-pub(super) mod claims;
+pub(crate) mod claims;
 pub(super) mod request;
 
 use std::sync::Arc;
@@ -124,6 +124,8 @@ struct Chosen {
     entries: Vec<EntryId>,
     /// Empty when the claims come later.
     submissions: Vec<Submission>,
+    /// Whether the submissions are all that the definition wants.
+    complete: bool,
     require_key_attestation: bool,
 }
 
@@ -158,7 +160,10 @@ async fn self_described(
 
 fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chosen, Vec<Fault>> {
     let mut faults = Faults::default();
-    let mut chosen = Chosen { entries: Vec::new(), submissions: Vec::new(), require_key_attestation: false };
+    let mut chosen =
+        Chosen { entries: Vec::new(), submissions: Vec::new(), complete: true, require_key_attestation: false };
+    // The rest comes from the identity provider, when the person has signed in.
+    let before_sign_in = matches!(request.pin, Pin::Absent);
     for credential in &request.credentials {
         let Some(entry) = entry_for(credential, definition, &mut faults) else { continue };
         if chosen.entries.contains(&entry.id) {
@@ -169,12 +174,23 @@ fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chos
         let pointer = format!("{}/claims", credential.pointer);
         match (&credential.claims, request.mode) {
             (Some(claims), _) => {
-                claims::check(entry, claims, &pointer, &mut faults);
+                if before_sign_in {
+                    claims::check_before_sign_in(entry, claims, &pointer, &mut faults);
+                } else {
+                    claims::check(entry, claims, &pointer, &mut faults);
+                }
+                chosen.complete &= !before_sign_in || claims::unfit(entry, claims).is_empty();
                 chosen.submissions.push(Submission {
                     entry: entry.id,
                     claims: claims.clone(),
                     metadata: credential.metadata.clone(),
                 });
+            }
+            (None, IssuanceMode::InTime) if before_sign_in && !entry.identity_mapping.is_empty() => {
+                let claims = Map::new();
+                claims::check_before_sign_in(entry, &claims, &pointer, &mut faults);
+                chosen.complete &= claims::unfit(entry, &claims).is_empty();
+                chosen.submissions.push(Submission { entry: entry.id, claims, metadata: credential.metadata.clone() });
             }
             (None, IssuanceMode::InTime) => faults.add(pointer, "issuanceMode InTime needs the claims"),
             (None, IssuanceMode::Deferred) => {}
@@ -258,7 +274,7 @@ fn begin(
             Pin::Empty | Pin::Given(_) => GrantKind::PreAuthorizedCode,
         },
         status: ExchangeStatus::OfferSent,
-        credential_status: if ready { CredentialStatus::Ready } else { CredentialStatus::Pending },
+        credential_status: if ready && chosen.complete { CredentialStatus::Ready } else { CredentialStatus::Pending },
         revocation_status: RevocationStatus::Operational,
         offer_id,
         url_scheme: request.url_scheme.unwrap_or(organisation.policy.offer_scheme()).prefix().to_owned(),

@@ -2,7 +2,7 @@
 
 use chancery_formats::sd_jwt::{SD_JWT_NAMES, SET_BY_ISSUER};
 use chancery_formats::{ClaimPath, PathSegment};
-use chancery_model::Entry;
+use chancery_model::{Entry, IdentityMapping};
 use serde_json::{Map, Value};
 
 use crate::management::body::{Faults, below};
@@ -16,6 +16,27 @@ const LONGEST_STRING: usize = 524_288;
 
 /// Checks `claims`, which stand at `pointer` of the request body. Details name claims, never their values.
 pub(crate) fn check(entry: &Entry, claims: &Map<String, Value>, pointer: &str, faults: &mut Faults) {
+    check_but_for(entry, claims, |_| false, pointer, faults);
+}
+
+/// The same, without the mandatory claims that a sign-in at the identity provider can still bring.
+pub(crate) fn check_before_sign_in(entry: &Entry, claims: &Map<String, Value>, pointer: &str, faults: &mut Faults) {
+    let is_mapped = |path: &ClaimPath| {
+        let related = |rule: &IdentityMapping| {
+            path.segments().starts_with(rule.claim.segments()) || rule.claim.segments().starts_with(path.segments())
+        };
+        entry.identity_mapping.iter().any(related)
+    };
+    check_but_for(entry, claims, is_mapped, pointer, faults);
+}
+
+fn check_but_for(
+    entry: &Entry,
+    claims: &Map<String, Value>,
+    may_be_missing: impl Fn(&ClaimPath) -> bool,
+    pointer: &str,
+    faults: &mut Faults,
+) {
     let scope = Scope::Described(entry.claims.iter().map(|claim| claim.path.segments()).collect());
     let mut walk = Walk { values: 0, faults };
     walk.members(claims, &scope, pointer, 1);
@@ -23,10 +44,19 @@ pub(crate) fn check(entry: &Entry, claims: &Map<String, Value>, pointer: &str, f
         faults.add(pointer, format!("at most {MOST_VALUES} values are accepted"));
         return;
     }
-    for claim in entry.claims.iter().filter(|claim| claim.mandatory && !is_given(&claim.path, claims)) {
+    let is_missing = |path: &ClaimPath| !is_given(path, claims) && !may_be_missing(path);
+    for claim in entry.claims.iter().filter(|claim| claim.mandatory && is_missing(&claim.path)) {
         let place = format!("{pointer}{}", claim.path.pointer());
         faults.add(place, format!("the definition makes the claim {} mandatory", claim.path));
     }
+}
+
+/// The places where `claims` break the description, as JSON Pointers; they name claims, never their values.
+pub(crate) fn unfit(entry: &Entry, claims: &Map<String, Value>) -> Vec<String> {
+    let mut faults = Faults::default();
+    check(entry, claims, "", &mut faults);
+    let faults = faults.none_or(Some(())).err().unwrap_or_default();
+    faults.into_iter().map(|fault| fault.pointer).collect()
 }
 
 /// Whether the path selects anything but `null`.

@@ -1,0 +1,155 @@
+//! The authorization endpoint (OpenID4VCI §5.1, RFC 6749 §4.1.1, RFC 9126 §4).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_model::{Authorization, Organisation, SecretHash, Timestamp};
+use chancery_protocol::authorization::{AuthorizationError, Incoming, pushed_reference};
+use chancery_protocol::form::Form;
+use serde_json::json;
+
+use super::{Address, Browser, Cookie, Onward, Refused, Rejection, TIME, cookie_name, is_secure, settle, show};
+use crate::provider;
+use crate::sealed::Place;
+use crate::wallet::trail::Trail;
+use crate::wallet::{Header, Notes, Refusal, redaction};
+use crate::{Context, Failure};
+
+const ENDPOINT: &str = "/authorize";
+
+/// Most languages that are passed on.
+const MOST_LANGUAGES: usize = 4;
+
+/// An authorization request as it came.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    /// The query of a GET, or the form of a POST.
+    pub parameters: &'r [u8],
+    /// The browser that came with it.
+    pub browser: Browser<'r>,
+    /// Headers for the transcript.
+    pub notes: Notes<'r>,
+}
+
+/// Begins: the request is bound to the browser, and the browser is sent to the identity provider. A browser may come again
+/// with the same request until somebody has signed in, so that a link preview uses nothing up (PAR-4).
+///
+/// # Errors
+/// What is to be shown to the person, because it is not known that the redirect URI is the wallet's (AUT-14). Everything
+/// else is told to the wallet.
+pub async fn begin(
+    context: &Context,
+    organisation: &Organisation,
+    request: Request<'_>,
+) -> Result<Onward, Failure<Refusal<Rejection>>> {
+    let now = context.env().now();
+    let mut trail = Trail::at(ENDPOINT, now);
+    match start(context, organisation, now, &request, &mut trail).await {
+        Ok(onward) => Ok(onward),
+        Err(failure) => settle(context, organisation, trail, failure).await,
+    }
+}
+
+async fn start(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    request: &Request<'_>,
+    trail: &mut Trail,
+) -> Result<Onward, Failure<Refused>> {
+    let form = Form::parse(request.parameters).map_err(show)?;
+    let languages = languages(&form, request.browser.languages);
+    let secret = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
+    let browser = SecretHash::of(&secret);
+    let authorization = bound(context, organisation, now, &form, &browser, languages.first(), trail).await?;
+    let address = Address::of(&authorization)?;
+    if let Some(exchange) = authorization.exchange_id {
+        trail.belongs_to(exchange);
+        let found = context.store().read(organisation).await?.exchange(exchange).await?;
+        let usable = found.filter(|offer| offer.status.is_open() && now < offer.expires_at);
+        if usable.is_none() {
+            return Err(address.refuse(Rejection::Offer));
+        }
+    }
+    let headers = redaction::headers(&request.notes, Header::Absent, Header::Absent);
+    trail.recording.info("authorize.begun", json!({ "client_id": authorization.client_id, "headers": headers }));
+    let Some(provider) = context.store().read(organisation).await?.identity_provider().await? else {
+        return Err(address.refuse(Rejection::NoProvider));
+    };
+    let state = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
+    let departed = provider::depart(context, organisation, &provider, state.clone(), &languages).await;
+    let (url, departure) = departed.map_err(|error| address.refuse(error))?;
+    let row = authorization.id.as_uuid();
+    let sealed = context.seal(organisation, Place::AuthorizationSignIn, row, &departure)?;
+    trail.recording.event("sign_in_started", json!({ "identity_provider": provider.issuer }));
+    let part = authorization.exchange_id.map(|exchange| trail.finish(context, exchange));
+    let begun = context
+        .store()
+        .write_relaxed(organisation, async |tx| {
+            if let Some(part) = &part {
+                tx.add_transcript_part(part).await?;
+            }
+            tx.begin_sign_in(authorization.id, &browser, &SecretHash::of(&state), sealed, now).await
+        })
+        .await?;
+    if !begun {
+        // Another browser came with the same request in the meantime, or somebody has signed in.
+        return Err(show(Rejection::RequestUri));
+    }
+    let cookie = Cookie {
+        name: cookie_name(organisation, &authorization),
+        value: secret,
+        max_age: TIME,
+        secure: is_secure(organisation),
+    };
+    Ok(Onward { location: url.into(), cookie: Some(cookie) })
+}
+
+/// The authorization that the request names or makes, bound to the browser.
+async fn bound(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    form: &Form,
+    browser: &SecretHash,
+    locale: Option<&String>,
+    trail: &mut Trail,
+) -> Result<Authorization, Failure<Refused>> {
+    let ends = now.plus_seconds(TIME);
+    let locale = locale.map(String::as_str);
+    let (client_id, request_uri) = match Incoming::parse(form).map_err(show)? {
+        Incoming::Reference { client_id, request_uri } => (client_id, request_uri),
+        Incoming::Object { .. } | Incoming::Parameters(_) => {
+            return Err(show(AuthorizationError::Missing { name: "request_uri" }));
+        }
+    };
+    let unusable = || show(Rejection::RequestUri);
+    let reference = pushed_reference(&request_uri).map(SecretHash::of).ok_or_else(unusable)?;
+    let found = context.store().read(organisation).await?.authorization_by_request_uri(&reference).await?;
+    let pushed = found.ok_or_else(unusable)?;
+    if let Some(exchange) = pushed.exchange_id {
+        trail.belongs_to(exchange);
+    }
+    if pushed.client_id != client_id {
+        return Err(show(Rejection::Client));
+    }
+    let begun = context
+        .store()
+        .write_relaxed(organisation, async |tx| tx.begin_authorization(&reference, browser, locale, ends, now).await)
+        .await?;
+    begun.ok_or_else(unusable)
+}
+
+/// `ui_locales`, then what the browser says.
+fn languages(form: &Form, accepted: &[String]) -> Vec<String> {
+    let named = form.get("ui_locales").unwrap_or_default();
+    let mut languages: Vec<String> = Vec::new();
+    for tag in named.split(' ').chain(accepted.iter().map(String::as_str)) {
+        let is_tag = (1..=35).contains(&tag.len())
+            && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && tag.starts_with(|first: char| first.is_ascii_alphabetic());
+        if is_tag && languages.len() < MOST_LANGUAGES && !languages.iter().any(|known| known == tag) {
+            languages.push(tag.to_owned());
+        }
+    }
+    languages
+}

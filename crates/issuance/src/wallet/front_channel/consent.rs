@@ -1,0 +1,177 @@
+//! The consent page (OpenID4VCI §15.1) and the decision on it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_keys::sha256;
+use chancery_model::{
+    Authorization, AuthorizationId, AuthorizationStatus, Organisation, SecretHash, SignedIn, Timestamp,
+};
+use chancery_protocol::authorization::Outcome;
+use chancery_protocol::form::Form;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
+
+use super::{Address, Browser, CODE_LIFETIME, Onward, Refused, Rejection, Shown, settle, show, shown};
+use crate::sealed::Place;
+use crate::wallet::Refusal;
+use crate::wallet::trail::Trail;
+use crate::{Context, Failure};
+
+const ENDPOINT: &str = "/consent";
+
+/// What the person is to decide about. Reading it changes nothing.
+///
+/// # Errors
+/// What is to be shown instead.
+pub async fn read(
+    context: &Context,
+    organisation: &Organisation,
+    query: &[u8],
+    browser: Browser<'_>,
+) -> Result<Shown, Failure<Refusal<Rejection>>> {
+    let now = context.env().now();
+    let mut trail = Trail::at(ENDPOINT, now);
+    match look(context, organisation, now, query, browser, &mut trail).await {
+        Ok(shown) => Ok(shown),
+        Err(failure) => {
+            let failure = failure.map_rejection(|refused| refused.rejection);
+            Err(context.conclude(organisation, trail, failure).await)
+        }
+    }
+}
+
+/// Takes the decision: the browser goes back to the wallet, with a code or with `access_denied`. Of several decisions about
+/// one request, the first counts.
+///
+/// # Errors
+/// What is to be shown to the person instead.
+pub async fn decide(
+    context: &Context,
+    organisation: &Organisation,
+    body: &[u8],
+    browser: Browser<'_>,
+) -> Result<Onward, Failure<Refusal<Rejection>>> {
+    let now = context.env().now();
+    let mut trail = Trail::at(ENDPOINT, now);
+    match take(context, organisation, now, body, browser, &mut trail).await {
+        Ok(onward) => Ok(onward),
+        Err(failure) => settle(context, organisation, trail, failure).await,
+    }
+}
+
+async fn look(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    query: &[u8],
+    browser: Browser<'_>,
+    trail: &mut Trail,
+) -> Result<Shown, Failure<Refused>> {
+    let form = Form::parse(query).map_err(show)?;
+    let Pending { authorization, proof, .. } = pending(context, organisation, now, &form, browser, trail).await?;
+    let row = authorization.id.as_uuid();
+    let sealed = authorization.sealed_signed_in.as_deref();
+    let sealed = sealed.ok_or_else(|| Failure::Internal(anyhow::anyhow!("a sign-in without what it yielded")))?;
+    let SignedIn { submissions, .. } = context.open(organisation, Place::AuthorizationSignedIn, row, sealed)?;
+    let (id, revision) = (authorization.definition_id, authorization.definition_revision);
+    let definition = context.store().read(organisation).await?.definition_at(id, revision).await?;
+    let definition =
+        definition.ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))?;
+    let mut languages: Vec<String> = authorization.locale.iter().cloned().collect();
+    languages.extend(browser.languages.iter().cloned());
+    let requested = authorization.requested.iter().filter_map(|requested| definition.entry(requested.entry));
+    let credentials = requested.map(|entry| {
+        let submission = submissions.iter().find(|submission| submission.entry == entry.id);
+        shown::credential(&definition, entry, submission, &languages)
+    });
+    Ok(Shown {
+        organisation: organisation.name.clone(),
+        credentials: credentials.collect(),
+        client_id: authorization.client_id,
+        redirect_uri: authorization.redirect_uri,
+        request: authorization.id.to_string(),
+        languages,
+        proof,
+    })
+}
+
+async fn take(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    body: &[u8],
+    browser: Browser<'_>,
+    trail: &mut Trail,
+) -> Result<Onward, Failure<Refused>> {
+    let form = Form::parse(body).map_err(show)?;
+    let Pending { authorization, owner, proof } = pending(context, organisation, now, &form, browser, trail).await?;
+    let sent = form.get("proof").unwrap_or_default();
+    if !bool::from(sent.as_bytes().ct_eq(proof.as_bytes())) {
+        return Err(show(Rejection::Forged));
+    }
+    let address = Address::of(&authorization)?;
+    let id = authorization.id;
+    match form.get("decision") {
+        Some("continue") => {}
+        Some("cancel") => {
+            let work = context.store().write(organisation, async |tx| tx.fail_authorization(id, &owner, now).await);
+            let first = work.await?;
+            return Err(if first { address.refuse(Rejection::Cancelled) } else { show(Rejection::Decided) });
+        }
+        Some(_) | None => return Err(show(Rejection::Forged)),
+    }
+    let code = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
+    let hash = SecretHash::of(&code);
+    trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
+    trail.recording.event("consent_given", Value::Null);
+    let part = authorization.exchange_id.map(|exchange| trail.finish(context, exchange));
+    let expires = now.plus_seconds(CODE_LIFETIME);
+    let first = context
+        .store()
+        .write(organisation, async |tx| {
+            let first = tx.keep_authorization_code(id, &owner, &hash, expires, now).await?;
+            if let Some(part) = part.as_ref().filter(|_| first) {
+                tx.add_transcript_part(part).await?;
+            }
+            Ok::<_, Failure<Refused>>(first)
+        })
+        .await?;
+    if first { Ok(address.answer(organisation, Outcome::Code(&code))) } else { Err(show(Rejection::Decided)) }
+}
+
+/// A request that waits for the decision of the person at this browser.
+struct Pending {
+    authorization: Authorization,
+    owner: SecretHash,
+    proof: String,
+}
+
+async fn pending(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    form: &Form,
+    browser: Browser<'_>,
+    trail: &mut Trail,
+) -> Result<Pending, Failure<Refused>> {
+    let id = form.get("request").and_then(AuthorizationId::parse).ok_or_else(|| show(Rejection::State))?;
+    let found = context.store().read(organisation).await?.authorization(id).await?;
+    let authorization = found.ok_or_else(|| show(Rejection::State))?;
+    // The same answer as for an id that never was: whether it exists is the browser's business.
+    let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::State))?;
+    if let Some(exchange) = authorization.exchange_id {
+        trail.belongs_to(exchange);
+    }
+    match authorization.status {
+        AuthorizationStatus::SignedIn if now < authorization.expires_at => {}
+        AuthorizationStatus::SignedIn => return Err(show(Rejection::TimeOver)),
+        AuthorizationStatus::CodeIssued | AuthorizationStatus::Spent | AuthorizationStatus::Failed => {
+            return Err(show(Rejection::Decided));
+        }
+        AuthorizationStatus::Pushed | AuthorizationStatus::Requested => return Err(show(Rejection::State)),
+    }
+    let cookie = browser.cookie(organisation, &authorization).unwrap_or_default();
+    // Only this server's page can hold it: other sites know neither the cookie nor its hash.
+    let proof = URL_SAFE_NO_PAD.encode(sha256(format!("consent:{cookie}").as_bytes()));
+    Ok(Pending { authorization, owner, proof })
+}

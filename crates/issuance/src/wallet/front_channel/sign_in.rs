@@ -1,0 +1,157 @@
+//! The way back from the identity provider (OpenID Connect Core 1.0 §3.1.2.5).
+
+use chancery_model::{Authorization, AuthorizationStatus, Organisation, SecretHash, SignedIn, Submission, Timestamp};
+use chancery_protocol::excerpt;
+use chancery_protocol::form::Form;
+use chancery_storage::Claim;
+use serde_json::{Map, Value, json};
+
+use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
+use crate::provider::{self, Departure, Return};
+use crate::sealed::Place;
+use crate::wallet::Refusal;
+use crate::wallet::trail::Trail;
+use crate::{Context, Failure};
+
+const ENDPOINT: &str = "/sign-in/callback";
+
+/// Takes the provider's answer, asks the provider who it is, and leads to the consent page.
+///
+/// # Errors
+/// What is to be shown to the person: the answer is nobody's, comes twice, or comes from another browser. Everything else
+/// is told to the wallet.
+pub async fn finish(
+    context: &Context,
+    organisation: &Organisation,
+    query: &[u8],
+    browser: Browser<'_>,
+) -> Result<Onward, Failure<Refusal<Rejection>>> {
+    let now = context.env().now();
+    let mut trail = Trail::at(ENDPOINT, now);
+    match take(context, organisation, now, query, browser, &mut trail).await {
+        Ok(onward) => Ok(onward),
+        Err(failure) => settle(context, organisation, trail, failure).await,
+    }
+}
+
+async fn take(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    query: &[u8],
+    browser: Browser<'_>,
+    trail: &mut Trail,
+) -> Result<Onward, Failure<Refused>> {
+    let form = Form::parse(query).map_err(show)?;
+    let state = form.get("state").ok_or_else(|| show(Rejection::State))?;
+    let found =
+        context.store().read(organisation).await?.authorization_by_sign_in_state(&SecretHash::of(state)).await?;
+    let authorization = found.ok_or_else(|| show(Rejection::State))?;
+    if let Some(exchange) = authorization.exchange_id {
+        trail.belongs_to(exchange);
+    }
+    // Nothing is used up by another browser: whoever got hold of the link, or sent it to a victim, changes nothing.
+    let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::Browser))?;
+    let address = Address::of(&authorization)?;
+    if now >= authorization.expires_at {
+        return Err(show(Rejection::TimeOver));
+    }
+    if authorization.status != AuthorizationStatus::Requested {
+        return Err(show(Rejection::State));
+    }
+    let expires = authorization.expires_at.seconds();
+    match context.claim_use(organisation, "sign-in", state, expires, now).await? {
+        Claim::Fresh => {}
+        Claim::Replayed => return Err(show(Rejection::State)),
+    }
+    let signed_in = match person(context, organisation, now, &authorization, &form, &address).await {
+        Ok(signed_in) => signed_in,
+        Err(failure) => {
+            let give_up = context
+                .store()
+                .write(organisation, async |tx| tx.fail_authorization(authorization.id, &owner, now).await);
+            // When it stays open it leads nowhere either: the state was claimed.
+            if let Err(error) = give_up.await {
+                tracing::warn!(%error, "a failed sign-in could not be ended");
+            }
+            return Err(failure);
+        }
+    };
+    let row = authorization.id.as_uuid();
+    let sealed = context.seal(organisation, Place::AuthorizationSignedIn, row, &signed_in)?;
+    trail.recording.info("sign_in.finished", json!({ "claims_complete": !signed_in.submissions.is_empty() }));
+    trail.recording.event("signed_in", Value::Null);
+    let part = authorization.exchange_id.map(|exchange| trail.finish(context, exchange));
+    let kept = context
+        .store()
+        .write(organisation, async |tx| {
+            if let Some(part) = &part {
+                tx.add_transcript_part(part).await?;
+            }
+            tx.keep_sign_in(authorization.id, &owner, sealed, now).await
+        })
+        .await?;
+    if !kept {
+        return Err(show(Rejection::State));
+    }
+    // Relative to the issuer, and without the code of the provider, which a reload would send again.
+    let location = format!("{}?request={}", organisation.issuer.endpoint("consent"), authorization.id);
+    Ok(Onward { location, cookie: None })
+}
+
+/// Who the person is, and with that what goes into the credential.
+async fn person(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    authorization: &Authorization,
+    form: &Form,
+    address: &Address,
+) -> Result<SignedIn, Failure<Refused>> {
+    if let Some(error) = form.get("error") {
+        let by_person =
+            matches!(error, "access_denied" | "login_required" | "interaction_required" | "consent_required");
+        return Err(address.refuse(Rejection::ProviderSaysNo { error: excerpt(error), by_person }));
+    }
+    let Some(code) = form.get("code") else {
+        return Err(address.refuse(Rejection::ProviderSaysNo { error: "without a code".to_owned(), by_person: false }));
+    };
+    let row = authorization.id.as_uuid();
+    let sealed = authorization.sealed_sign_in.as_deref().ok_or_else(|| show(Rejection::State))?;
+    let departure: Departure = context.open(organisation, Place::AuthorizationSignIn, row, sealed)?;
+    let (provider, definition, exchange) = {
+        let read = context.store().read(organisation).await?;
+        let provider = read.identity_provider().await?;
+        let (id, revision) = (authorization.definition_id, authorization.definition_revision);
+        let definition = read.definition_at(id, revision).await?;
+        let definition = definition
+            .ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))?;
+        let exchange = match authorization.exchange_id {
+            Some(exchange) => read.exchange(exchange).await?,
+            None => None,
+        };
+        (provider, definition, exchange)
+    };
+    let provider = provider.ok_or_else(|| address.refuse(Rejection::NoProvider))?;
+    let requested = &authorization.requested;
+    let suffices = |claims: &Map<String, Value>| claims::suffice(&definition, requested, claims);
+    let returned = Return { code, issuer: form.get("iss") };
+    let person = provider::arrive(context, organisation, &provider, departure, returned, now, suffices).await;
+    let person = person.map_err(|error| address.refuse(error))?;
+    let offered = match &exchange {
+        Some(exchange) => {
+            let given: Vec<Submission> = match exchange.sealed_submissions.as_deref() {
+                Some(sealed) => {
+                    context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?
+                }
+                None => Vec::new(),
+            };
+            Some((exchange, given))
+        }
+        None => None,
+    };
+    let submissions = claims::submissions(&definition, requested, offered, &person);
+    let submissions = submissions.map_err(|rejection| address.refuse(rejection))?;
+    let subject = person.get("sub").and_then(Value::as_str).map(str::to_owned);
+    Ok(SignedIn { subject, submissions })
+}
