@@ -2,6 +2,7 @@
 
 mod client;
 mod definitions;
+mod provider;
 mod qr;
 mod secrets;
 
@@ -16,6 +17,7 @@ use crate::config::{Environment, Settings};
 use crate::server::{Server, open_context};
 use crate::telemetry;
 use client::Organisation;
+use provider::Provider;
 
 /// Starts the demo in `data` and serves until a signal comes. What is there already is kept and used.
 pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, data: &Path) -> anyhow::Result<()> {
@@ -33,6 +35,9 @@ pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, dat
     let organisation = client::open(&management_url, &platform_key, data).await?;
     introduce(&organisation).await?;
     let offer = organisation.offer_staff_badge().await?;
+    let provider = Provider::start(format!("{}/sign-in/callback", organisation.issuer)).await?;
+    organisation.connect(&provider).await?;
+    let offer_with_sign_in = organisation.offer_resident_card().await?;
 
     println!("Chancery is serving. Stop it with Ctrl-C; starting it again keeps everything.\n");
     println!("  Management API     {management_url}");
@@ -43,8 +48,12 @@ pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, dat
     println!("A fresh offer of a staff badge, for a wallet on this machine:\n\n  {offer}\n");
     println!("{}\n", qr::draw(&offer)?);
     println!("or, in another terminal:\n\n  target/debug/chancery wallet accept '{offer}'");
+    println!("\nAn offer of a resident card, for which the person signs in in a browser (authorization code flow):\n");
+    println!("  {offer_with_sign_in}\n");
+    println!("The demo's own identity provider, with three invented people, is {}.", provider.issuer);
     stopped().await?;
     println!("\nStopping.");
+    provider.stop().await;
     server.stop().await;
     Ok(())
 }

@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::definitions::{IDENTITY, STAFF_BADGE, identity, identity_claims, staff_badge, staff_badge_claims};
+use super::definitions::{
+    IDENTITY, RESIDENT_CARD, STAFF_BADGE, identity, identity_claims, resident_card, staff_badge, staff_badge_claims,
+};
+use super::provider::{CLIENT_ID, Provider};
 use super::secrets::write_private;
 
 pub(super) const NAME: &str = "Demo organisation";
@@ -73,17 +76,52 @@ impl Organisation {
         self.offer(STAFF_BADGE, staff_badge_claims()).await
     }
 
+    /// Lets people sign in at `provider`.
+    pub(super) async fn connect(&self, provider: &Provider) -> anyhow::Result<()> {
+        let connection = json!({
+            "issuer": provider.issuer,
+            "clientId": CLIENT_ID,
+            "clientSecret": provider.client_secret,
+            "scopes": ["openid", "profile"],
+        });
+        self.api.call(Method::PUT, &format!("{OPENID}/identity-provider"), Some(connection)).await?;
+        Ok(())
+    }
+
+    /// Offers the resident card, whose claims come with the sign-in; answers the offer link.
+    pub(super) async fn offer_resident_card(&self) -> anyhow::Result<String> {
+        if self.definition(RESIDENT_CARD).await?.is_none() {
+            let path = format!("{OPENID}/sdjwt/credential-definition");
+            self.api.call(Method::POST, &path, Some(resident_card())).await?;
+        }
+        let definition = self.definition(RESIDENT_CARD).await?.context("the resident card was just defined")?;
+        let body = json!({
+            "issuanceMode": "InTime",
+            "credentialDefinitionId": text_at(&definition, "/credentialDefinitionId")?,
+            "credential": {"vct": text_at(&definition, "/credentialDefinitions/0/vct")?},
+        });
+        let issued = self.api.call(Method::POST, &format!("{OPENID}/sdjwt/credential/issue"), Some(body)).await?;
+        text_at(&issued, "/credentialHistory/credentialOffer")
+    }
+
+    async fn definition(&self, label: &str) -> anyhow::Result<Option<Value>> {
+        let path = format!("{OPENID}/sdjwt/credential-definitions?limit=100");
+        let listed = self.api.call(Method::GET, &path, None).await?;
+        let found = members_of(&listed, "credentialDefinitions")
+            .find(|definition| text_at(definition, "/label").is_ok_and(|found| found == label));
+        Ok(found.cloned())
+    }
+
     async fn offer(&self, label: &str, claims: Value) -> anyhow::Result<String> {
-        let listed =
-            self.api.call(Method::GET, &format!("{OPENID}/sdjwt/credential-definitions?limit=100"), None).await?;
-        let definition = members_of(&listed, "credentialDefinitions")
-            .find(|definition| text_at(definition, "/label").is_ok_and(|found| found == label))
+        let definition = self
+            .definition(label)
+            .await?
             .with_context(|| format!("the demo organisation has no definition \"{label}\" any more"))?;
         let body = json!({
             "issuanceMode": "InTime",
             "userPin": "",
-            "credentialDefinitionId": text_at(definition, "/credentialDefinitionId")?,
-            "credential": {"vct": text_at(definition, "/credentialDefinitions/0/vct")?, "claims": claims},
+            "credentialDefinitionId": text_at(&definition, "/credentialDefinitionId")?,
+            "credential": {"vct": text_at(&definition, "/credentialDefinitions/0/vct")?, "claims": claims},
         });
         let issued = self.api.call(Method::POST, &format!("{OPENID}/sdjwt/credential/issue"), Some(body)).await?;
         text_at(&issued, "/credentialHistory/credentialOffer")

@@ -83,3 +83,61 @@ pub(super) fn staff_badge_claims() -> Value {
         "employer": "Demo organisation",
     })
 }
+
+/// Label of [`resident_card`].
+pub(super) const RESIDENT_CARD: &str = "Resident card";
+
+/// Definition of a card whose holder signs in: every claim comes from the identity provider.
+pub(super) fn resident_card() -> Value {
+    let claim = |path: Value, english: &str, german: &str| {
+        let display = json!([{"name": english, "locale": "en"}, {"name": german, "locale": "de"}]);
+        json!({"path": path, "mandatory": true, "limitDisclosure": true, "display": display})
+    };
+    let mapped = |path: Value| json!({"claim": path, "from": path});
+    json!({
+        "label": RESIDENT_CARD,
+        "version": "version_01",
+        "credentialDefinitions": [{
+            "credentialConfigurationId": "resident_card",
+            "credentialFormat": "dc+sd-jwt",
+            "vct": "urn:example:resident-card:1",
+            "expirationInDays": 365,
+            "authorizationRequestType": "scope_based",
+            "scope": "resident_card",
+            "display": {
+                "name": "Resident card", "description": "Says who you are and where you live",
+                "backgroundColor": "#0f5c4d", "textColor": "#ffffff",
+            },
+            "claims": {"claims": [
+                claim(json!(["given_name"]), "Given name", "Vorname"),
+                claim(json!(["family_name"]), "Family name", "Familienname"),
+                claim(json!(["birthdate"]), "Date of birth", "Geburtsdatum"),
+                claim(json!(["address"]), "Address", "Anschrift"),
+                claim(json!(["address", "street_address"]), "Street", "Straße"),
+                claim(json!(["address", "locality"]), "Town", "Ort"),
+            ]},
+            "identityMapping": [
+                mapped(json!(["given_name"])),
+                mapped(json!(["family_name"])),
+                mapped(json!(["birthdate"])),
+                mapped(json!(["address", "street_address"])),
+                mapped(json!(["address", "locality"])),
+            ],
+        }],
+    })
+}
+
+/// Who can sign in at the demo's identity provider.
+pub(super) fn people() -> Vec<Value> {
+    let person = |sub: &str, given: &str, family: &str, born: &str, street: &str, town: &str| {
+        json!({
+            "sub": sub, "given_name": given, "family_name": family, "birthdate": born,
+            "address": {"street_address": street, "locality": town},
+        })
+    };
+    vec![
+        person("demo-1", "Ingrid", "Okonkwo-Lind", "1991-03-14", "Linnankatu 8", "Turku"),
+        person("demo-2", "Tomás", "Brandl", "1968-11-02", "Am Graben 17", "Passau"),
+        person("demo-3", "Léa", "Nakamura", "2003-06-30", "Rue des Lilas 5", "Namur"),
+    ]
+}

@@ -16,6 +16,8 @@ pub(super) fn complete(environment: &mut Environment, data: &Path) -> anyhow::Re
     add(environment, "SECRETS_SEALING_KEY", || {
         kept(&data.join("sealing.key"), || STANDARD.encode(chancery_keys::random_bytes::<32>()))
     })?;
+    // The identity provider of the demo is on this machine.
+    add(environment, "OUTBOUND_ADDRESSES", || Ok("any".to_owned()))?;
     add(environment, "SECRETS_PLATFORM_KEY", || kept(&data.join("platform.key"), random_text))?;
     match environment.get("CHANCERY_SECRETS_PLATFORM_KEY") {
         Some(key) => Ok(key.clone()),
