@@ -18,6 +18,7 @@ mod offer;
 mod policies;
 mod proofs;
 mod races;
+mod sign_in;
 mod token;
 mod token_policy;
 

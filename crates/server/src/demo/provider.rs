@@ -137,11 +137,9 @@ async fn metadata(State(inner): Shared) -> Json<Value> {
 
 async fn jwks(State(inner): Shared) -> Json<Value> {
     let mut key = inner.signer.public_jwk().to_json();
-    if let Some(members) = key.as_object_mut() {
-        members.insert("kid".to_owned(), inner.signer.key_id().into());
-        members.insert("use".to_owned(), "sig".into());
-        members.insert("alg".to_owned(), "ES256".into());
-    }
+    key.insert("kid".to_owned(), inner.signer.key_id().into());
+    key.insert("use".to_owned(), "sig".into());
+    key.insert("alg".to_owned(), "ES256".into());
     Json(json!({ "keys": [key] }))
 }
 

@@ -109,6 +109,13 @@ on_every_backend! {
                     owner.assert_unmentioned(&foreign);
                     assert_alike(&foreign, &stranger.redeem(&random(32)).await);
                 }
+                // What a browser does: requests, answers and pages of another issuer lead nowhere; the tests of signing in
+                // show the same with ones that work at home.
+                ("GET" | "POST", "/authorize" | "/consent") | ("GET", "/sign-in/callback") => {
+                    let foreign = stranger.get(endpoint).await;
+                    owner.assert_unmentioned(&foreign);
+                    assert_eq!(foreign.status, 400);
+                }
                 ("POST", "/nonce") => assert_ne!(stranger.nonce().await, holder.nonce(&at_home).await),
                 ("POST", "/credential") => {
                     // Another's token, with a nonce of this issuer and everything else right.
