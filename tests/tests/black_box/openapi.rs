@@ -200,8 +200,10 @@ on_every_backend! {
                 let answer = call(world, &method, &url).await;
                 let (expected, error) = match (described.contains(&method), endpoint, method.as_str()) {
                     (false, ..) => (405, Some("invalid_request")),
-                    (true, "/token", _) => (400, Some("invalid_request")),
+                    (true, "/token" | "/par", _) => (400, Some("invalid_request")),
                     (true, "/credential", _) => (401, None),
+                    // Pages, for a browser that brings nothing.
+                    (true, "/authorize" | "/sign-in/callback" | "/consent", _) => (400, None),
                     (true, ..) => (200, None),
                 };
                 if endpoint == "/types/{name}" && expected == 405 && answer.status == 404 {

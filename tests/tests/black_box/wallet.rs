@@ -18,7 +18,6 @@ mod offer;
 mod policies;
 mod proofs;
 mod races;
-mod sign_in;
 mod token;
 mod token_policy;
 

@@ -124,8 +124,11 @@ impl Draft {
         let mut faults = Faults::default();
         let members = Members::of_body(body);
         members.refuse_others(&[KNOWN, SHOWN], &mut faults);
-        members.require("issuer", &mut faults);
-        members.require("clientId", &mut faults);
+        for name in ["issuer", "clientId"] {
+            if members.filled(name).is_none() {
+                faults.add(members.at(name), "this member is mandatory");
+            }
+        }
         let issuer = members.text("issuer", LONGEST, &mut faults).map(str::to_owned);
         if let Some(issuer) = &issuer
             && let Err(reason) = check_issuer(ctx, issuer)
