@@ -81,7 +81,7 @@ async fn start(
     let row = authorization.id.as_uuid();
     let sealed = context.seal(organisation, Place::AuthorizationSignIn, row, &departure)?;
     trail.recording.event("sign_in_started", json!({ "identity_provider": provider.issuer }));
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context, exchange));
+    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
     let begun = context
         .store()
         .write_relaxed(organisation, async |tx| {

@@ -124,7 +124,7 @@ async fn take(
     let hash = SecretHash::of(&code);
     trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
     trail.recording.event("consent_given", Value::Null);
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context, exchange));
+    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
     let expires = now.plus_seconds(CODE_LIFETIME);
     let first = context
         .store()

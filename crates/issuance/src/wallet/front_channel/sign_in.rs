@@ -81,7 +81,7 @@ async fn take(
     let sealed = context.seal(organisation, Place::AuthorizationSignedIn, row, &signed_in)?;
     trail.recording.info("sign_in.finished", json!({ "claims_complete": !signed_in.submissions.is_empty() }));
     trail.recording.event("signed_in", Value::Null);
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context, exchange));
+    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
     let kept = context
         .store()
         .write(organisation, async |tx| {
