@@ -129,7 +129,7 @@ mod tests {
             assert!(operation["description"].as_str().unwrap().contains("curl "), "{name}");
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let content = response.get("content");
-                let kinds = ["application/json", "text/html"];
+                let kinds = ["application/json", "text/html", "application/statuslist+jwt"];
                 let Some(content) = kinds.iter().find_map(|kind| content.and_then(|content| content.get(kind))) else {
                     assert!(matches!(status.as_str(), "303" | "304"), "{name}");
                     continue;
