@@ -114,8 +114,6 @@ on_every_backend! {
         assert_alike(&define(&owner.signing_key["kid"]).await, &define(&json!("nobody")).await);
         assert_eq!(world.database.census().await, before);
 
-        let provider = json!({"issuer": "https://login.example", "clientId": "a", "clientSecret": "b"});
-        operator.put("/v2/config/digital-wallet/openid/identity-provider", provider).await.ok();
         for (path, method) in operations(world, "management.json").await {
             if method != "GET" || path.contains('{') || path.starts_with("/v2/platform/") {
                 continue;
