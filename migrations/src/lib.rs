@@ -10,11 +10,15 @@ mod m20261121_000002_authorization;
 mod m20261121_000003_identity_provider;
 mod m20261121_000005_encryption_key;
 mod m20261121_000006_status_lists;
+mod m20261121_000007_events;
 mod m20261121_000008_supply;
+mod plan;
 mod row_security;
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{IntoSchemaManagerConnection, MigrationTrait, MigratorTrait, async_trait};
+
+use plan::Plan;
 
 struct Migrator;
 
@@ -27,13 +31,14 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_identity_provider::Migration),
             Box::new(m20261121_000005_encryption_key::Migration),
             Box::new(m20261121_000006_status_lists::Migration),
+            Box::new(m20261121_000007_events::Migration),
             Box::new(m20261121_000008_supply::Migration),
         ]
     }
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 16] = [
+pub const ORGANISATION_OWNED: [&str; 22] = [
     "api_key",
     "signing_key",
     "definition",
@@ -50,6 +55,12 @@ pub const ORGANISATION_OWNED: [&str; 16] = [
     "encryption_key",
     "status_list",
     "status_change",
+    "exchange_event",
+    "event_stream",
+    "webhook",
+    "webhook_delivery",
+    "audit_entry",
+    "audit_head",
 ];
 
 /// Applies what is missing.

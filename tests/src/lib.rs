@@ -71,6 +71,12 @@
 //!
 //! A [`Rewriter`] stands in front of a face like a bad reverse proxy and changes answers on their way to a wallet.
 //!
+//! # Background work
+//!
+//! Servers of a world have no workers of their own: `world.work()` does everything that is due by the world's clock, such
+//! as sending webhooks, and returns when it is done. `world.advance(…)` and `world.work()` again for what comes later.
+//! [`Receiver`] is somebody who receives webhooks.
+//!
 //! # Public URLs
 //!
 //! The default issuer identifiers begin with `world.public_url()`, an address on the loopback interface that keeps

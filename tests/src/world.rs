@@ -92,6 +92,8 @@ impl World {
                 ("CHANCERY_SERVER_WALLET_LISTEN", "127.0.0.1:0".to_owned()),
                 ("CHANCERY_SERVER_MANAGEMENT_LISTEN", "127.0.0.1:0".to_owned()),
                 ("CHANCERY_SERVER_SHUTDOWN_GRACE", "5".to_owned()),
+                ("CHANCERY_SERVER_WORKERS", "off".to_owned()),
+                ("CHANCERY_OUTBOUND_ADDRESSES", "any".to_owned()),
                 ("CHANCERY_SECRETS_SEALING_KEY", STANDARD.encode(random_key())),
                 ("CHANCERY_SECRETS_PLATFORM_KEY", platform_key.clone()),
             ]
@@ -181,6 +183,26 @@ impl World {
     /// Turns the clock forward.
     pub fn advance(&self, span: Duration) {
         self.env.set_clock(self.env.now().plus(span));
+    }
+
+    /// Has the server do all background work that is due by the clock of this world, and what that makes due.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn work(&self) {
+        self.try_work().await.expect("background work");
+    }
+
+    /// The same where the database may be away.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn try_work(&self) -> Result<(), String> {
+        // Not while the lock is held: the server is put back afterwards.
+        let server = self.server.lock().expect("the lock").take().expect("a running server");
+        let outcome = server.work().await;
+        *self.server.lock().expect("the lock") = Some(server);
+        outcome.map_err(|error| format!("{error:#}"))
     }
 
     /// The wire to PostgreSQL.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use chancery_keys::{MacKey, SealingKey};
 use chancery_model::{Env, SecretHash};
 use chancery_storage::{Replay, Store};
+use tokio::sync::watch;
 use url::Url;
 
+use crate::announcement::Listeners;
 use crate::encryption_keyring::EncryptionKeyrings;
 use crate::keyring::Keyrings;
 use crate::management::access::Keys;
@@ -39,6 +41,8 @@ struct Inner {
     outbound: Outbound,
     providers: Providers,
     status_lists: StatusLists,
+    listeners: Listeners,
+    stopping: watch::Sender<bool>,
 }
 
 /// Settings of the deployment that use cases need.
@@ -73,6 +77,8 @@ impl Context {
             remembered: Remembered::default(),
             providers: Providers::default(),
             status_lists: StatusLists::default(),
+            listeners: Listeners::default(),
+            stopping: watch::Sender::new(false),
         }))
     }
 
@@ -94,6 +100,22 @@ impl Context {
     /// Settings of the deployment.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// The process is about to stop: what would go on for ever ends now.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Waits until [`Context::stop`] was called.
+    pub async fn stopped(&self) {
+        let mut stopping = self.0.stopping.subscribe();
+        // The sender lives as long as the context, so this fails never.
+        drop(stopping.wait_for(|stopping| *stopping).await);
+    }
+
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.0.listeners
     }
 
     pub(crate) fn sealing_key(&self) -> &SealingKey {

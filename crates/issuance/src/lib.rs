@@ -4,6 +4,7 @@
 //! [`Context`] and the [`Organisation`](chancery_model::Organisation) it acts for, reads the clock once, and answers a
 //! value or a [`Failure`].
 
+mod announcement;
 mod context;
 mod encryption_keyring;
 mod failure;
@@ -15,6 +16,7 @@ mod recording;
 mod sealed;
 mod status_lists;
 pub mod wallet;
+pub mod work;
 
 pub use context::{Context, Settings};
 pub use failure::Failure;

@@ -18,6 +18,7 @@ mod page;
 pub mod revocation;
 pub mod signing_keys;
 pub mod transcript;
+pub mod webhooks;
 
 pub use body::{Fault, LARGEST as LARGEST_BODY, parse as parse_body};
 pub use page::{MOST_PER_PAGE, Order, Page, Pagination, Window};

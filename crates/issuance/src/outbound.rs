@@ -15,7 +15,7 @@ use url::{Host, Url};
 /// Time for a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 
-/// Time for one request, connection and body included.
+/// Time for one request, connection and body included, unless the caller says otherwise.
 const TIME: Duration = Duration::from_secs(4);
 
 /// Largest body that is read, in bytes.
@@ -38,7 +38,7 @@ pub(crate) enum OutboundError {
     #[error("{0}")]
     Refused(&'static str),
     /// No answer within the time limit.
-    #[error("no answer within {} s", TIME.as_secs())]
+    #[error("no answer in time")]
     TimedOut,
     /// The body is larger than what is read.
     #[error("the answer has more than {LARGEST_BODY} bytes")]
@@ -83,12 +83,7 @@ impl Outbound {
 
     /// Sends `request`; redirects come back as they are.
     pub(crate) async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, OutboundError> {
-        let url = Url::parse(&request.uri().to_string()).map_err(|_| OutboundError::Refused("not a URL"))?;
-        self.check(&url)?;
-        let client = self.client.get_or_init(|| client(self.addresses)).as_ref();
-        let client = client.map_err(|reason| OutboundError::Client(reason.clone()))?;
-        let request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Refused("not a request"))?;
-        let mut response = client.execute(request).await.map_err(failure)?;
+        let mut response = self.begin(request, TIME).await?;
         let mut answer = http::Response::builder().status(response.status());
         if let Some(headers) = answer.headers_mut() {
             headers.extend(response.headers().clone());
@@ -101,6 +96,37 @@ impl Outbound {
             body.extend_from_slice(&chunk);
         }
         answer.body(body).map_err(|_| OutboundError::Unreachable)
+    }
+
+    /// Sends `request` and answers its status and at most the first `most` bytes of the body: for receivers whose answers
+    /// are only looked at.
+    pub(crate) async fn deliver(
+        &self,
+        request: http::Request<Vec<u8>>,
+        limit: Duration,
+        most: usize,
+    ) -> Result<(u16, Vec<u8>), OutboundError> {
+        let mut response = self.begin(request, limit).await?;
+        let mut beginning = Vec::new();
+        while beginning.len() < most {
+            let Some(chunk) = response.chunk().await.map_err(failure)? else { break };
+            beginning.extend(chunk.iter().take(most - beginning.len()));
+        }
+        Ok((response.status().as_u16(), beginning))
+    }
+
+    async fn begin(
+        &self,
+        request: http::Request<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<reqwest::Response, OutboundError> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| OutboundError::Refused("not a URL"))?;
+        self.check(&url)?;
+        let client = self.client.get_or_init(|| client(self.addresses)).as_ref();
+        let client = client.map_err(|reason| OutboundError::Client(reason.clone()))?;
+        let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Refused("not a request"))?;
+        *request.timeout_mut() = Some(limit);
+        client.execute(request).await.map_err(failure)
     }
 }
 

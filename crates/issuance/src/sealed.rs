@@ -22,6 +22,7 @@ pub(crate) enum Place {
     AuthorizationSignedIn,
     IdentityProviderSecret,
     StatusListSeed,
+    WebhookSecrets,
 }
 
 impl Place {
@@ -37,6 +38,7 @@ impl Place {
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
             Self::IdentityProviderSecret => "identity_provider.secret",
             Self::StatusListSeed => "status_list.seed",
+            Self::WebhookSecrets => "webhook.secrets",
         }
     }
 }

@@ -26,6 +26,6 @@ pub use algorithm::Algorithm;
 pub use certificate_chain::{CertificateChain, ChainError, ChainFinding};
 pub use entropy::{fill_random, random_bytes, sha256};
 pub use public_jwk::{JwkError, PublicJwk, SignatureInvalid};
-pub use sealing::{MacInvalid, MacKey, SealError, SealingKey};
+pub use sealing::{MacInvalid, MacKey, SealError, SealingKey, hmac_sha256};
 pub use signer::{KeyError, Signer};
 pub use software_key::SoftwareKey;

@@ -165,6 +165,12 @@ impl MacKey {
     }
 }
 
+/// HMAC-SHA-256 with a key of any length, as receivers of webhooks compute it.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    MacKey(hmac::Key::new(hmac::HMAC_SHA256, key)).mac(message)
+}
+
 /// HMAC over a purpose and what tells apart keys of that purpose. A zero byte ends the purpose, which has none.
 fn derived(root: &hmac::Key, purpose: &str, info: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut context = hmac::Context::with_key(root);

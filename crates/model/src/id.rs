@@ -71,4 +71,12 @@ ids! {
     StatusListId,
     /// The part of a transcript that one request wrote.
     TranscriptPartId,
+    /// A step of an exchange that somebody wants to hear of.
+    ExchangeEventId,
+    /// Where an organisation wants events to be sent.
+    WebhookId,
+    /// One event on its way to one webhook.
+    WebhookDeliveryId,
+    /// An entry of the audit log.
+    AuditEntryId,
 }

@@ -21,6 +21,8 @@ mod signing_key;
 mod status_list;
 mod time;
 mod transcript;
+mod webhook;
+mod work;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
 pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
@@ -36,8 +38,9 @@ pub use exchange::{
 };
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
-    ApiKeyId, AuthorizationId, CredentialId, DefinitionId, EncryptionKeyId, EntryId, ExchangeId, GrantId,
-    OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TranscriptPartId,
+    ApiKeyId, AuditEntryId, AuthorizationId, CredentialId, DefinitionId, EncryptionKeyId, EntryId, ExchangeEventId,
+    ExchangeId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TranscriptPartId,
+    WebhookDeliveryId, WebhookId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
@@ -50,3 +53,7 @@ pub use signing_key::{SigningKey, SigningKeyState};
 pub use status_list::{RevocationStatus, StatusChange, StatusHolder, StatusList, StatusPlace};
 pub use time::Timestamp;
 pub use transcript::{Event, Level, Passage, Record, TranscriptPart};
+pub use webhook::{
+    DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookSecrets,
+};
+pub use work::WorkKind;

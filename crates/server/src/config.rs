@@ -31,6 +31,8 @@ pub struct Settings {
     pub management_listen: SocketAddr,
     /// Seconds that running requests get to finish after a signal.
     pub shutdown_grace: u32,
+    /// Whether this process does background work.
+    pub workers: bool,
     /// Database URL; may hold a password.
     pub database_url: String,
     /// Connections kept at most.

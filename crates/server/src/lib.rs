@@ -9,6 +9,7 @@ mod openapi;
 mod reference;
 mod server;
 mod telemetry;
+mod workers;
 
 pub use config::{Api, ConfigError, Environment, ReplayStore, Settings};
 pub use server::{Server, open_context};

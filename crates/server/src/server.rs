@@ -1,5 +1,6 @@
 //! Wiring: one context, up to two faces, each on its own listener.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,13 +11,15 @@ use chancery_storage::{Replay, Store};
 
 use crate::config::{ReplayStore, Settings};
 use crate::listener::Listener;
+use crate::workers::{self, Workers};
 use crate::{health, reference};
 
 /// A running process: the faces of its [`Settings::api`].
-#[derive(Debug)]
 pub struct Server {
     wallet: Option<Listener>,
     management: Option<Listener>,
+    workers: Option<Workers>,
+    context: Context,
     grace: Duration,
 }
 
@@ -34,16 +37,24 @@ impl Server {
 
     /// Starts listening on behalf of a context that is already open.
     pub async fn start_with(settings: Settings, context: Context) -> anyhow::Result<Self> {
-        let mut server =
-            Self { wallet: None, management: None, grace: Duration::from_secs(u64::from(settings.shutdown_grace)) };
+        let mut server = Self {
+            wallet: None,
+            management: None,
+            workers: None,
+            context: context.clone(),
+            grace: Duration::from_secs(u64::from(settings.shutdown_grace)),
+        };
         if settings.api.wallet() {
             let router = chancery_wallet_api::router(context.clone()).merge(health::router(context.clone()));
             server.wallet = Some(listen("server.wallet_listen", settings.wallet_listen, router).await?);
         }
         if settings.api.management() {
             let router = chancery_management_api::router(context.clone()).merge(reference::router());
-            let router = router.merge(health::router(context));
+            let router = router.merge(health::router(context.clone()));
             server.management = Some(listen("server.management_listen", settings.management_listen, router).await?);
+        }
+        if settings.workers {
+            server.workers = Some(Workers::start(&context));
         }
         Ok(server)
     }
@@ -58,15 +69,37 @@ impl Server {
         self.management.as_ref().map(Listener::address)
     }
 
-    /// Stops accepting, lets running requests finish within the grace period, then closes what is left.
+    /// Does all background work that is due now, and what that makes due, whether or not this process has workers.
+    /// Tests turn the clock and call this instead of waiting.
+    ///
+    /// # Errors
+    /// Those of the database; what was begun is due again when its lease ends.
+    pub async fn work(&self) -> anyhow::Result<()> {
+        workers::work_off(&self.context).await
+    }
+
+    /// Stops accepting, lets running requests and background work finish within the grace period, then closes what is
+    /// left. Streams of events end at once.
     pub async fn stop(self) {
-        let Self { wallet, management, grace } = self;
+        let Self { wallet, management, workers, context, grace } = self;
+        context.stop();
         let drain = |listener: Option<Listener>| async move {
             if let Some(listener) = listener {
                 listener.drain(grace).await;
             }
         };
-        tokio::join!(drain(wallet), drain(management));
+        let rest = async {
+            if let Some(workers) = workers {
+                workers.stop(grace).await;
+            }
+        };
+        tokio::join!(drain(wallet), drain(management), rest);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("wallet", &self.wallet).field("management", &self.management).finish()
     }
 }
 

@@ -264,4 +264,55 @@ tables! {
         replaced_at: Option<i64>,
         created_at: i64,
     }
+    /// What background workers have to do, across organisations.
+    work "work" (organisation_id) {
+        key { organisation_id: Uuid, kind: String, subject_id: Uuid, }
+        due_at: i64,
+        attempts: i64,
+        lease: Option<Uuid>,
+        again_at: Option<i64>,
+    }
+    /// Steps of exchanges that somebody wants to hear of.
+    exchange_event "exchange_event" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        exchange_id: Uuid,
+        status: String,
+        at: i64,
+    }
+    /// Until when steps are recorded because a dashboard watches.
+    event_stream "event_stream" (organisation_id) {
+        key { organisation_id: Uuid, }
+        until: i64,
+    }
+    /// Where an organisation wants events to be sent.
+    webhook "webhook" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        url: String,
+        content_type: String,
+        events: String,
+        disabled: bool,
+        disabled_reason: Option<String>,
+        disabled_at: Option<i64>,
+        failing_since: Option<i64>,
+        sealed_secrets: Vec<u8>,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// One event for one webhook.
+    webhook_delivery "webhook_delivery" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        exchange_id: Uuid,
+        webhook_id: Uuid,
+        event: String,
+        event_at: i64,
+        state: String,
+        attempts: i64,
+        next_attempt_at: i64,
+        attempted_at: Option<i64>,
+        duration: Option<i64>,
+        response_status: Option<i64>,
+        response_excerpt: Option<String>,
+        failure: Option<String>,
+        created_at: i64,
+    }
 }

@@ -101,6 +101,25 @@ impl Scope {
         Ok(self.connection.execute(&statement).await?.rows_affected())
     }
 
+    /// Inserts rows with one statement and, where `on_conflict` says so, updates those in their way; how many rows
+    /// changed.
+    pub(crate) async fn insert_all_or<E: Owned>(
+        &self,
+        rows: Vec<E::ActiveModel>,
+        on_conflict: OnConflict,
+    ) -> Result<u64, DbErr>
+    where
+        E::ActiveModel: Send,
+    {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let rows = rows.into_iter().map(|row| self.ours::<E>(row));
+        let mut statement = Insert::many(rows).into_query();
+        statement.on_conflict(on_conflict);
+        Ok(self.connection.execute(&statement).await?.rows_affected())
+    }
+
     /// Whether the conditional `update` changed a row.
     pub(crate) async fn happened<E: Owned>(&self, update: UpdateMany<E>) -> Result<bool, DbErr> {
         Ok(update.exec(&self.connection).await?.rows_affected == 1)

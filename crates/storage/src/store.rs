@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chancery_model::Organisation;
+use chancery_model::{Organisation, WorkKind};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
 use crate::StoreError;
@@ -14,6 +14,7 @@ use crate::connection::{Database, Durability, begin_immediate};
 use crate::definitions::Revisions;
 use crate::directory::{Directory, Known};
 use crate::scope::Scope;
+use crate::work::{Wakers, Work};
 
 /// The database: SQLite or PostgreSQL. Clones share it.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) database: Database,
     pub(crate) known: Known,
     pub(crate) revisions: Revisions,
+    pub(crate) wakers: Wakers,
     url: String,
 }
 
@@ -34,6 +36,8 @@ pub struct Read {
     pub(crate) store: Arc<Inner>,
     /// Whether this unit of work added revisions of definitions: those must not be remembered before it is committed.
     pub(crate) adds_revisions: AtomicBool,
+    /// Kinds of work that this unit of work added.
+    adds_work: Mutex<Vec<WorkKind>>,
 }
 
 /// A unit of work inside one organisation: lookups and changes, of which all or none happen.
@@ -51,7 +55,7 @@ impl Store {
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, ConnectError> {
         let database = connect::open(url, max_connections).await?;
         let (known, revisions) = (Known::default(), Revisions::default());
-        Ok(Self(Arc::new(Inner { database, known, revisions, url: url.to_owned() })))
+        Ok(Self(Arc::new(Inner { database, known, revisions, wakers: Wakers::default(), url: url.to_owned() })))
     }
 
     /// Applies the migrations that are missing. Several processes may try at once: one does it, the others wait.
@@ -104,14 +108,18 @@ impl Store {
         Directory::new(&self.0)
     }
 
+    /// The queue of background work, across organisations.
+    pub fn work(&self) -> Work<'_> {
+        Work::new(&self.0)
+    }
+
     /// Lookups inside `organisation`.
     ///
     /// # Errors
     /// `Unavailable` when no connection is free in time.
     pub async fn read(&self, organisation: &Organisation) -> Result<Read, StoreError> {
         let connection = self.0.database.read(organisation.id).await?;
-        let scope = Scope::new(connection, organisation.id);
-        Ok(Read { scope, store: Arc::clone(&self.0), adds_revisions: AtomicBool::new(false) })
+        Ok(Read::new(Scope::new(connection, organisation.id), &self.0))
     }
 
     /// Does `work` inside `organisation`: all of it when it answers `Ok`, nothing of it when it answers `Err` or is
@@ -150,14 +158,16 @@ impl Store {
         work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
         let connection = self.0.database.write(organisation.id, durability).await.map_err(StoreError::from)?;
-        let scope = Scope::new(connection, organisation.id);
-        let transaction =
-            Transaction(Read { scope, store: Arc::clone(&self.0), adds_revisions: AtomicBool::new(false) });
+        let transaction = Transaction(Read::new(Scope::new(connection, organisation.id), &self.0));
         let outcome = work(&transaction).await;
-        let connection = transaction.0.scope.into_connection();
+        let Read { scope, adds_work, .. } = transaction.0;
+        let connection = scope.into_connection();
         match outcome {
             Ok(value) => {
                 connection.commit().await.map_err(StoreError::from)?;
+                for kind in adds_work.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                    self.0.wakers.wake(kind);
+                }
                 Ok(value)
             }
             Err(error) => {
@@ -168,6 +178,20 @@ impl Store {
                 Err(error)
             }
         }
+    }
+}
+
+impl Read {
+    fn new(scope: Scope, store: &Arc<Inner>) -> Self {
+        let adds_work = Mutex::default();
+        Self { scope, store: Arc::clone(store), adds_revisions: AtomicBool::new(false), adds_work }
+    }
+}
+
+impl Transaction {
+    /// Workers of this process look for work of this kind after the commit.
+    pub(crate) fn wakes(&self, kind: WorkKind) {
+        self.adds_work.lock().unwrap_or_else(PoisonError::into_inner).push(kind);
     }
 }
 

@@ -32,3 +32,5 @@ mod row_security;
 mod samples;
 #[path = "contract/units_of_work.rs"]
 mod units_of_work;
+#[path = "contract/work.rs"]
+mod work;

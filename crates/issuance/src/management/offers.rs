@@ -63,6 +63,7 @@ pub async fn issue(
         Some(once) => Some(once.keep(ctx, organisation, now, &answer)?),
         None => None,
     };
+    let announcement = ctx.announce(organisation, history.exchange.id, &[ExchangeStatus::OfferSent], now).await?;
     let work = async |tx: &Transaction| {
         // First, so that the same request that was faster is noticed before anything is done.
         if let Some(kept) = &kept
@@ -73,6 +74,7 @@ pub async fn issue(
         if !tx.add_exchange(&history.exchange).await? {
             return Err(Undone::DefinitionDeleted);
         }
+        announcement.record(tx).await?;
         Ok(())
     };
     match ctx.store().write(organisation, work).await {

@@ -216,12 +216,15 @@ async fn record(
     );
     trail.recording.event("credential_issued", details);
     let passage = trail.finish(context);
+    let reached = [ExchangeStatus::CredentialIssued, ExchangeStatus::CredentialAcked];
+    let announcement = context.announce(organisation, exchange.id, &reached, now).await?;
     context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
             let recorded = tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, now).await?;
             if recorded {
                 tx.add_credentials(credentials, &passage).await?;
+                announcement.record(tx).await?;
             }
             Ok(recorded)
         })

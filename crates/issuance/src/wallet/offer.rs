@@ -62,11 +62,17 @@ async fn read(
     }
     record(offer_id, notes, trail);
     let passage = trail.finish(context);
+    let listening = context.listening(organisation).await?;
     let (offer, offered) = context
         .store()
         .write_relaxed(organisation, async |tx| -> Result<_, Failure<Rejection>> {
             let fetched = tx.count_fetch(offer_id, &passage, now).await?;
             let exchange = fetched.ok_or(Failure::Rejected(Rejection::Unknown))?;
+            // The first fetch is the step; a later one is none.
+            if exchange.fetches == 1 && exchange.status == ExchangeStatus::OfferReceived {
+                let reached = [ExchangeStatus::OfferReceived];
+                listening.announce(context, exchange.id, &reached, now).record(tx).await?;
+            }
             trail.belongs_to(exchange.id);
             check(&exchange, now).map_err(Failure::Rejected)?;
             let definition = definition_of(tx, &exchange).await?;

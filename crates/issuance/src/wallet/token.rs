@@ -6,7 +6,8 @@ mod rejection;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Definition, Exchange, Grant, GrantId, GrantKind, GrantedCredential, Organisation, SecretHash, Timestamp,
+    Definition, Exchange, ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, Organisation, SecretHash,
+    Timestamp,
 };
 use chancery_protocol::authorization_details::AuthorizationDetail;
 use chancery_protocol::form::Form;
@@ -243,12 +244,14 @@ async fn spend(
 ) -> Result<(), Failure<Rejection>> {
     let passage = trail.finish(context);
     let attempts = organisation.policy.transaction_code_attempts;
+    let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
     let spent = context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
             let spent = tx.spend_code(exchange.id, grant.client_id.as_deref(), attempts, now).await?;
             if spent {
                 tx.add_grant(grant, &passage).await?;
+                announcement.record(tx).await?;
             }
             Ok(spent)
         })

@@ -24,6 +24,11 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
     let wallet_listen = checker.parse("server.wallet_listen", listen);
     let management_listen = checker.parse("server.management_listen", listen);
     let shutdown_grace = checker.number("server.shutdown_grace", 0, 3600);
+    let workers = checker.parse("server.workers", |text| match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("must be on or off, not {other:?}")),
+    });
     let database_url = checker.parse("database.url", database_url);
     let max_connections = checker.number("database.max_connections", 1, 1000);
     let redis_url = checker.parse("redis.url", redis_url);
@@ -54,6 +59,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
             wallet_listen: wallet_listen?,
             management_listen: management_listen?,
             shutdown_grace: shutdown_grace?,
+            workers: workers?,
             database_url: database_url?,
             max_connections: max_connections?,
             replay: replay?,

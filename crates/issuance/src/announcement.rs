@@ -1,0 +1,115 @@
+//! Steps of exchanges are announced to whoever listens: webhooks, and dashboards that watch.
+//!
+//! An announcement rides in the unit of work of its step, so that there is neither a step without its announcement nor
+//! an announcement without its step. Organisations to whom nobody listens pay nothing: who listens is remembered for
+//! [`Listeners::LIFETIME`]. A listener that is new begins to hear within that time at processes other than the one where
+//! it was made, which forgets at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_model::{ExchangeEvent, ExchangeId, ExchangeStatus, Organisation, OrganisationId, Timestamp, WorkKind};
+use chancery_storage::{StoreError, Transaction};
+use moka::future::Cache;
+
+use crate::Context;
+
+/// Who listens to an organisation.
+pub(crate) struct Listening {
+    /// Steps that some webhook hears of.
+    webhooks: Vec<ExchangeStatus>,
+    /// Until when a dashboard may come back for steps that it missed.
+    stream_until: Option<Timestamp>,
+}
+
+/// Who listens, by organisation.
+pub(crate) struct Listeners(Cache<OrganisationId, Arc<Listening>>);
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(Self::LIFETIME).build())
+    }
+}
+
+impl Listeners {
+    /// How long an answer is believed without asking the database.
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(5);
+
+    /// Asks again next time, after a listener of the organisation changed.
+    pub(crate) async fn forget(&self, organisation: &Organisation) {
+        self.0.invalidate(&organisation.id).await;
+    }
+}
+
+/// Steps of one exchange, for those who listen.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    events: Vec<ExchangeEvent>,
+    for_webhooks: bool,
+    now: Timestamp,
+}
+
+impl Context {
+    /// Prepares to announce that an exchange reaches these statuses. Ask before the unit of work of the step begins, and
+    /// [`Announcement::record`] inside it.
+    pub(crate) async fn announce(
+        &self,
+        organisation: &Organisation,
+        exchange_id: ExchangeId,
+        reached: &[ExchangeStatus],
+        now: Timestamp,
+    ) -> Result<Announcement, StoreError> {
+        Ok(self.listening(organisation).await?.announce(self, exchange_id, reached, now))
+    }
+
+    /// Who listens, for a unit of work that learns only inside which exchange it is about.
+    pub(crate) async fn listening(&self, organisation: &Organisation) -> Result<Arc<Listening>, StoreError> {
+        let cache = &self.listeners().0;
+        if let Some(known) = cache.get(&organisation.id).await {
+            return Ok(known);
+        }
+        let read = self.store().read(organisation).await?;
+        let mut webhooks: Vec<ExchangeStatus> = Vec::new();
+        for webhook in read.webhooks().await?.into_iter().filter(|webhook| !webhook.disabled) {
+            webhooks.extend(webhook.events);
+        }
+        let listening = Arc::new(Listening { webhooks, stream_until: read.event_stream_until().await? });
+        drop(read);
+        cache.insert(organisation.id, Arc::clone(&listening)).await;
+        Ok(listening)
+    }
+}
+
+impl Listening {
+    /// Prepares to announce that an exchange reaches these statuses.
+    pub(crate) fn announce(
+        &self,
+        ctx: &Context,
+        exchange_id: ExchangeId,
+        reached: &[ExchangeStatus],
+        now: Timestamp,
+    ) -> Announcement {
+        let is_streamed = self.stream_until.is_some_and(|until| now < until);
+        let heard = |status: &&ExchangeStatus| is_streamed || self.webhooks.contains(status);
+        let events: Vec<ExchangeEvent> = reached
+            .iter()
+            .filter(heard)
+            .map(|status| ExchangeEvent { id: ctx.env().uuid(now).into(), exchange_id, status: *status, at: now })
+            .collect();
+        let for_webhooks = events.iter().any(|event| self.webhooks.contains(&event.status));
+        Announcement { events, for_webhooks, now }
+    }
+}
+
+impl Announcement {
+    /// Rides in the unit of work of the step: nothing when nobody listens, else one statement, and one more when a
+    /// webhook is to be called.
+    pub(crate) async fn record(&self, tx: &Transaction) -> Result<(), StoreError> {
+        let Some(first) = self.events.first() else { return Ok(()) };
+        tx.add_events(&self.events).await?;
+        if self.for_webhooks {
+            tx.enqueue(WorkKind::Webhooks, first.exchange_id.as_uuid(), self.now).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Events of exchanges, and where organisations want them to be sent.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ExchangeEventId, ExchangeId, ExchangeStatus, Timestamp, WebhookDeliveryId, WebhookId};
+
+/// A step of an exchange that somebody wants to hear of. Each step of an exchange is one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeEvent {
+    /// Time-ordered id.
+    pub id: ExchangeEventId,
+    /// The exchange.
+    pub exchange_id: ExchangeId,
+    /// What it reached.
+    pub status: ExchangeStatus,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where an organisation wants events to be sent.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Admin-side id.
+    pub id: WebhookId,
+    /// Receives the events; unique in the organisation.
+    pub url: String,
+    /// Form of the body.
+    pub content_type: WebhookContentType,
+    /// Steps it hears of.
+    pub events: Vec<ExchangeStatus>,
+    /// Whether nothing is sent.
+    pub disabled: bool,
+    /// Why it was disabled, when it was not the organisation that did.
+    pub disabled_reason: Option<String>,
+    /// When it was disabled.
+    pub disabled_at: Option<Timestamp>,
+    /// Since when every attempt has failed.
+    pub failing_since: Option<Timestamp>,
+    /// Sealed [`WebhookSecrets`].
+    pub sealed_secrets: Vec<u8>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When the organisation last changed it.
+    pub updated_at: Timestamp,
+}
+
+/// What deliveries are signed with: two secrets while the receiver changes over.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookSecrets {
+    /// Signs.
+    pub current: String,
+    /// Signs as well until `previous_until`.
+    pub previous: Option<String>,
+    /// End of the previous secret's life.
+    pub previous_until: Option<Timestamp>,
+}
+
+impl WebhookSecrets {
+    /// The secrets that sign at `now`, the newest first.
+    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let previous = self.previous.as_deref().filter(|_| self.previous_until.is_some_and(|until| now < until));
+        std::iter::once(self.current.as_str()).chain(previous)
+    }
+}
+
+impl fmt::Debug for WebhookSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecrets(sealed)")
+    }
+}
+
+/// Form of a delivery's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WebhookContentType {
+    /// The event as JSON.
+    #[serde(rename = "application/json")]
+    Json,
+    /// A form whose member `payload` is that JSON.
+    #[serde(rename = "application/x-www-form-urlencoded")]
+    Form,
+}
+
+impl WebhookContentType {
+    /// The media type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+}
+
+/// One event on its way to one webhook, or arrived there.
+#[derive(Clone, Debug)]
+pub struct WebhookDelivery {
+    /// Id that stays the same through all attempts.
+    pub id: WebhookDeliveryId,
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// The exchange.
+    pub exchange_id: ExchangeId,
+    /// The step.
+    pub event: ExchangeStatus,
+    /// When the step happened.
+    pub event_at: Timestamp,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// While pending: not attempted before this instant.
+    pub next_attempt_at: Timestamp,
+    /// The last attempt; `None` when there was none.
+    pub last_attempt: Option<DeliveryAttempt>,
+    /// Why the last attempt failed, or why there was none.
+    pub failure: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryAttempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration: u32,
+    /// HTTP status of the answer, when there was one.
+    pub status: Option<u16>,
+    /// The first characters of the answer, redacted.
+    pub excerpt: Option<String>,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Waits for its first or next attempt.
+    Pending,
+    /// The receiver took it.
+    Completed,
+    /// Given up: the dead letter, until somebody has it replayed.
+    Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_previous_secret_signs_until_its_end() {
+        let end = Timestamp::from_seconds(100);
+        let secrets =
+            WebhookSecrets { current: "new".to_owned(), previous: Some("old".to_owned()), previous_until: Some(end) };
+        let live = |at| secrets.live(Timestamp::from_seconds(at)).collect::<Vec<_>>();
+        assert_eq!(live(99), ["new", "old"]);
+        assert_eq!(live(100), ["new"]);
+    }
+}
