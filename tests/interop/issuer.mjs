@@ -37,6 +37,10 @@ export async function createOrganisation(slug, policy = {}) {
       const { credentialHistory } = await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/sdjwt/credential/issue', body)
       return credentialHistory
     },
+    subscribe: async (payloadUrl, digitalWalletWebhook) => {
+      const webhook = { payloadUrl, contentType: 'application/json', subscribedEvents: { digitalWalletWebhook } }
+      return (await call(apiKey, 'POST', '/v2/config/webhook', { webhook })).webhook
+    },
     history: async (id) => {
       const path = `/v2/config/digital-wallet/openid/sdjwt/credential/history/${id}`
       return (await call(apiKey, 'GET', path)).credentialHistory

@@ -12,4 +12,5 @@ mod black_box {
     mod processes;
     mod status;
     mod wallet;
+    mod webhooks;
 }

@@ -33,6 +33,7 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Credential definitions", description = "What an organisation offers"),
         (name = "Identity provider", description = "Where people sign in"),
         (name = "Signing keys", description = "Keys that sign credentials"),
+        (name = "Webhooks", description = "Events of exchanges for the organisation's own services"),
         (name = "API keys", description = "Access to this API"),
         (name = "Platform", description = "Organisations, for the holder of the platform key"),
     ),

@@ -22,6 +22,7 @@ mod revocation;
 mod routes;
 mod signing_keys;
 mod transcript;
+mod webhooks;
 
 use axum::Router;
 use chancery_issuance::Context;

@@ -76,6 +76,12 @@ kinds! {
     RevocationState: CONFLICT, "revocation-state", "The status cannot become that";
     /// No active signing key.
     NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
+    /// The URL has a webhook.
+    WebhookUrlTaken: CONFLICT, "webhook-url-taken", "The URL has a webhook";
+    /// As many webhooks as there may be.
+    WebhookLimit: CONFLICT, "webhook-limit", "There are too many webhooks";
+    /// Nothing is sent to the webhook.
+    WebhookDisabled: CONFLICT, "webhook-disabled", "The webhook is disabled";
     /// The body is too large.
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
     /// The body is not declared as JSON.

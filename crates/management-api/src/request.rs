@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use chancery_issuance::Context;
 use chancery_issuance::management::idempotency::Idempotency;
 use chancery_issuance::management::{Fault, LARGEST_BODY, MOST_PER_PAGE, Order, Window, parse_body};
-use chancery_model::{ApiKeyId, DefinitionId, ExchangeId, OrganisationId, SigningKeyId};
+use chancery_model::{ApiKeyId, DefinitionId, ExchangeId, OrganisationId, SigningKeyId, WebhookDeliveryId, WebhookId};
 use serde_json::{Map, Value};
 
 use crate::problem::{Kind, Problem};
@@ -106,7 +106,8 @@ macro_rules! in_path {
 
 in_path! {
     OrganisationId: "organisation", ApiKeyId: "API key", SigningKeyId: "signing key",
-    DefinitionId: "credential definition", ExchangeId: "record"
+    DefinitionId: "credential definition", ExchangeId: "record",
+    WebhookId: "webhook", WebhookDeliveryId: "delivery"
 }
 
 impl<T: InPath> FromRequestParts<Context> for Id<T> {
@@ -117,6 +118,22 @@ impl<T: InPath> FromRequestParts<Context> for Id<T> {
         let names = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| absent())?;
         let found = names.iter().next().and_then(|(_, text)| T::read(text));
         found.map(Self).ok_or_else(absent)
+    }
+}
+
+/// The two ids in the path, as for [`Id`].
+pub(crate) struct Ids<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A: InPath + Send, B: InPath> FromRequestParts<Context> for Ids<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Context) -> Result<Self, Problem> {
+        let absent = || Problem::not_found(B::WHAT);
+        let names = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| absent())?;
+        let mut texts = names.iter().map(|(_, text)| text);
+        let first = texts.next().and_then(A::read).ok_or_else(absent)?;
+        let second = texts.next().and_then(B::read).ok_or_else(absent)?;
+        Ok(Self(first, second))
     }
 }
 

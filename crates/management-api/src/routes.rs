@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
     api_keys, decisions, definitions, history, identity_provider, offers, organisations, revocation, signing_keys,
-    transcript,
+    transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -43,6 +43,17 @@ pub(crate) const STATUS_OF_MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/
 pub(crate) const TRANSCRIPT: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
 
+pub(crate) const WEBHOOK: &str = "/v2/config/webhook";
+pub(crate) const WEBHOOK_BY_ID: &str = "/v2/config/webhook/{webhookId}";
+pub(crate) const WEBHOOK_PING: &str = "/v2/config/webhook/{webhookId}/ping";
+pub(crate) const WEBHOOKS: &str = "/v2/config/webhooks";
+pub(crate) const WEBHOOK_REPLAY: &str = "/v2/config/webhooks/{webhookId}/replay";
+pub(crate) const DELIVERIES: &str = "/v2/config/webhooks/{webhookId}/deliveries";
+pub(crate) const DELIVERY: &str = "/v2/config/webhooks/{webhookId}/delivery/{deliveryId}";
+pub(crate) const DELIVERY_REPLAY: &str = "/v2/config/webhooks/{webhookId}/delivery/{deliveryId}/replay";
+pub(crate) const EVENT_TYPES: &str = "/v2/config/webhooks/event-types";
+pub(crate) const CONTENT_TYPES: &str = "/v2/config/webhooks/payload/content-types";
+
 /// Who may use an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
@@ -58,7 +69,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 37] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 49] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -96,6 +107,18 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 37] = [
     (Method::GET, RECORD_STATUS, Read),
     (Method::POST, STATUS_OF_MANY, Administer),
     (Method::GET, TRANSCRIPT, Read),
+    (Method::POST, WEBHOOK, Administer),
+    (Method::GET, WEBHOOK_BY_ID, Read),
+    (Method::PUT, WEBHOOK_BY_ID, Administer),
+    (Method::DELETE, WEBHOOK_BY_ID, Administer),
+    (Method::POST, WEBHOOK_PING, Administer),
+    (Method::GET, WEBHOOKS, Read),
+    (Method::POST, WEBHOOK_REPLAY, Administer),
+    (Method::GET, DELIVERIES, Read),
+    (Method::GET, DELIVERY, Read),
+    (Method::POST, DELIVERY_REPLAY, Administer),
+    (Method::GET, EVENT_TYPES, Read),
+    (Method::GET, CONTENT_TYPES, Read),
 ];
 
 pub(crate) fn table() -> OpenApiRouter<Context> {
@@ -126,6 +149,16 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(revocation::change, revocation::changes))
         .routes(routes!(revocation::change_many))
         .routes(routes!(transcript::read))
+        .routes(routes!(webhooks::create))
+        .routes(routes!(webhooks::read, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::ping))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::replay_since))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::event_types))
+        .routes(routes!(webhooks::content_types))
 }
 
 /// Who may use `path` (as routed) with `method`. `HEAD` is answered as `GET`.

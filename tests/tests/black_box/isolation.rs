@@ -17,6 +17,8 @@ struct Owner {
     operator: Operator,
     definition: Value,
     signing_key: Value,
+    webhook: Value,
+    delivery: Value,
     api_key: Value,
     /// Open, and fetched by nobody.
     open: Offer,
@@ -39,10 +41,19 @@ impl Owner {
         let new_key = json!({"name": "Zymurgist", "role": "issuer"});
         let api_key = operator.post(chancery_tests::platform::API_KEYS, new_key).await.ok()["apiKey"].clone();
         let claims = json!({"given_name": "Xanthippe", "family_name": "Quirinius", "employee_id": "Z-99417"});
+        let hook = json!({"webhook": {
+            "payloadUrl": "http://127.0.0.1:9/zymurgy",
+            "contentType": "application/json",
+            "subscribedEvents": {"digitalWalletWebhook": ["openid.credential.offer_sent"]},
+        }});
+        let webhook = operator.post("/v2/config/webhook", hook).await.ok()["webhook"].clone();
         let open = operator.offer(&definition, &claims).await;
         let finished = operator.offer(&definition, &claims).await;
         let received = world.wallet().accept(&finished.link).await;
-        Self { operator, definition, signing_key, api_key, open, finished, received }
+        world.work().await;
+        let path = format!("/v2/config/webhooks/{}/deliveries", webhook["id"].as_str().expect("an id"));
+        let delivery = operator.get(&path).await.ok()["webhookDeliveries"][0].clone();
+        Self { operator, definition, signing_key, webhook, delivery, api_key, open, finished, received }
     }
 
     fn definition_id(&self) -> &str {
@@ -80,6 +91,8 @@ impl Owner {
             text(&self.signing_key["id"]),
             text(&self.signing_key["kid"]),
             text(&self.api_key["id"]),
+            text(&self.webhook["id"]),
+            text(&self.delivery["id"]),
             self.open.id.clone(),
             self.finished.id.clone(),
             self.received.credential.clone(),

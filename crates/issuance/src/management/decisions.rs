@@ -96,10 +96,12 @@ pub async fn deny(
     let now = ctx.env().now();
     let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "organisation" }));
     let part = part.finish(ctx.env(), now).of(id, None);
+    let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
     let work = async |tx: &Transaction| -> Result<bool, StoreError> {
         let happened = tx.deny_exchange(id, &reason, now).await?;
         if happened {
             tx.add_transcript_part(&part).await?;
+            announcement.record(tx).await?;
         }
         Ok(happened)
     };
@@ -124,10 +126,12 @@ pub async fn cancel(
     let reason = faults.none_or(reason).map_err(invalid)?;
     let now = ctx.env().now();
     let part = recording("offer.cancelled", "offer_cancelled", json!({})).finish(ctx.env(), now).of(id, None);
+    let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
     let work = async |tx: &Transaction| -> Result<bool, StoreError> {
         let happened = tx.withdraw_offer(id, &reason, now).await?;
         if happened {
             tx.add_transcript_part(&part).await?;
+            announcement.record(tx).await?;
         }
         Ok(happened)
     };
@@ -169,10 +173,12 @@ pub async fn deny_overdue<R>(ctx: &Context, organisation: &Organisation) -> Resu
     for id in overdue {
         let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "claims_overdue" }));
         let part = part.finish(ctx.env(), now).of(id, None);
+        let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
         let work = async |tx: &Transaction| -> Result<bool, StoreError> {
             let happened = tx.deny_overdue(id, OVERDUE, now).await?;
             if happened {
                 tx.add_transcript_part(&part).await?;
+                announcement.record(tx).await?;
             }
             Ok(happened)
         };

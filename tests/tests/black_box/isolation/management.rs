@@ -11,6 +11,8 @@ fn owned<'o>(owner: &'o Owner, parameter: &str) -> &'o str {
         "apiKeyId" => owner.api_key["id"].as_str().expect("an id"),
         "signingKeyId" => owner.signing_key["id"].as_str().expect("an id"),
         "credentialDefinitionId" => owner.definition_id(),
+        "webhookId" => owner.webhook["id"].as_str().expect("an id"),
+        "deliveryId" => owner.delivery["id"].as_str().expect("an id"),
         "credentialExchangeId" => &owner.finished.id,
         other => panic!("the walk does not know the path parameter {other}"),
     }
@@ -26,6 +28,14 @@ fn body(path: &str, method: &str) -> Option<Value> {
         ("PUT", "/certificate-chain") => json!({"certificateChain": ""}),
         ("POST", "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend") => json!({}),
         ("POST", "/deny") => json!({"reason": "Not yours."}),
+        ("POST", "/ping") => json!({}),
+        ("POST", "/replay") if path.contains("deliveryId") => json!({}),
+        ("POST", "/replay") => json!({"since": "2026-01-01T00:00:00Z"}),
+        ("PUT", "") if path.contains("webhook") => json!({"webhook": {
+            "payloadUrl": "http://127.0.0.1:9/taken-over",
+            "contentType": "application/json",
+            "subscribedEvents": {"digitalWalletWebhook": ["openid.credential.offer_sent"]},
+        }}),
         ("PUT", "") if path.contains("credential-definition") => samples::pid(),
         ("PUT", "") if path.contains("credential/history") => json!({"credential": {"id": UNKNOWN, "claims": {}}}),
         ("PUT", "") if path.contains("organisations") => json!({"name": "Taken over"}),
