@@ -241,7 +241,7 @@ pub(crate) async fn replay_since(
     get, path = routes::EVENT_TYPES, tag = "Webhooks", operation_id = "listWebhookEventTypes",
     responses((status = 200, description = "The types, by group", body = EventTypes)),
 )]
-pub(crate) async fn event_types(Organisational(_): Organisational) -> Json<EventTypes> {
+pub(crate) async fn event_types(Organisational(_caller): Organisational) -> Json<EventTypes> {
     Json(EventTypes::all())
 }
 
@@ -250,7 +250,7 @@ pub(crate) async fn event_types(Organisational(_): Organisational) -> Json<Event
     get, path = routes::CONTENT_TYPES, tag = "Webhooks", operation_id = "listWebhookContentTypes",
     responses((status = 200, description = "The types", body = ContentTypes)),
 )]
-pub(crate) async fn content_types(Organisational(_): Organisational) -> Json<ContentTypes> {
+pub(crate) async fn content_types(Organisational(_caller): Organisational) -> Json<ContentTypes> {
     Json(ContentTypes::all())
 }
 

@@ -118,19 +118,29 @@ on_every_backend! {
         let (operator, webhook) = subscribed(world, &receiver, &["offer_sent"]).await;
         receiver.always(Some("503 Busy"));
         offer(&operator).await;
-        for _ in 0..12 {
+        for pause in [10, 60, 200, 900, 4500, 21_600, 57_600, 57_600, 57_600, 57_600, 57_600, 57_600] {
             world.work().await;
-            world.advance(Duration::from_secs(16 * 3600));
+            world.advance(Duration::from_secs(pause));
         }
         world.work().await;
         assert_eq!(receiver.take().len(), 12);
+        let dead = deliveries(&operator, &webhook, "status=failed").await;
+        assert_eq!((dead.len(), &dead[0]["attempts"]), (1, &json!(12)));
+
         // A webhook that failed for five days is disabled, with a reason.
         let path = format!("{WEBHOOK}/{}", id(&webhook));
+        assert_eq!(operator.get(&path).await.ok()["webhook"]["disabled"], false);
+        world.advance(Duration::from_secs(2 * 24 * 3600));
+        offer(&operator).await;
+        world.work().await;
+        assert_eq!(receiver.take().len(), 1);
         let shown = operator.get(&path).await.ok()["webhook"].clone();
         assert_eq!(shown["disabled"], true);
         assert!(shown["disabledReason"].as_str().is_some_and(|reason| reason.contains("five days")), "{shown}");
-        let dead = deliveries(&operator, &webhook, "status=failed").await;
-        assert_eq!((dead.len(), &dead[0]["attempts"]), (1, &json!(12)));
+        world.advance(Duration::from_secs(3600));
+        world.work().await;
+        assert_eq!(deliveries(&operator, &webhook, "status=failed").await.len(), 2);
+        assert!(receiver.take().is_empty());
 
         let replay = format!("{WEBHOOKS}/{}/delivery/{}/replay", id(&webhook), id(&dead[0]));
         operator.post(&replay, json!({})).await.problem(409);
@@ -145,9 +155,9 @@ on_every_backend! {
         assert_eq!(calls[0].header("webhook-id"), id(&dead[0]));
 
         // All since an instant; those that did not arrive only.
-        assert_eq!(operator.post(&all, json!({"since": "2026-01-01T00:00:00Z"})).await.ok()["replayed"], 1);
+        assert_eq!(operator.post(&all, json!({"since": "2026-01-01T00:00:00Z"})).await.ok()["replayed"], 2);
         world.work().await;
-        assert_eq!(receiver.statuses(), ["offer_sent"]);
+        assert_eq!(receiver.statuses(), ["offer_sent", "offer_sent"]);
         let failed = json!({"since": "2026-01-01T00:00:00Z", "failedOnly": true});
         assert_eq!(operator.post(&all, failed).await.ok()["replayed"], 0);
         assert_eq!(operator.post(&all, json!({"since": "2027-01-01T00:00:00Z"})).await.ok()["replayed"], 0);
