@@ -4,7 +4,10 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chancery_server::cli;
+use chancery_tests::certificates::Authority;
 use chancery_tests::{Backend, Environment, Operator, Options, Rewriter, Rewritten, World, on_every_backend, samples};
 use chancery_wallet::Report;
 use serde_json::json;
@@ -151,6 +154,47 @@ on_every_backend! {
         .await;
     }
 
+    /// The presets, as far as one gets without a person.
+    async fn each_policy_preset_passes(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let authority = chancery_wallet::Authority::generate("Provider", world.env.now().seconds()).expect("an authority");
+            let anchor = STANDARD.encode(authority.anchor());
+            for profile in ["open", "mixed", "haip"] {
+                let policy = json!({
+                    "profile": profile,
+                    "trustAnchors": {"walletProviders": {"certificates": [anchor]}, "keyAttesters": {"certificates": [anchor]}},
+                });
+                let operator = world.platform().organisation(json!({"policy": policy})).await;
+                operator.define(&samples::staff_badge()).await;
+                let wallet = chancery_wallet::Wallet::new().expect("a wallet");
+                let report = wallet.examine(operator.issuer(), None, &chancery_wallet::Options::default()).await;
+                let report = report.unwrap_or_else(|error| panic!("{error}"));
+                assert!(report.healthy(), "{profile}: {}", report.render(chancery_wallet::Style::Plain));
+            }
+        })
+        .await;
+    }
+
+    /// Certificates that HAIP does not like: the anchor inside `x5c`, a leaf for another host.
+    async fn certificates_are_looked_at(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let operator = organisation(world, json!({"signedMetadata": true})).await;
+            let root = Authority::new(world.env.now());
+            let keys = operator.get(SIGNING_KEYS).await.ok();
+            let key = format!("{SIGNING_KEYS}/{}", keys["keys"][0]["id"].as_str().expect("an id"));
+            let names = json!({"commonName": "Signer", "names": ["other.example"]});
+            let request = operator.post(&format!("{key}/csr"), names).await.ok();
+            let leaf = root.certify_request(request["csr"].as_str().expect("a request"));
+            let chain = pem(&[&leaf, root.certificate()]);
+            operator.put(&format!("{key}/certificate-chain"), json!({"certificateChain": chain})).await.ok();
+            let found = codes(&examine(world.public_url(), None).await);
+            for code in ["certificate-anchor", "certificate-name"] {
+                assert!(found.contains(code), "{code}: {found:?}");
+            }
+        })
+        .await;
+    }
+
     /// For continuous integration: 0, 1 and 2.
     async fn the_exit_code_says_what_was_found(backend: Backend) {
         with_real_clock(backend, async |world| {
@@ -167,6 +211,14 @@ on_every_backend! {
         })
         .await;
     }
+}
+
+const SIGNING_KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
+
+fn pem(certificates: &[&[u8]]) -> String {
+    let one =
+        |der: &&[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der));
+    certificates.iter().map(one).collect()
 }
 
 /// The command makes a runtime of its own.

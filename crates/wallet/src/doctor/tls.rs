@@ -144,3 +144,60 @@ impl ServerCertVerifier for Witness {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Wallet;
+    use crate::fixtures::NOW;
+    use crate::options::Options;
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+    use time::{Duration, OffsetDateTime};
+
+    /// What is found at a server whose certificate is for `name` and ends after so many days.
+    async fn found(name: &str, days: i64) -> Vec<&'static str> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        (params.not_before, params.not_after) = (now - Duration::days(100), now + Duration::days(days));
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key.into())
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let mut connection = ServerConnection::new(config.clone()).unwrap();
+                // A client that does not like the certificate hangs up.
+                drop(connection.complete_io(&mut stream));
+            }
+        });
+        let wallet = Wallet::builder().clock(|| NOW).build().unwrap();
+        let report = wallet.examine(&format!("https://localhost:{port}"), None, &Options::default()).await.unwrap();
+        report.findings().map(|finding| finding.kind.code).filter(|code| code.starts_with("tls")).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_certificate_is_said_though_no_client_takes_it() {
+        assert_eq!(found("localhost", 100).await, [""; 0]);
+        assert_eq!(found("localhost", -1).await, ["tls-expired"]);
+        assert_eq!(found("localhost", 5).await, ["tls-ending"]);
+        assert_eq!(found("elsewhere.example", 100).await, ["tls-name"]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_speak_tls_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        assert!(chain(&address.to_string(), "localhost").is_err());
+    }
+}

@@ -5,11 +5,17 @@ use chancery_wallet::{Accepted, Algorithm, Dpop, KeyReference, KeySource, Option
 
 use super::*;
 
-async fn accept(world: &World, link: &str, options: Options) -> Accepted {
+mod profiles;
+
+/// A wallet with the clock of the world.
+fn wallet(world: &World) -> chancery_wallet::Wallet {
     let clock = world.env.clone();
     let builder = chancery_wallet::Wallet::builder().clock(move || clock.now().seconds());
-    let wallet = builder.build().expect("a wallet");
-    wallet.accept(link, &options).await.unwrap_or_else(|error| panic!("{error}"))
+    builder.build().expect("a wallet")
+}
+
+async fn accept(world: &World, link: &str, options: Options) -> Accepted {
+    wallet(world).accept(link, &options).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// An organisation that offers a PID and takes every binding method.
