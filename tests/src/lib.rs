@@ -24,7 +24,8 @@
 //!         let wallet = world.wallet();
 //!         let opened = wallet.open(&offer.link).await;
 //!         wallet.redeem(&opened).await;
-//!         wallet.send(wallet.token_call(&opened)).await.refused(400, "invalid_grant");
+//!         let other = world.wallet();
+//!         other.send(other.token_call(&opened)).await.refused(400, "invalid_grant");
 //!         assert_eq!(operator.status(&offer.id).await, "token_issued");
 //!     }
 //! }
@@ -115,7 +116,7 @@ pub use platform::{Offer, Operator, Platform};
 pub use proxy::{Place, Proxy};
 pub use receiver::Receiver;
 pub use rewriter::{Rewriter, Rewritten};
-pub use wallet::{Opened, Received, Token, Wallet};
+pub use wallet::{Opened, Provider, Received, Token, Wallet};
 pub use world::{Options, World};
 
 /// Makes each behaviour two tests, one per [`Backend`], in a module of its name.

@@ -27,6 +27,56 @@ pub struct Wallet {
     pub client_id: Option<String>,
     /// Typed by the holder.
     pub transaction_code: Option<String>,
+    /// Vouches for this wallet at the PAR and token endpoints, when there is one.
+    pub provider: Option<Provider>,
+}
+
+/// A wallet provider that vouches for one instance of a wallet (OpenID4VCI Appendix E).
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Signs attestations; trusted by key.
+    pub key: Key,
+    /// The key of the wallet instance.
+    pub instance_key: Key,
+    /// `sub` of attestations.
+    pub client_id: String,
+}
+
+impl Provider {
+    /// One with fresh keys.
+    pub fn new(client_id: &str) -> Self {
+        Self { key: Key::p256(), instance_key: Key::p256(), client_id: client_id.to_owned() }
+    }
+
+    /// What an organisation that trusts it writes into `policy.trustAnchors`.
+    pub fn trust_anchors(&self) -> Value {
+        json!({ "walletProviders": { "jwks": { "keys": [self.key.jwk()] } } })
+    }
+
+    /// The attestation, valid for an hour.
+    pub fn attestation(&self, env: &Env) -> Jwt {
+        let claims = json!({
+            "sub": self.client_id,
+            "exp": env.now().seconds() + 3600,
+            "cnf": { "jwk": self.instance_key.jwk() },
+            "wallet_name": "Test wallet",
+        });
+        Jwt::new(&self.key, json!({ "typ": "oauth-client-attestation+jwt" }), claims)
+    }
+
+    /// The proof of possession beside it, for an authorization server.
+    pub fn proof(&self, env: &Env, audience: &str, challenge: Option<&str>) -> Jwt {
+        let mut claims = json!({
+            "iss": self.client_id,
+            "aud": audience,
+            "jti": random(16),
+            "iat": env.now().seconds(),
+        });
+        if let Some(challenge) = challenge {
+            claims["challenge"] = challenge.into();
+        }
+        Jwt::new(&self.instance_key, json!({ "typ": "oauth-client-attestation-pop+jwt" }), claims)
+    }
 }
 
 /// An offer that was fetched, with the metadata of its issuer.
@@ -70,7 +120,66 @@ impl Wallet {
             dpop_key: Some(Key::p256()),
             client_id: None,
             transaction_code: None,
+            provider: None,
         }
+    }
+
+    /// The code verifier that this wallet always uses, and its challenge by `S256` (RFC 7636 Appendix B).
+    pub const CODE_VERIFIER: &'static str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    /// Its redirect URI.
+    pub const REDIRECT_URI: &'static str = "https://wallet.example/cb";
+
+    /// A pushed authorization request at an issuer for one configuration, by `authorization_details` (RFC 9126).
+    pub fn par_call(&self, issuer: &str, configuration: &str) -> Call {
+        let details = json!([{ "type": "openid_credential", "credential_configuration_id": configuration }]);
+        let endpoint = format!("{issuer}/par");
+        let mut call = Call::new(Method::POST, &endpoint);
+        call.body = Body::Form(Vec::new());
+        call = call
+            .with_field("response_type", "code")
+            .with_field("client_id", self.client_id.as_deref().unwrap_or("wallet-dev"))
+            .with_field("redirect_uri", Self::REDIRECT_URI)
+            .with_field("state", "x1")
+            .with_field("code_challenge", &base64url(&sha256(Self::CODE_VERIFIER.as_bytes())))
+            .with_field("code_challenge_method", "S256")
+            .with_field("authorization_details", &details.to_string());
+        call.dpop = self.dpop(&call.method, &endpoint, None);
+        self.attested(call, issuer)
+    }
+
+    /// A token request of grant type `refresh_token`.
+    pub fn refresh_call(&self, issuer: &str, refresh_token: &str) -> Call {
+        let endpoint = format!("{issuer}/token");
+        let mut call = Call::new(Method::POST, &endpoint);
+        call.body = Body::Form(Vec::new());
+        call = call.with_field("grant_type", "refresh_token").with_field("refresh_token", refresh_token);
+        if let Some(client_id) = &self.client_id {
+            call = call.with_field("client_id", client_id);
+        }
+        call.dpop = self.dpop(&call.method, &endpoint, None);
+        self.attested(call, issuer)
+    }
+
+    /// The call with this wallet's attestation and a fresh proof, when a provider vouches for it.
+    pub fn attested(&self, call: Call, issuer: &str) -> Call {
+        match &self.provider {
+            Some(provider) => call
+                .with_header("oauth-client-attestation", &provider.attestation(&self.env).compact())
+                .with_header("oauth-client-attestation-pop", &provider.proof(&self.env, issuer, None).compact()),
+            None => call,
+        }
+    }
+
+    /// The same wallet with another DPoP key.
+    #[must_use]
+    pub fn with_fresh_dpop_key(&self) -> Self {
+        Self { dpop_key: Some(Key::p256()), ..self.clone() }
+    }
+
+    /// The clock of this wallet.
+    pub fn env(&self) -> &Env {
+        &self.env
     }
 
     /// Takes an offer link all the way and answers the credential.
@@ -136,7 +245,7 @@ impl Wallet {
             call = call.with_field("client_id", client_id);
         }
         call.dpop = self.dpop(&call.method, endpoint, None);
-        call
+        self.attested(call, opened.issuer_identifier())
     }
 
     /// The credential request for what the token allows first: its first `credential_identifiers` member, or the first

@@ -19,6 +19,7 @@ use crate::provider::Providers;
 use crate::status_lists::StatusLists;
 use crate::wallet::metadata::Publications;
 use crate::wallet::remembered::Remembered;
+use crate::wallet::token::repeated::Answers;
 
 /// Everything a use case may touch. Clones share it.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ struct Inner {
     sweeps: Sweeps,
     publications: Publications,
     remembered: Remembered,
+    token_answers: Answers,
     outbound: Outbound,
     providers: Providers,
     status_lists: StatusLists,
@@ -75,6 +77,7 @@ impl Context {
             sweeps: Sweeps::default(),
             publications: Publications::default(),
             remembered: Remembered::default(),
+            token_answers: Answers::default(),
             providers: Providers::default(),
             status_lists: StatusLists::default(),
             listeners: Listeners::default(),
@@ -137,6 +140,10 @@ impl Context {
 
     pub(crate) fn remembered(&self) -> &Remembered {
         &self.0.remembered
+    }
+
+    pub(crate) fn token_answers(&self) -> &Answers {
+        &self.0.token_answers
     }
 
     pub(crate) fn keyrings(&self) -> &Keyrings {

@@ -26,12 +26,15 @@ impl Recording {
         self.record(Level::Info, message, data);
     }
 
+    /// Something that would have been a refusal under a stricter policy.
+    pub(crate) fn warning(&mut self, message: &'static str, explanation: &Explanation) {
+        let data = explained(explanation, Map::new());
+        self.record(Level::Warning, message, Value::Object(data));
+    }
+
     /// A refusal: `reason`, `help` and `spec_ref` of the explanation are added to `data`.
     pub(crate) fn error(&mut self, message: &'static str, explanation: &Explanation, data: Value) {
-        let mut data = members(data);
-        data.insert("reason".to_owned(), Value::from(explanation.reason.as_str()));
-        data.insert("help".to_owned(), Value::from(AsRef::<str>::as_ref(&explanation.help)));
-        data.insert("spec_ref".to_owned(), Value::from(explanation.spec_ref));
+        let data = explained(explanation, members(data));
         self.record(Level::Error, message, Value::Object(data));
     }
 
@@ -70,6 +73,13 @@ pub(crate) fn support_code(env: &Env) -> String {
         code.extend(ALPHABET.get(usize::from(byte % 32)));
     }
     code
+}
+
+fn explained(explanation: &Explanation, mut data: Map<String, Value>) -> Map<String, Value> {
+    data.insert("reason".to_owned(), Value::from(explanation.reason.as_str()));
+    data.insert("help".to_owned(), Value::from(AsRef::<str>::as_ref(&explanation.help)));
+    data.insert("spec_ref".to_owned(), Value::from(explanation.spec_ref));
+    data
 }
 
 fn members(value: Value) -> Map<String, Value> {

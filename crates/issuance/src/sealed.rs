@@ -20,6 +20,7 @@ pub(crate) enum Place {
     IdempotentResponse,
     AuthorizationSignIn,
     AuthorizationSignedIn,
+    RepeatedAnswer,
     IdentityProviderSecret,
     StatusListSeed,
     WebhookSecrets,
@@ -36,6 +37,8 @@ impl Place {
             Self::IdempotentResponse => "idempotency.response",
             Self::AuthorizationSignIn => "authorization_request.sign_in",
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
+            // In memory only; the row is the grant's.
+            Self::RepeatedAnswer => "token.answer",
             Self::IdentityProviderSecret => "identity_provider.secret",
             Self::StatusListSeed => "status_list.seed",
             Self::WebhookSecrets => "webhook.secrets",

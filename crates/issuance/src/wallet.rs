@@ -1,6 +1,8 @@
 //! What wallets ask.
 
 pub mod access;
+pub mod authorization_request;
+pub mod client;
 pub mod credential;
 pub mod encryption;
 pub mod front_channel;
@@ -8,6 +10,7 @@ pub mod metadata;
 pub mod nonce;
 pub mod offer;
 pub mod organisation;
+pub mod pushed_authorization;
 pub mod status_list;
 pub mod token;
 

@@ -46,7 +46,7 @@ pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
     AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand, Policy, Profile,
-    PushedAuthorization, TrustAnchors, TrustedParties, TrustedPartiesError,
+    PushedAuthorization, RegisteredClient, TrustAnchors, TrustedParties, TrustedPartiesError,
 };
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};
 pub use signing_key::{SigningKey, SigningKeyState};

@@ -1,5 +1,6 @@
 //! What an organisation asks of wallets. Policies are data; the published metadata always says what is enforced.
 
+mod clients;
 mod profile;
 mod trust;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DefinitionContent, Entry};
 
+pub use clients::{Clients, RegisteredClient};
 pub use profile::Profile;
 pub use trust::{ExpiringAnchor, TrustAnchors, TrustedParties, TrustedPartiesError};
 
@@ -235,26 +237,6 @@ pub enum DpopNonceRule {
     Accept,
     /// A proof without one is answered `use_dpop_nonce`.
     Require,
-}
-
-/// Which wallets an organisation admits by `client_id`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Clients {
-    /// Any `client_id`.
-    Any,
-    /// Exactly these.
-    Registered(Vec<String>),
-}
-
-impl Clients {
-    /// Whether `client_id` may redeem offers.
-    pub fn admit(&self, client_id: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Registered(known) => known.iter().any(|id| id == client_id),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod grant;
 mod pkce;
 mod pushed;
 mod redirect_uri;
+mod request_object;
 mod response;
 
 use chancery_keys::jws;
@@ -24,6 +25,7 @@ pub use grant::{AUTHORIZATION_CODE_GRANT, AuthorizationCodeRequest, GrantError, 
 pub use pkce::{CodeChallenge, PkceError};
 pub use pushed::{PushedAuthorizationResponse, REQUEST_URI_PREFIX, mint_request_uri, pushed_reference};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
+pub use request_object::{RequestObjectExpected, verify_request_object};
 pub use response::{AuthorizationErrorCode, AuthorizationResponse, Outcome};
 
 /// Longest value of a parameter, in bytes.

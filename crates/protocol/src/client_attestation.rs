@@ -8,6 +8,7 @@ mod error;
 use std::fmt;
 
 use chancery_keys::{Algorithm, PublicJwk, jws, jws::Unverified};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::claims::{self, Wrong};
@@ -40,13 +41,23 @@ const IDENTIFIER_LIMIT: usize = 512;
 const JTI_LIMIT: usize = 256;
 const CHALLENGE_LIMIT: usize = 1024;
 
-/// The two tokens of a request.
+/// The value in `token_endpoint_auth_methods_supported` for attestations without a proof of their own (ABCA draft-10 §5.2).
+pub const DPOP_AUTHENTICATION_METHOD: &str = "attest_jwt_client_auth_dpop";
+
+/// The answer of the challenge endpoint (ABCA draft-07 §8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChallengeResponse {
+    /// For the `challenge` of proofs of possession.
+    pub attestation_challenge: String,
+}
+
+/// The tokens of a request.
 #[derive(Clone, Copy)]
 pub struct Presented<'h> {
     /// The attestation, in compact form.
     pub attestation: &'h str,
-    /// The proof of possession, in compact form.
-    pub proof: &'h str,
+    /// The proof of possession, in compact form; without one the DPoP proof of the request takes its place.
+    pub proof: Option<&'h str>,
 }
 
 /// What the two tokens are checked against.
@@ -62,6 +73,8 @@ pub struct Expected<'a> {
     pub algorithms: &'a [Algorithm],
     /// The challenge that the proof must carry.
     pub challenge: Echo<'a>,
+    /// Thumbprint of the key of the request's DPoP proof, which was verified before, if there is one.
+    pub dpop_thumbprint: Option<&'a str>,
     /// The instant, seconds since the epoch.
     pub now: i64,
     /// Seconds `iat` of the proof may lie in the past.
@@ -84,12 +97,8 @@ pub struct ClientAttestation {
     pub instance_key: PublicJwk,
     /// `exp`, seconds since the epoch.
     pub expires_at: i64,
-    /// Unique id of the proof: 1 to 256 bytes.
-    pub jti: String,
-    /// `iat` of the proof, seconds since the epoch.
-    pub issued_at: i64,
-    /// The challenge in the proof, if there is one.
-    pub challenge: Option<String>,
+    /// What the proof of possession says; `None` when the DPoP proof of the request took its place.
+    pub possession: Option<Possession>,
     /// `wallet_name` (OpenID4VCI Appendix E), for people.
     pub wallet_name: Option<String>,
     /// `wallet_link` (OpenID4VCI Appendix E). Never fetched.
@@ -98,12 +107,30 @@ pub struct ClientAttestation {
     pub status: Option<Value>,
     /// SHA-256 of the attestation in compact form, in hexadecimal.
     pub attestation_sha256: String,
-    /// SHA-256 of the proof in compact form, in hexadecimal.
-    pub proof_sha256: String,
     /// Header and claims of the attestation, for the transcript.
     pub attestation: (Map<String, Value>, Map<String, Value>),
-    /// Header and claims of the proof, for the transcript.
-    pub proof: (Map<String, Value>, Map<String, Value>),
+}
+
+/// A proof of possession.
+#[derive(Clone)]
+pub struct Possession {
+    /// Unique id: 1 to 256 bytes.
+    pub jti: String,
+    /// `iat`, seconds since the epoch.
+    pub issued_at: i64,
+    /// The challenge, if there is one.
+    pub challenge: Option<String>,
+    /// SHA-256 of the proof in compact form, in hexadecimal.
+    pub sha256: String,
+    /// Header and claims, for the transcript.
+    pub decoded: (Map<String, Value>, Map<String, Value>),
+}
+
+/// The hash only.
+impl fmt::Debug for Possession {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Possession").field("sha256", &self.sha256).finish_non_exhaustive()
+    }
 }
 
 /// Names only: headers and claims go to the transcript and not to logs.
@@ -114,25 +141,25 @@ impl fmt::Debug for ClientAttestation {
             .field("client_id", &self.client_id)
             .field("attester", &self.attester)
             .field("instance_key", &self.instance_key)
-            .field("challenge_present", &self.challenge.is_some())
+            .field("possession", &self.possession)
             .finish_non_exhaustive()
     }
 }
 
-/// The two tokens among the values of all headers of these names; `None` when there is neither (ABCA draft-07 §6.2).
+/// The tokens among the values of all headers of these names; `None` when there is neither (ABCA draft-07 §6.2). Without
+/// the second it is left to [`verify`] whether the DPoP proof will do.
 pub fn presented<'h>(
     attestations: impl IntoIterator<Item = &'h str>,
     proofs: impl IntoIterator<Item = &'h str>,
 ) -> Result<Option<Presented<'h>>, ClientAttestationError> {
     match (single(ATTESTATION_HEADER, attestations)?, single(PROOF_HEADER, proofs)?) {
         (None, None) => Ok(None),
-        (Some(attestation), Some(proof)) => Ok(Some(Presented { attestation, proof })),
-        (Some(_), None) => Err(ClientAttestationError::HeaderMissing { missing: PROOF_HEADER }),
+        (Some(attestation), proof) => Ok(Some(Presented { attestation, proof })),
         (None, Some(_)) => Err(ClientAttestationError::HeaderMissing { missing: ATTESTATION_HEADER }),
     }
 }
 
-/// Checks both tokens: everything in ABCA draft-07 §9 that needs no memory. `iss`, which later drafts dropped, may be
+/// Checks the tokens: everything in ABCA draft-07 §9 that needs no memory. `iss`, which later drafts dropped, may be
 /// absent in both; in the proof it must be the client if it is there.
 pub fn verify(presented: Presented<'_>, expected: &Expected<'_>) -> Result<ClientAttestation, ClientAttestationError> {
     use ClientAttestationError as Error;
@@ -152,9 +179,18 @@ pub fn verify(presented: Presented<'_>, expected: &Expected<'_>) -> Result<Clien
         return Err(Error::ClientMismatch { expected: excerpt(asked), got: excerpt(client_id) });
     }
 
-    let proof = decode(Token::Proof, presented.proof, expected)?;
-    proof.verify(&instance_key).map_err(|error| Error::Jws { token: Token::Proof, error })?;
-    let possession = possession(&proof, client_id, expected)?;
+    let possession = match (presented.proof, expected.dpop_thumbprint) {
+        (Some(proof), _) => Some(possession(proof, &instance_key, client_id, expected)?),
+        (None, None) => return Err(Error::HeaderMissing { missing: PROOF_HEADER }),
+        // Combined mode (ABCA draft-10 §5.2): the DPoP key is the instance's.
+        (None, Some(got)) => {
+            let expected = instance_key.thumbprint();
+            if got != expected {
+                return Err(Error::DpopKeyMismatch { expected, got: excerpt(got) });
+            }
+            None
+        }
+    };
     let display = |name| claims::optional_text(claims, name, IDENTIFIER_LIMIT).ok().flatten().map(str::to_owned);
     Ok(ClientAttestation {
         client_id: client_id.to_owned(),
@@ -162,33 +198,25 @@ pub fn verify(presented: Presented<'_>, expected: &Expected<'_>) -> Result<Clien
         attester,
         instance_key,
         expires_at,
-        jti: possession.jti,
-        issued_at: possession.issued_at,
-        challenge: possession.challenge,
+        possession,
         wallet_name: display("wallet_name"),
         wallet_link: display("wallet_link"),
         status: claims.get("status").cloned(),
         attestation_sha256: attestation.sha256_hex(),
-        proof_sha256: proof.sha256_hex(),
         attestation: (attestation.header().clone(), claims.clone()),
-        proof: (proof.header().clone(), proof.claims().clone()),
     })
 }
 
-/// What the proof says beyond its signature.
-struct Possession {
-    jti: String,
-    issued_at: i64,
-    challenge: Option<String>,
-}
-
 fn possession(
-    proof: &Unverified,
+    compact: &str,
+    instance_key: &PublicJwk,
     client_id: &str,
     expected: &Expected<'_>,
 ) -> Result<Possession, ClientAttestationError> {
     use ClientAttestationError as Error;
 
+    let proof = decode(Token::Proof, compact, expected)?;
+    proof.verify(instance_key).map_err(|error| Error::Jws { token: Token::Proof, error })?;
     let claims = proof.claims();
     let wrong = |wrong: Wrong| Error::claim(Token::Proof, wrong);
     let issuer = claims::optional_text(claims, "iss", IDENTIFIER_LIMIT).map_err(wrong)?;
@@ -209,7 +237,13 @@ fn possession(
             return Err(Error::ChallengeMissing { old_name: claims.contains_key("nonce") });
         }
     }
-    Ok(Possession { jti: jti.to_owned(), issued_at, challenge: challenge.map(str::to_owned) })
+    Ok(Possession {
+        jti: jti.to_owned(),
+        issued_at,
+        challenge: challenge.map(str::to_owned),
+        sha256: proof.sha256_hex(),
+        decoded: (proof.header().clone(), claims.clone()),
+    })
 }
 
 /// `exp`, `nbf` and `iat` of the attestation. It may be reused until it expires, so it may be old.

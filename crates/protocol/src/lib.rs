@@ -8,6 +8,7 @@
 
 pub mod authorization;
 pub mod authorization_details;
+pub mod client_assertion;
 pub mod client_attestation;
 pub mod credential_request;
 pub mod credential_response;

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::authorization::{
+    AUTHORIZATION_CODE_GRANT, AuthorizationCodeRequest, GrantError, REFRESH_TOKEN_GRANT, RefreshRequest,
+};
 use crate::authorization_details::{AuthorizationDetail, AuthorizationDetailsError};
 use crate::form::Form;
 use crate::{Explanation, excerpt};
@@ -33,13 +36,20 @@ pub enum TokenRequest {
         /// Whether the wallet sent `user_pin`, the name of `tx_code` before draft 13. The value is ignored.
         user_pin_present: bool,
     },
+    /// Redeems an authorization code (RFC 6749 §4.1.3).
+    AuthorizationCode(AuthorizationCodeRequest),
+    /// Asks for a new access token (RFC 6749 §6).
+    Refresh(RefreshRequest),
 }
 
 /// Why a token request is refused before any code is looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenRequestError {
     /// The grant type is not offered here.
-    #[error("`grant_type` is `{got}`, expected `{PRE_AUTHORIZED_CODE_GRANT}`")]
+    #[error(
+        "`grant_type` is `{got}`, expected `{PRE_AUTHORIZED_CODE_GRANT}`, `{AUTHORIZATION_CODE_GRANT}` or \
+         `{REFRESH_TOKEN_GRANT}`"
+    )]
     UnsupportedGrantType {
         /// What came.
         got: String,
@@ -61,6 +71,9 @@ pub enum TokenRequestError {
     /// `authorization_details` are refused.
     #[error(transparent)]
     AuthorizationDetails(#[from] AuthorizationDetailsError),
+    /// A request with an authorization code or a refresh token is refused.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
 }
 
 impl TokenRequestError {
@@ -70,6 +83,7 @@ impl TokenRequestError {
             Self::UnsupportedGrantType { .. } => "unsupported_grant_type",
             Self::Missing { .. } | Self::TooLong { .. } => "invalid_request",
             Self::AuthorizationDetails(_) => "invalid_authorization_details",
+            Self::Grant(error) => error.code(),
         }
     }
 
@@ -89,6 +103,7 @@ impl TokenRequestError {
                 ("send the value exactly as the offer or the metadata has it", "OpenID4VCI 1.0 §6.1")
             }
             Self::AuthorizationDetails(error) => return error.explain(),
+            Self::Grant(error) => return error.explain(),
         };
         Explanation::new(self, help, spec_ref)
     }
@@ -98,9 +113,15 @@ impl TokenRequest {
     /// Reads a token request. Unknown parameters are ignored (RFC 6749 §3.2).
     pub fn parse(form: &Form) -> Result<Self, TokenRequestError> {
         let grant_type = form.get("grant_type").ok_or(TokenRequestError::Missing { name: "grant_type" })?;
-        if grant_type != PRE_AUTHORIZED_CODE_GRANT {
-            return Err(TokenRequestError::UnsupportedGrantType { got: excerpt(grant_type) });
+        match grant_type {
+            PRE_AUTHORIZED_CODE_GRANT => Self::pre_authorized(form),
+            AUTHORIZATION_CODE_GRANT => Ok(Self::AuthorizationCode(AuthorizationCodeRequest::parse(form)?)),
+            REFRESH_TOKEN_GRANT => Ok(Self::Refresh(RefreshRequest::parse(form)?)),
+            other => Err(TokenRequestError::UnsupportedGrantType { got: excerpt(other) }),
         }
+    }
+
+    fn pre_authorized(form: &Form) -> Result<Self, TokenRequestError> {
         let name = "pre-authorized_code";
         let details = form.get("authorization_details").map(AuthorizationDetail::parse_list).transpose()?;
         Ok(Self::PreAuthorizedCode {
@@ -123,14 +144,17 @@ fn optional(form: &Form, name: &'static str) -> Result<Option<String>, TokenRequ
 
 impl fmt::Debug for TokenRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::PreAuthorizedCode { tx_code, client_id, authorization_details, resource, .. } = self;
-        formatter
-            .debug_struct("PreAuthorizedCode")
-            .field("tx_code_present", &tx_code.is_some())
-            .field("client_id", client_id)
-            .field("authorization_details", authorization_details)
-            .field("resource", resource)
-            .finish_non_exhaustive()
+        match self {
+            Self::PreAuthorizedCode { tx_code, client_id, authorization_details, resource, .. } => formatter
+                .debug_struct("PreAuthorizedCode")
+                .field("tx_code_present", &tx_code.is_some())
+                .field("client_id", client_id)
+                .field("authorization_details", authorization_details)
+                .field("resource", resource)
+                .finish_non_exhaustive(),
+            Self::AuthorizationCode(request) => request.fmt(formatter),
+            Self::Refresh(request) => request.fmt(formatter),
+        }
     }
 }
 

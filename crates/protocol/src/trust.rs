@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chancery_keys::{CertificateChain, ChainError, JwkError, PublicJwk, jws::JwsError, jws::Unverified};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::explanation::{excerpt, excerpt_json, list};
@@ -105,6 +105,15 @@ impl TrustedKey {
             }
         }
         if keys.is_empty() { Err(KeySetError::NoneUsable { got: members.len() }) } else { Ok(keys) }
+    }
+
+    /// The key as a member of a JWK set.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut jwk = self.key.to_json();
+        if let Some(key_id) = &self.key_id {
+            jwk.insert("kid".to_owned(), key_id.as_str().into());
+        }
+        jwk
     }
 }
 

@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 
 use crate::envelope::{self, Envelope};
 use crate::path::{self, Endpoint, Target};
-use crate::request::REQUEST_ID;
+use crate::request::{self, REQUEST_ID};
 use crate::{metadata, routes};
 
 /// Time for one request, from its headers to its answer.
@@ -70,12 +70,15 @@ fn cors() -> CorsLayer {
             axum::http::header::CONTENT_TYPE,
             axum::http::header::IF_NONE_MATCH,
             HeaderName::from_static("dpop"),
+            request::ATTESTATION,
+            request::ATTESTATION_PROOF,
             HeaderName::from_static("traceparent"),
             REQUEST_ID,
         ])
         .expose_headers([
             DPOP_NONCE,
             axum::http::header::ETAG,
+            request::ATTESTATION_CHALLENGE,
             axum::http::header::WWW_AUTHENTICATE,
             axum::http::header::RETRY_AFTER,
             REQUEST_ID,
@@ -141,6 +144,12 @@ async fn answer(face: Face, mut request: Request) -> Response {
         && let Ok(value) = HeaderValue::from_str(&nonce)
     {
         response.headers_mut().insert(DPOP_NONCE, value);
+    }
+    if target.endpoint.hands_out_challenges()
+        && let Some(challenge) = wallet::nonce::challenge(&face.context, &organisation)
+        && let Ok(value) = HeaderValue::from_str(&challenge)
+    {
+        response.headers_mut().insert(request::ATTESTATION_CHALLENGE, value);
     }
     response
 }

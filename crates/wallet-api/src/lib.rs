@@ -3,6 +3,7 @@
 //! `routes.rs` shows every path. Each handler calls one function of the same name in [`chancery_issuance::wallet`].
 
 mod answer;
+mod challenge;
 mod credential;
 mod document;
 mod entry;
@@ -13,6 +14,7 @@ mod nonce;
 mod offer;
 mod page;
 mod path;
+mod pushed_authorization;
 mod request;
 mod routes;
 mod schema;

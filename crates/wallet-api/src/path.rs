@@ -12,8 +12,8 @@ const WELL_KNOWN: [&str; 4] = [
 ];
 
 /// Endpoints without parameters.
-const ENDPOINTS: [&str; 8] =
-    ["/token", "/nonce", "/credential", "/jwks", "/status-lists", AUTHORIZE, CALLBACK, CONSENT];
+const ENDPOINTS: [&str; 10] =
+    ["/token", "/par", "/challenge", "/nonce", "/credential", "/jwks", "/status-lists", AUTHORIZE, CALLBACK, CONSENT];
 
 const AUTHORIZE: &str = "/authorize";
 const CALLBACK: &str = "/sign-in/callback";
@@ -59,6 +59,11 @@ impl Endpoint<'_> {
     pub(crate) fn hands_out_dpop_nonces(self) -> bool {
         const NEVER: [&str; 5] = ["/jwks", "/challenge", "/authorize", "/consent", "/sign-in/callback"];
         matches!(self, Self::Fixed(name) if !WELL_KNOWN.contains(&name) && !NEVER.contains(&name))
+    }
+
+    /// Whether answers carry a challenge for wallet attestations (ABCA draft-07 §8.1).
+    pub(crate) fn hands_out_challenges(self) -> bool {
+        matches!(self, Self::Fixed("/token" | "/par"))
     }
 }
 

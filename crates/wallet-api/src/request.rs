@@ -6,12 +6,17 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
+use chancery_issuance::wallet::client::Attestation;
 use chancery_issuance::wallet::{Header, Notes};
 use http_body_util::BodyExt as _;
 
 use crate::envelope::Envelope;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Headers of wallet attestations (ABCA draft-07 §6.2).
+pub(crate) const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
+pub(crate) const ATTESTATION_PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
+pub(crate) const ATTESTATION_CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Name of the header with the request's id.
@@ -25,6 +30,11 @@ pub(crate) fn dpop(headers: &HeaderMap) -> Header<'_> {
 /// The `Authorization` header (RFC 6750 §2.1, RFC 9449 §7.1).
 pub(crate) fn authorization(headers: &HeaderMap) -> Header<'_> {
     single(headers, &AUTHORIZATION)
+}
+
+/// The headers in which a wallet is vouched for (ABCA draft-07 §6.2).
+pub(crate) fn attestation(headers: &HeaderMap) -> Attestation<'_> {
+    Attestation { attestation: single(headers, &ATTESTATION), proof: single(headers, &ATTESTATION_PROOF) }
 }
 
 /// The headers that a transcript keeps.

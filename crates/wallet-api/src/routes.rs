@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::request::BodyLimit;
-use crate::{credential, front_channel, metadata, nonce, offer, status_list, token};
+use crate::{challenge, credential, front_channel, metadata, nonce, offer, pushed_authorization, status_list, token};
 
 /// Largest body of a credential request, in bytes. Its proofs may carry certificate chains.
 const CREDENTIAL_BODY: usize = 1024 * 1024;
@@ -26,6 +26,8 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(offer::get))
         .routes(routes!(status_list::aggregation))
         .routes(routes!(status_list::get))
+        .routes(routes!(pushed_authorization::post))
+        .routes(routes!(challenge::post))
         .routes(routes!(token::post))
         .routes(routes!(nonce::post))
         .routes(routes!(front_channel::authorize, front_channel::authorize_by_form))

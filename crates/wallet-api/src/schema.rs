@@ -29,14 +29,77 @@ pub(crate) struct CredentialOffer {
     grants: Value,
 }
 
+/// Form of a pushed authorization request (RFC 9126 §2.1, OpenID4VCI §5.1).
+#[derive(ToSchema)]
+pub(crate) struct PushedAuthorizationRequest {
+    /// The client.
+    client_id: String,
+    /// `code`.
+    response_type: Option<String>,
+    /// Where the answer goes.
+    redirect_uri: Option<String>,
+    /// What the client wants back, unchanged.
+    state: Option<String>,
+    /// Scopes of credential configurations.
+    scope: Option<String>,
+    /// JSON array of `openid_credential` objects.
+    authorization_details: Option<String>,
+    /// From the offer.
+    issuer_state: Option<String>,
+    /// Credential Issuer Identifier (RFC 8707).
+    resource: Option<String>,
+    /// base64url of the SHA-256 of the code verifier.
+    code_challenge: Option<String>,
+    /// `S256`.
+    code_challenge_method: Option<String>,
+    /// Thumbprint of the DPoP key that the code is to be bound to.
+    dpop_jkt: Option<String>,
+    /// All of these as the claims of a signed JWT instead (RFC 9101), beside `client_id`.
+    request: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    client_assertion_type: Option<String>,
+    /// JWT of a client that is registered with keys (RFC 7523).
+    client_assertion: Option<String>,
+}
+
+/// Answer to a pushed authorization request (RFC 9126 §2.2).
+#[derive(ToSchema)]
+pub(crate) struct PushedAuthorizationResponse {
+    /// For the authorization endpoint, once.
+    request_uri: String,
+    /// Lifetime in seconds.
+    expires_in: u32,
+}
+
+/// Answer of the challenge endpoint.
+#[derive(ToSchema)]
+pub(crate) struct Challenge {
+    /// For the `challenge` of proofs of possession.
+    attestation_challenge: String,
+}
+
 /// Form of a token request (OpenID4VCI §6.1).
 #[derive(ToSchema)]
 pub(crate) struct TokenRequest {
-    /// `urn:ietf:params:oauth:grant-type:pre-authorized_code`.
+    /// `urn:ietf:params:oauth:grant-type:pre-authorized_code`, `authorization_code` or `refresh_token`.
     grant_type: String,
     /// The code of the offer.
     #[schema(rename = "pre-authorized_code")]
-    pre_authorized_code: String,
+    pre_authorized_code: Option<String>,
+    /// The authorization code.
+    code: Option<String>,
+    /// As in the authorization request.
+    redirect_uri: Option<String>,
+    /// What the code challenge was made of.
+    code_verifier: Option<String>,
+    /// The refresh token.
+    refresh_token: Option<String>,
+    /// With a refresh token: less than was granted.
+    scope: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    client_assertion_type: Option<String>,
+    /// JWT of a client that is registered with keys (RFC 7523).
+    client_assertion: Option<String>,
     /// The transaction code, exactly when the offer has `tx_code`.
     tx_code: Option<String>,
     /// Client identifier; optional when the metadata say `pre-authorized_grant_anonymous_access_supported`.
@@ -56,7 +119,11 @@ pub(crate) struct TokenResponse {
     token_type: String,
     /// Lifetime in seconds.
     expires_in: u32,
-    /// Present exactly when the request carried it: the granted objects with their `credential_identifiers`.
+    /// Where the organisation hands them out, to wallets that prove a key.
+    refresh_token: Option<String>,
+    /// What was granted, after a request by scope.
+    scope: Option<String>,
+    /// Present exactly when a request carried it: the granted objects with their `credential_identifiers`.
     authorization_details: Option<Vec<Value>>,
 }
 

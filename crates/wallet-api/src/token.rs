@@ -15,7 +15,11 @@ use crate::envelope::Envelope;
 use crate::request::{self, Content};
 use crate::schema;
 
-/// Exchange a pre-authorized code for an access token
+/// Exchange a code or a refresh token for an access token
+///
+/// Takes the pre-authorized code of an offer, an authorization code, or a refresh token, as the `grant_types_supported` of
+/// the metadata say. Clients identify themselves by `client_id`, by `client_assertion` (`private_key_jwt`), or by a wallet
+/// attestation. The same request of the same DPoP key is answered the same for ten seconds.
 ///
 /// With a `DPoP` header the token is bound to its key and answered as `token_type` `DPoP`; without one it is a `Bearer`
 /// token, where the organisation allows that.
@@ -31,7 +35,11 @@ use crate::schema;
     path = "/token",
     operation_id = "redeem_code",
     tag = "Issuance",
-    params(("DPoP" = Option<String>, Header, description = "DPoP proof (RFC 9449 §4.2) with `htm` `POST` and `htu` this endpoint")),
+    params(
+        ("DPoP" = Option<String>, Header, description = "DPoP proof (RFC 9449 §4.2) with `htm` `POST` and `htu` this endpoint"),
+        ("OAuth-Client-Attestation" = Option<String>, Header, description = "Wallet attestation (OpenID4VCI Appendix E)"),
+        ("OAuth-Client-Attestation-PoP" = Option<String>, Header, description = "Proof of possession of the attested key; without it the DPoP proof takes its place"),
+    ),
     request_body(content = schema::TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The token", body = schema::TokenResponse,
@@ -48,7 +56,15 @@ use crate::schema;
                 ("invalid_grant" = (summary = "Unknown, used, expired or locked code, or wrong `tx_code`",
                     value = json!({"error": "invalid_grant", "error_description": "the code or the transaction code is not valid (support code K7QF-2M9X)"}))),
                 ("unsupported_grant_type" = (summary = "Another grant",
-                    value = json!({"error": "unsupported_grant_type", "error_description": "only the pre-authorized code is supported"}))),
+                    value = json!({"error": "unsupported_grant_type", "error_description": "this grant_type is not supported"}))),
+                ("invalid_scope" = (summary = "A refresh asks for more than was granted",
+                    value = json!({"error": "invalid_scope", "error_description": "scope is wider than what was granted (support code K7QF-2M9X)"}))),
+                ("invalid_client_attestation" = (summary = "Bad wallet attestation, or nobody trusted made it",
+                    value = json!({"error": "invalid_client_attestation", "error_description": "the wallet attestation is not valid (support code K7QF-2M9X)"}))),
+                ("use_attestation_challenge" = (summary = "The proof of possession must carry the challenge of the `OAuth-Client-Attestation-Challenge` header",
+                    value = json!({"error": "use_attestation_challenge", "error_description": "repeat the request with a challenge of this server (support code K7QF-2M9X)"}))),
+                ("use_fresh_attestation" = (summary = "The wallet attestation has expired",
+                    value = json!({"error": "use_fresh_attestation", "error_description": "the wallet attestation has expired (support code K7QF-2M9X)"}))),
                 ("invalid_client" = (summary = "This client may not redeem offers here",
                     value = json!({"error": "invalid_client", "error_description": "a client_id is required (support code K7QF-2M9X)"}))),
                 ("invalid_target" = (summary = "`resource` is another issuer",
@@ -60,9 +76,12 @@ use crate::schema;
                 ("use_dpop_nonce" = (summary = "The proof must carry the nonce of the `DPoP-Nonce` header",
                     value = json!({"error": "use_dpop_nonce", "error_description": "repeat the request with the nonce of the DPoP-Nonce header (support code K7QF-2M9X)"})))
             )),
-        (status = 401, description = "The client tried to authenticate, which this server does not support", body = schema::Error,
+        (status = 401, description = "The client tried to authenticate in the `Authorization` header, which no client does here", body = schema::Error,
             headers(("WWW-Authenticate" = String, description = "`Basic`")),
-            example = json!({"error": "invalid_client", "error_description": "client authentication is not supported"})),
+            example = json!({"error": "invalid_client", "error_description": "authenticate with an attestation or an assertion, not in the Authorization header"})),
+        (status = 429, description = "The next transaction code came too soon after wrong ones", body = schema::Error,
+            headers(("Retry-After" = String, description = "Seconds to wait")),
+            example = json!({"error": "temporarily_unavailable", "error_description": "wait before the next transaction code (support code K7QF-2M9X)"})),
         schema::NotFound, schema::MethodNotAllowed, schema::TooLarge, schema::Failed,
     )
 )]
@@ -80,6 +99,7 @@ pub(crate) async fn post(
         body: &body,
         authorization: request::authorization(&headers),
         dpop: request::dpop(&headers),
+        attestation: request::attestation(&headers),
         notes: request::notes(&headers),
     };
     match wallet::token::exchange(&context, &organisation, request).await {
@@ -93,13 +113,18 @@ pub(crate) async fn post(
 fn refused(rejection: &Rejection) -> Envelope {
     let code = rejection.error();
     let answer = |status| Envelope::new(status, code.name(), rejection.description());
+    if let Rejection::TransactionCodeTooSoon { seconds } = rejection {
+        return answer(StatusCode::TOO_MANY_REQUESTS).retry_after(*seconds);
+    }
     match code {
         // A client that used the Authorization header is told a scheme (RFC 6749 §5.2).
         ErrorCode::InvalidClientAuthentication => {
             answer(StatusCode::UNAUTHORIZED).challenge("Basic realm=\"token\"".to_owned())
         }
         ErrorCode::InvalidRequest
-        | ErrorCode::InvalidClient
+        | ErrorCode::InvalidScope
+        | ErrorCode::TemporarilyUnavailable
+        | ErrorCode::Client(_)
         | ErrorCode::InvalidGrant
         | ErrorCode::UnsupportedGrantType
         | ErrorCode::InvalidTarget

@@ -3,7 +3,9 @@
 use chancery_tests::{Offer, Opened, Operator, Received, Token, Wallet, World, samples};
 use serde_json::{Value, json};
 
+mod authorization_code;
 mod captured;
+mod client_authentication;
 mod credential;
 mod discovery;
 mod dpop;
@@ -17,7 +19,10 @@ mod nonce;
 mod offer;
 mod policies;
 mod proofs;
+mod pushed_authorization;
 mod races;
+mod refresh;
+mod repeated;
 mod token;
 mod token_policy;
 

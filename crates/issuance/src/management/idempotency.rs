@@ -77,23 +77,33 @@ impl Idempotency {
     }
 }
 
-/// Organisations whose expired answers were deleted lately.
-pub(crate) struct Sweeps(Cache<OrganisationId, ()>);
+/// Organisations whose expired answers, and whose expired authorization requests, were deleted lately.
+pub(crate) struct Sweeps {
+    answers: Cache<OrganisationId, ()>,
+    authorizations: Cache<OrganisationId, ()>,
+}
 
 impl Default for Sweeps {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(10_000).time_to_live(Self::INTERVAL).build())
+        let lately = || Cache::builder().max_capacity(10_000).time_to_live(Self::INTERVAL).build();
+        Self { answers: lately(), authorizations: lately() }
     }
 }
 
 impl Sweeps {
     /// Least time between two sweeps of one organisation.
     const INTERVAL: Duration = Duration::from_secs(3600);
+
+    /// Whether expired authorization requests should be deleted; `true` for one caller an hour.
+    pub(crate) async fn is_due(&self, organisation: &Organisation) -> bool {
+        let entry = self.authorizations.entry(organisation.id).or_insert(()).await;
+        entry.is_fresh()
+    }
 }
 
 /// Deletes expired answers now and then, in the background: whoever keeps answers also clears them away.
 pub(super) async fn sweep(ctx: &Context, organisation: &Organisation, now: Timestamp) {
-    let swept = &ctx.sweeps().0;
+    let swept = &ctx.sweeps().answers;
     if swept.contains_key(&organisation.id) {
         return;
     }

@@ -298,7 +298,7 @@ fn begin(
 }
 
 /// Seconds for which missing claims are awaited unless the issue call says otherwise: 30 days.
-const CLAIMS_DUE_IN: u32 = 30 * 86_400;
+pub(crate) const CLAIMS_DUE_IN: u32 = 30 * 86_400;
 
 fn no_such_definition(pointer: &str) -> Failure<IssueRejection> {
     let detail = "there is no such definition, or more than one".to_owned();

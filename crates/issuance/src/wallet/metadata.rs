@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_model::{Organisation, OrganisationId, Policy, Timestamp};
+use chancery_model::{Definition, Organisation, OrganisationId, Policy, Timestamp};
 use moka::future::Cache;
 use serde::Serialize;
 
@@ -35,6 +35,8 @@ pub struct Published {
     pub types: HashMap<String, Document>,
     /// Keys of `credential_configurations_supported`.
     pub(super) configurations: HashSet<String>,
+    /// The definitions that the documents describe.
+    pub(super) definitions: Vec<Arc<Definition>>,
 }
 
 /// A JSON document, ready to be sent.

@@ -3,7 +3,8 @@
 //! Minting writes nothing: a nonce carries its expiry under a MAC that also covers organisation and purpose, so it is
 //! refused by every other organisation and for every other purpose. Only use is remembered.
 
-use chancery_model::{DpopNonceRule, Organisation, Timestamp};
+use chancery_model::{AttestationRule, DpopNonceRule, Organisation, Timestamp};
+use chancery_protocol::client_attestation::ChallengeResponse;
 use chancery_protocol::credential_response::NonceResponse;
 use chancery_protocol::nonce::{self, NonceError, Purpose};
 use chancery_storage::Claim;
@@ -35,7 +36,36 @@ pub(super) fn check_dpop(
     now: Timestamp,
     nonce: &str,
 ) -> Result<(), NonceError> {
-    check(context, organisation, Purpose::DpopAuthorizationServer, now, nonce).map(drop)
+    let checked = check(context, organisation, Purpose::DpopAuthorizationServer, now, nonce);
+    // A DPoP proof that stands in for a proof of possession carries the challenge here (ABCA draft-10 §5.2).
+    let challenge = |error| check(context, organisation, Purpose::AttestationChallenge, now, nonce).map_err(|_| error);
+    checked.or_else(challenge).map(drop)
+}
+
+/// A fresh challenge for proofs of possession beside wallet attestations (ABCA draft-07 §8); `None` when the organisation
+/// looks at no attestations.
+pub fn challenge(context: &Context, organisation: &Organisation) -> Option<String> {
+    match organisation.policy.wallet_attestation {
+        AttestationRule::Off => None,
+        AttestationRule::Observe | AttestationRule::Enforce => {
+            Some(fresh(context, organisation, Purpose::AttestationChallenge))
+        }
+    }
+}
+
+/// A fresh challenge, as the challenge endpoint hands it out to whoever asks.
+pub fn mint_challenge(context: &Context, organisation: &Organisation) -> ChallengeResponse {
+    ChallengeResponse { attestation_challenge: fresh(context, organisation, Purpose::AttestationChallenge) }
+}
+
+/// Whether `challenge` is one of ours. That a proof is used once is its `jti`'s concern.
+pub(super) fn check_challenge(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    challenge: &str,
+) -> Result<(), NonceError> {
+    check(context, organisation, Purpose::AttestationChallenge, now, challenge).map(drop)
 }
 
 /// Why a `c_nonce` is refused.

@@ -84,6 +84,32 @@ pub(super) fn token_form(form: &Form) -> Value {
     Value::Object(shown)
 }
 
+/// The parameters of an authorization request, pushed or not. `state` and `nonce` belong to the client alone.
+pub(super) fn authorization_form(form: &Form) -> Value {
+    let mut shown = Map::new();
+    for name in form.names().take(SHOWN_NAMES) {
+        let value = form.get(name).unwrap_or_default();
+        let value = match name {
+            "response_type"
+            | "response_mode"
+            | "client_id"
+            | "scope"
+            | "redirect_uri"
+            | "code_challenge"
+            | "code_challenge_method"
+            | "dpop_jkt"
+            | "client_assertion_type" => Value::from(excerpt(value)),
+            "resource" => form.all(name).into_iter().map(excerpt).collect(),
+            "authorization_details" => authorization_details(value),
+            "issuer_state" | "request_uri" => secret(value),
+            "client_assertion" => jwt(value),
+            _ => json!({ "length": value.len() }),
+        };
+        shown.insert(excerpt(name), value);
+    }
+    Value::Object(shown)
+}
+
 /// The body of a credential request. Members that the specification does not define are only named.
 pub(super) fn credential_body(body: &[u8]) -> Value {
     let Ok(Value::Object(members)) = serde_json::from_slice::<Value>(body) else {

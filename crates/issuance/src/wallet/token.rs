@@ -1,7 +1,11 @@
-//! The token endpoint (OpenID4VCI §6): a pre-authorized code becomes an access token.
+//! The token endpoint (OpenID4VCI §6): a pre-authorized code, an authorization code or a refresh token becomes an access
+//! token.
 
+mod authorization_code;
 mod checks;
+mod refresh;
 mod rejection;
+pub(crate) mod repeated;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +13,9 @@ use chancery_model::{
     Definition, Exchange, ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, Organisation, SecretHash,
     Timestamp,
 };
+use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, REFRESH_TOKEN_GRANT};
 use chancery_protocol::authorization_details::AuthorizationDetail;
+use chancery_protocol::dpop::DpopProof;
 use chancery_protocol::form::Form;
 use chancery_protocol::token::{TokenRequest, TokenResponse, TokenType};
 use chancery_storage::StoreError;
@@ -17,6 +23,8 @@ use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
 
+use self::repeated::Asked;
+use super::client::{self, Attestation, Client};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, Notes, Refusal, definition_of, dpop, redaction};
@@ -29,16 +37,19 @@ const ENDPOINT: &str = "/token";
 pub struct Request<'r> {
     /// The form.
     pub body: &'r [u8],
-    /// The `Authorization` header; clients cannot authenticate here.
+    /// The `Authorization` header, which no client uses here.
     pub authorization: Header<'r>,
     /// The `DPoP` header.
     pub dpop: Header<'r>,
+    /// Headers by which a wallet authenticates.
+    pub attestation: Attestation<'r>,
     /// Headers for the transcript.
     pub notes: Notes<'r>,
 }
 
-/// Exchanges the code of an offer for an access token. The code is used up by exactly one request that succeeds; a
-/// refused request leaves it as it was, except that wrong transaction codes are counted.
+/// Exchanges a code or a refresh token for an access token. A code is used up by exactly one request that succeeds; a
+/// refused request leaves it as it was, except that wrong transaction codes are counted. The same request of the same DPoP
+/// key is answered the same for ten seconds.
 ///
 /// # Errors
 /// [`Rejection`] lists what a wallet can do wrong.
@@ -63,6 +74,24 @@ async fn redeem(
     trail: &mut Trail,
 ) -> Result<TokenResponse, Failure<Rejection>> {
     let form = read_form(request).map_err(Failure::Rejected)?;
+    match form.get("grant_type") {
+        Some(AUTHORIZATION_CODE_GRANT) => {
+            authorization_code::redeem(context, organisation, now, request, &form, trail).await
+        }
+        Some(REFRESH_TOKEN_GRANT) => refresh::redeem(context, organisation, now, request, &form, trail).await,
+        Some(_) | None => redeem_offer(context, organisation, now, request, &form, trail).await,
+    }
+}
+
+/// Redeems the pre-authorized code of an offer (OpenID4VCI §4.1.1).
+async fn redeem_offer(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    request: &Request<'_>,
+    form: &Form,
+    trail: &mut Trail,
+) -> Result<TokenResponse, Failure<Rejection>> {
     let found = match form.get("pre-authorized_code") {
         Some(code) => {
             let code = SecretHash::of(code);
@@ -78,14 +107,16 @@ async fn redeem(
         trail.recording.info(
             "token.request_received",
             json!({
-                "form_body": redaction::token_form(&form),
+                "form_body": redaction::token_form(form),
                 "headers": redaction::headers(&request.notes, request.authorization, request.dpop),
                 "require_wallet_attestation": definition.content.enforce_wua,
             }),
         );
     }
-    let asked = TokenRequest::parse(&form).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;
-    let TokenRequest::PreAuthorizedCode { tx_code, client_id, authorization_details, resource, .. } = asked;
+    let asked = TokenRequest::parse(form).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;
+    let TokenRequest::PreAuthorizedCode { tx_code, client_id, authorization_details, resource, .. } = asked else {
+        return Err(Failure::Internal(anyhow::anyhow!("another grant type than the pre-authorized code")));
+    };
     trail.recording.info(
         "token.params",
         json!({
@@ -98,24 +129,39 @@ async fn redeem(
     );
     // Before anything is said about the code, so that a bad proof looks the same with every code (SEC-19).
     let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
+    let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref())
+        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
     let Some(Offered { exchange, definition }) = found else {
         // A used or expired code costs a transcript row; an unknown one takes as long (SEC-19).
         context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
         return Err(Failure::Rejected(Rejection::CodeUnknown));
     };
-    checks::code(&exchange, organisation, now)
-        .and_then(|()| checks::client(organisation, &definition, client_id.as_deref()))
-        .and_then(|()| checks::resource(organisation, &resource))
+    let repeated = Asked::of(organisation, exchange.code_hash, proof.as_ref(), request.body);
+    let state = checks::code(&exchange, organisation, now);
+    let is_repeated = matches!(state, Err(Rejection::CodeUsed));
+    if !is_repeated {
+        state.map_err(Failure::Rejected)?;
+    }
+    let rule = organisation.policy.wallet_attestation_for(&definition.content);
+    let client = identified
+        .settle(rule, &mut trail.recording)
+        .and_then(|client| client.admitted(organisation, organisation.policy.anonymous_access).map(|()| client));
+    if is_repeated {
+        // Whoever may not redeem the code learns no more than that it was used.
+        let client = client.map_err(|_| Failure::Rejected(Rejection::CodeUsed))?;
+        let earlier = context.earlier_token_answer(organisation, repeated.as_ref(), now)?;
+        let earlier = earlier.ok_or(Failure::Rejected(Rejection::CodeUsed))?;
+        claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
+        return Ok(earlier);
+    }
+    let client = client.map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    checks::resource(organisation, &resource)
         .and_then(|()| {
             checks::details(organisation, &definition, &exchange, authorization_details.as_deref().unwrap_or_default())
         })
         .map_err(Failure::Rejected)?;
-    if let Some(proof) = &proof {
-        // Only now: a stranger without a code must not fill the memory of used proofs.
-        let claimed = dpop::claim(context, organisation, now, proof).await;
-        claimed.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
-        trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));
-    }
+    // Only now: a stranger without a code must not fill the memory of used proofs.
+    claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
     checks::transaction_code(context, organisation, now, &exchange, tx_code.as_deref()).await?;
 
     let access_token = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
@@ -123,7 +169,7 @@ async fn redeem(
     let grant = Grant {
         id: GrantId::from(context.env().uuid(now)),
         exchange_id: exchange.id,
-        client_id,
+        client_id: client.id.clone(),
         dpop_thumbprint: proof.map(|proof| proof.thumbprint),
         credentials: granted(context, &definition, &exchange, authorization_details.as_deref()),
         by_identifier: authorization_details.is_some(),
@@ -131,16 +177,37 @@ async fn redeem(
         access_token_expires_at: now.plus_seconds(lifetime),
         created_at: now,
     };
-    let answer = answer(&grant, access_token, lifetime, authorization_details);
-    record(&exchange, &grant, &answer, trail);
-    spend(context, organisation, now, &exchange, &grant, trail).await?;
+    let fresh = refresh::beside(context, organisation, now, &client, &grant);
+    let mut answer = answer(&grant, access_token, lifetime, authorization_details);
+    answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
+    record(&exchange, &grant, &answer, "pre-authorized_code", trail);
+    spend(context, organisation, now, &exchange, &grant, fresh.as_ref(), trail).await?;
+    context.keep_answer(organisation, repeated, &answer, grant.id.as_uuid(), now)?;
     context.remembered().keep_grant(organisation, Granted { grant, offered: Offered { exchange, definition } });
     Ok(answer)
 }
 
+/// Uses up what the request proved itself with.
+async fn claim(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    proof: Option<&DpopProof>,
+    client: &Client,
+    trail: &mut Trail,
+) -> Result<(), Failure<Rejection>> {
+    if let Some(proof) = proof {
+        let claimed = dpop::claim(context, organisation, now, proof).await;
+        claimed.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
+        trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));
+    }
+    let claimed = client.claim(context, organisation, now).await;
+    claimed.map_err(|failure| failure.map_rejection(Rejection::Client))
+}
+
 fn read_form(request: &Request<'_>) -> Result<Form, Rejection> {
     if !matches!(request.authorization, Header::Absent) {
-        return Err(Rejection::ClientAuthentication);
+        return Err(Rejection::Authorization);
     }
     if !request.notes.has_media_type("application/x-www-form-urlencoded") {
         return Err(Rejection::MediaType);
@@ -211,7 +278,7 @@ fn answer(
     }
 }
 
-fn record(exchange: &Exchange, grant: &Grant, answer: &TokenResponse, trail: &mut Trail) {
+fn record(exchange: &Exchange, grant: &Grant, answer: &TokenResponse, grant_type: &str, trail: &mut Trail) {
     let configurations: Vec<&str> = grant.credentials.iter().map(|granted| granted.configuration_id.as_str()).collect();
     trail.recording.debug(
         "token.context",
@@ -230,7 +297,7 @@ fn record(exchange: &Exchange, grant: &Grant, answer: &TokenResponse, trail: &mu
             "credential_configuration_ids": configurations,
         }),
     );
-    trail.recording.event("token_exchanged", json!({ "grant_type": "pre-authorized_code" }));
+    trail.recording.event("token_exchanged", json!({ "grant_type": grant_type }));
 }
 
 /// Uses the code up and keeps the grant, in one unit of work. Of parallel requests with one code, one gets here first.
@@ -240,6 +307,7 @@ async fn spend(
     now: Timestamp,
     exchange: &Exchange,
     grant: &Grant,
+    fresh: Option<&refresh::Fresh>,
     trail: &mut Trail,
 ) -> Result<(), Failure<Rejection>> {
     let passage = trail.finish(context);
@@ -252,6 +320,9 @@ async fn spend(
             if spent {
                 tx.add_grant(grant, &passage).await?;
                 announcement.record(tx).await?;
+                if let Some(fresh) = fresh {
+                    tx.add_refresh_token(&fresh.token).await?;
+                }
             }
             Ok(spent)
         })

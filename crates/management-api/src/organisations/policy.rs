@@ -47,7 +47,9 @@ pub(crate) struct PolicySchema {
     /// `off`, `accept` (default) or `require` nonces of ours in DPoP proofs (RFC 9449 §8).
     #[schema(value_type = String, example = "accept")]
     dpop_nonce: Option<String>,
-    /// `"any"` (default), or `{"registered": ["client_id", …]}`.
+    /// `"any"` (default), or `{"registered": [client, …]}`, where a client is its `client_id`, or an object with
+    /// `clientId`, `redirectUris` (matched exactly) and `jwks` (keys of `private_key_jwt`; with them the client must
+    /// authenticate).
     #[schema(value_type = Object)]
     clients: Option<serde_json::Value>,
     /// Whether the token request for a pre-authorized code may leave out `client_id`. Default: true.

@@ -160,20 +160,12 @@ impl TryFrom<Written> for TrustedParties {
 
 impl From<TrustedParties> for Written {
     fn from(parties: TrustedParties) -> Self {
-        let keys: Vec<Map<String, Value>> = parties.keys.iter().map(jwk).collect();
+        let keys: Vec<Map<String, Value>> = parties.keys.iter().map(TrustedKey::to_json).collect();
         Self {
             certificates: parties.certificates.iter().map(|der| STANDARD.encode(der)).collect(),
             jwks: (!keys.is_empty()).then(|| json!({ "keys": keys })),
         }
     }
-}
-
-fn jwk(trusted: &TrustedKey) -> Map<String, Value> {
-    let mut jwk = trusted.key.to_json();
-    if let Some(key_id) = &trusted.key_id {
-        jwk.insert("kid".to_owned(), key_id.as_str().into());
-    }
-    jwk
 }
 
 #[cfg(test)]

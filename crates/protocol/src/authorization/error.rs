@@ -82,6 +82,12 @@ pub enum AuthorizationError {
         /// What came; empty when absent.
         got: String,
     },
+    /// Nothing proves that the client made the request object, for this server and for now.
+    #[error("the request object: {reason}")]
+    RequestObjectUnproven {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The claims of a request object make no acceptable parameters.
     #[error("the request object: {0}")]
     RequestObjectForm(FormError),
@@ -103,9 +109,10 @@ impl AuthorizationError {
             Self::ResponseType { .. } => AuthorizationErrorCode::UnsupportedResponseType,
             Self::Scope { .. } => AuthorizationErrorCode::InvalidScope,
             Self::AuthorizationDetails(_) => AuthorizationErrorCode::InvalidAuthorizationDetails,
-            Self::NestedRequestObject | Self::RequestObjectClient { .. } | Self::RequestObjectForm(_) => {
-                AuthorizationErrorCode::InvalidRequestObject
-            }
+            Self::NestedRequestObject
+            | Self::RequestObjectClient { .. }
+            | Self::RequestObjectUnproven { .. }
+            | Self::RequestObjectForm(_) => AuthorizationErrorCode::InvalidRequestObject,
         }
     }
 
@@ -138,6 +145,11 @@ impl AuthorizationError {
             Self::RequestObjectClient { .. } => {
                 ("put the same `client_id` into the request object as beside it", "RFC 9101 §5")
             }
+            Self::RequestObjectUnproven { .. } => (
+                "sign the request object with a key registered for the client, or with the key that its attestation names, \
+                 and set `aud` to `issuer` of the authorization server metadata",
+                "RFC 9101 §6",
+            ),
             Self::RequestObjectForm(error) => return Explanation { reason: self.to_string(), ..error.explain() },
         };
         Explanation::new(self, help, spec_ref)

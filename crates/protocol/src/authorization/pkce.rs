@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 use super::is_hash;
-use crate::excerpt;
+use crate::{Explanation, excerpt};
 
 /// The only method.
 const METHOD: &str = "S256";
@@ -58,6 +58,11 @@ impl PkceError {
                 "send the `code_verifier` of this authorization request; hash its ASCII text, not decoded bytes"
             }
         }
+    }
+
+    /// The same for the wallet's developer.
+    pub fn explain(&self) -> Explanation {
+        Explanation::new(self, self.help(), "RFC 7636 §4")
     }
 
     /// The code at the token endpoint: `invalid_grant` for a verifier that does not fit (RFC 7636 §4.6).

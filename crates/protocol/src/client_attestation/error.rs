@@ -146,6 +146,14 @@ pub enum ClientAttestationError {
         /// How.
         error: FreshnessError,
     },
+    /// The DPoP proof, which takes the place of a proof of possession, is by another key than the instance's.
+    #[error("the DPoP proof is by the key {got}, expected `cnf.jwk` of the client attestation, {expected}")]
+    DpopKeyMismatch {
+        /// Thumbprint of the instance key.
+        expected: String,
+        /// Thumbprint of the DPoP key.
+        got: String,
+    },
     /// The proof has no challenge where one is demanded.
     #[error("the client attestation PoP has no `challenge`{}", if *.old_name { ", but a `nonce`" } else { "" })]
     ChallengeMissing {
@@ -183,6 +191,7 @@ impl ClientAttestationError {
             | Self::ClientMismatch { .. }
             | Self::ProofIssuerMismatch { .. }
             | Self::AudienceMismatch { .. }
+            | Self::DpopKeyMismatch { .. }
             | Self::Freshness { .. } => "invalid_client_attestation",
         }
     }
@@ -234,6 +243,10 @@ impl ClientAttestationError {
             Self::AudienceMismatch { .. } => (
                 "set `aud` to `issuer` of the authorization server metadata, byte for byte: not the URL of an endpoint",
                 PROOF,
+            ),
+            Self::DpopKeyMismatch { .. } => (
+                "without `OAuth-Client-Attestation-PoP`, sign the DPoP proof with the private key of `cnf.jwk`; or send both",
+                "OAuth 2.0 Attestation-Based Client Authentication draft-10 §5.2",
             ),
             Self::Freshness { error, .. } => (error.help(), CHECKS),
             Self::ChallengeMissing { old_name: true } => {

@@ -69,12 +69,13 @@ impl Wallet {
             },
             algorithms: &[Algorithm::Es256],
             challenge: Echo::Exactly("ch-9"),
+            dpop_thumbprint: None,
             now: NOW,
             max_age: 300,
             future_leeway: 60,
         };
         change(&mut expected);
-        verify(Presented { attestation: &self.attestation(), proof: &self.proof() }, &expected)
+        verify(Presented { attestation: &self.attestation(), proof: Some(&self.proof()) }, &expected)
     }
 
     fn refusal(&self) -> ClientAttestationError {
@@ -89,8 +90,9 @@ fn an_attested_wallet_is_known_by_its_client_and_its_key() {
     assert_eq!((found.client_id.as_str(), found.issuer.as_deref()), (CLIENT, Some("https://provider.example")));
     assert_eq!(found.instance_key, *wallet.instance.public_jwk());
     assert_eq!(found.attester, Attester::Certificate("CN=Signer".to_owned()));
-    assert_eq!((found.jti.as_str(), found.challenge.as_deref()), ("p-1", Some("ch-9")));
-    assert_eq!((found.expires_at, found.issued_at), (NOW + 3600, NOW));
+    let possession = found.possession.unwrap();
+    assert_eq!((possession.jti.as_str(), possession.challenge.as_deref()), ("p-1", Some("ch-9")));
+    assert_eq!((found.expires_at, possession.issued_at), (NOW + 3600, NOW));
     assert_eq!((found.wallet_name.as_deref(), found.wallet_link, found.status), (Some("Example Wallet"), None, None));
     assert!(!format!("{:?}", wallet.verify_with(|_| {}).unwrap()).contains("ch-9"));
 }
@@ -104,13 +106,13 @@ fn iss_may_be_absent_from_both_tokens_by_wat_2() {
 #[test]
 fn both_headers_come_once_or_not_at_all_by_wat_1() {
     let found = presented(["a"], ["p"]).unwrap().unwrap();
-    assert_eq!((found.attestation, found.proof), ("a", "p"));
+    assert_eq!((found.attestation, found.proof), ("a", Some("p")));
     assert!(presented([], []).unwrap().is_none());
     let refusal = |attestations: &[&'static str], proofs: &[&'static str]| {
         presented(attestations.iter().copied(), proofs.iter().copied()).err()
     };
     let missing = |missing| Some(ClientAttestationError::HeaderMissing { missing });
-    assert_eq!(refusal(&["a"], &[]), missing(PROOF_HEADER));
+    assert_eq!(presented(["a"], []).unwrap().unwrap().proof, None);
     assert_eq!(refusal(&[], &["p"]), missing(ATTESTATION_HEADER));
     let several = |header| Some(ClientAttestationError::Several { header, got: 2 });
     assert_eq!(refusal(&["a", "b"], &["p"]), several(ATTESTATION_HEADER));
@@ -257,7 +259,7 @@ fn a_challenge_is_demanded_where_one_is_offered_by_wat_5_and_wat_6() {
     assert!(without.verify_with(required).is_err());
     let other = Wallet::new().proof_claim("challenge", json!("ch-8"));
     assert_eq!(other.refusal(), ClientAttestationError::ChallengeMismatch { got: "ch-8".to_owned() });
-    assert_eq!(other.verify_with(required).unwrap().challenge.as_deref(), Some("ch-8"));
+    assert_eq!(other.verify_with(required).unwrap().possession.unwrap().challenge.as_deref(), Some("ch-8"));
 }
 
 #[test]
@@ -301,4 +303,32 @@ proptest! {
         let outcome = verify(Presented { attestation: &attestation, proof: &proof }, &expected);
         prop_assert!(outcome.is_err());
     }
+}
+
+#[test]
+fn a_dpop_proof_of_the_instance_key_takes_the_place_of_the_proof_by_wat_9() {
+    let wallet = Wallet::new();
+    let anchors = [wallet.provider.anchor.clone()];
+    let verified = |dpop_thumbprint: Option<&str>| {
+        let expected = Expected {
+            authorization_server: SERVER,
+            client_id: None,
+            trust: TrustList {
+                name: "wallet providers",
+                certificates: &anchors,
+                keys: &[],
+                chains: ChainRule::default(),
+            },
+            algorithms: &[Algorithm::Es256],
+            challenge: Echo::Required,
+            dpop_thumbprint,
+            now: NOW,
+            max_age: 300,
+            future_leeway: 60,
+        };
+        verify(Presented { attestation: &wallet.attestation(), proof: None }, &expected)
+    };
+    assert!(verified(Some(&wallet.instance.public_jwk().thumbprint())).unwrap().possession.is_none());
+    assert!(matches!(verified(Some("other")), Err(ClientAttestationError::DpopKeyMismatch { .. })));
+    assert!(matches!(verified(None), Err(ClientAttestationError::HeaderMissing { missing: PROOF_HEADER })));
 }

@@ -41,6 +41,24 @@ pub struct AuthorizationServerMetadata {
     /// How clients authenticate at the token endpoint.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// Algorithms of client assertions (RFC 8414 §2).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<Algorithm>,
+    /// Algorithms of client attestations (ABCA draft-07 §10.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_attestation_signing_alg_values_supported: Vec<Algorithm>,
+    /// Algorithms of the proofs of possession beside them (ABCA draft-07 §10.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_attestation_pop_signing_alg_values_supported: Vec<Algorithm>,
+    /// How the key of an attestation may be proven (ABCA draft-10 §8): by its own header, by the DPoP proof, or both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_attestation_pop_methods_supported: Vec<String>,
+    /// URL that hands out challenges for proofs of possession (ABCA draft-07 §8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge_endpoint: Option<String>,
+    /// Algorithms of request objects (RFC 9101 §10.5).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub request_object_signing_alg_values_supported: Vec<Algorithm>,
     /// PKCE methods (RFC 7636).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub code_challenge_methods_supported: Vec<String>,
@@ -122,6 +140,12 @@ mod tests {
             response_types_supported: Vec::new(),
             grant_types_supported: vec![PRE_AUTHORIZED_CODE_GRANT.to_owned()],
             token_endpoint_auth_methods_supported: vec!["none".to_owned()],
+            token_endpoint_auth_signing_alg_values_supported: Vec::new(),
+            client_attestation_signing_alg_values_supported: Vec::new(),
+            client_attestation_pop_signing_alg_values_supported: Vec::new(),
+            client_attestation_pop_methods_supported: Vec::new(),
+            challenge_endpoint: None,
+            request_object_signing_alg_values_supported: Vec::new(),
             code_challenge_methods_supported: Vec::new(),
             authorization_details_types_supported: vec!["openid_credential".to_owned()],
             dpop_signing_alg_values_supported: vec![Algorithm::Es256, Algorithm::EdDsa],

@@ -95,6 +95,18 @@ impl Transaction {
         Ok(self.scope.happened(spend).await?)
     }
 
+    /// Keeps the claims that a sign-in yielded together with those of the organisation.
+    pub async fn put_submissions(&self, id: ExchangeId, sealed: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+        let put = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::SealedSubmissions, Expr::value(sealed.to_vec()))
+            .col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?))
+            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
+            .filter(Column::Id.eq(id.as_uuid()));
+        Ok(self.scope.happened(put).await?)
+    }
+
     /// Notes that credentials were issued: the status goes on to `reached` (`CredentialIssued` or `CredentialAcked`)
     /// unless it is there or further already, as for a second copy. `false` when the exchange was denied, its
     /// credential deleted, revoked or suspended, or it is unknown: then nothing may leave.

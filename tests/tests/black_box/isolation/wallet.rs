@@ -2,7 +2,7 @@
 
 use chancery_tests::key::random;
 use chancery_tests::wallet::{PRE_AUTHORIZED_CODE, offer_uri};
-use chancery_tests::{Opened, Token, Wallet};
+use chancery_tests::{Call, Opened, Token, Wallet};
 
 use super::*;
 
@@ -115,6 +115,21 @@ on_every_backend! {
                     let foreign = stranger.get(endpoint).await;
                     owner.assert_unmentioned(&foreign);
                     assert_eq!(foreign.status, 400);
+                }
+                ("POST", "/par") => {
+                    // Another's configuration, and another's issuer_state, are unknown here.
+                    let configuration = at_home.offer["credential_configuration_ids"][0].as_str().expect("an id");
+                    let push = async |configuration: &str| {
+                        let call = stranger.wallet.par_call(stranger.operator.issuer(), configuration);
+                        stranger.wallet.send(call).await
+                    };
+                    let foreign = push(configuration).await;
+                    owner.assert_unmentioned(&foreign);
+                    assert_alike(&foreign, &push("nothing").await);
+                }
+                ("POST", "/challenge") => {
+                    let url = stranger.url("/challenge");
+                    stranger.wallet.send(Call::new(reqwest::Method::POST, &url)).await.ok();
                 }
                 ("POST", "/nonce") => assert_ne!(stranger.nonce().await, holder.nonce(&at_home).await),
                 ("POST", "/credential") => {

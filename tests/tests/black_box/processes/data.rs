@@ -38,6 +38,7 @@ on_every_backend! {
             wallet.transaction_code = Some(format!("000{attempt}"));
             wallet.send(wallet.token_call(&opened)).await.refused(400, "invalid_grant");
             world.restart().await;
+            world.advance(std::time::Duration::from_secs(10));
         }
         wallet.transaction_code = Some("4711".to_owned());
         wallet.send(wallet.token_call(&opened)).await.refused(400, "invalid_grant");

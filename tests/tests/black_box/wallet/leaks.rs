@@ -65,7 +65,8 @@ on_every_backend! {
         scene.wallet.send(call).await.refused(400, "invalid_target");
         let token = scene.redeem().await;
         secrets.push(token.value().to_owned());
-        scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_grant");
+        let stranger = scene.wallet.with_fresh_dpop_key();
+        stranger.send(stranger.token_call(&scene.opened)).await.refused(400, "invalid_grant");
 
         let nonce = scene.wallet.nonce(&scene.opened).await;
         let good = || scene.wallet.credential_call(&token, &nonce);

@@ -43,7 +43,8 @@ on_every_backend! {
     async fn a_used_code_is_refused_and_its_token_still_works(world: &World) {
         let scene = Scene::new(world).await;
         let token = scene.redeem().await;
-        scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_grant");
+        let stranger = scene.wallet.with_fresh_dpop_key();
+        stranger.send(stranger.token_call(&scene.opened)).await.refused(400, "invalid_grant");
         assert_eq!(scene.cause().await.message, "token.code_invalid");
         scene.collect(&token).await;
     }
@@ -105,6 +106,7 @@ on_every_backend! {
             let cause = scene.cause().await;
             assert_eq!(cause.message, "token.tx_code_invalid", "{wrong}");
             assert_eq!(cause.data["attempts_left"], 4 - wrong);
+            world.advance(Duration::from_secs(10));
         }
         for code in ["493028", "493027"] {
             scene.wallet.transaction_code = Some(code.to_owned());
@@ -115,12 +117,29 @@ on_every_backend! {
         assert_eq!(scene.operator.status(&scene.offer.id).await, "offer_received");
     }
 
+    /// SEC-2: after three wrong transaction codes the next is read only after a pause, which `Retry-After` tells.
+    async fn wrong_transaction_codes_slow_the_next_ones_down(world: &World) {
+        let mut scene = Scene::with_pin(world, "493027").await;
+        scene.wallet.transaction_code = Some("493028".to_owned());
+        for _ in 0..3 {
+            scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_grant");
+        }
+        scene.wallet.transaction_code = Some("493027".to_owned());
+        let answer = scene.wallet.send(scene.wallet.token_call(&scene.opened)).await;
+        answer.refused(429, "temporarily_unavailable");
+        assert_eq!(answer.header("retry-after"), Some("2"));
+        assert_eq!(scene.cause().await.message, "token.tx_code_invalid");
+        world.advance(Duration::from_secs(2));
+        scene.redeem().await;
+    }
+
     /// SEC-2: four mistakes are forgiven, and the offer survives them.
     async fn the_right_transaction_code_works_after_four_wrong_ones(world: &World) {
         let mut scene = Scene::with_pin(world, "Zürich 9").await;
         for _ in 0..4 {
             scene.wallet.transaction_code = Some("Zurich 9".to_owned());
             scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_grant");
+            world.advance(Duration::from_secs(10));
         }
         scene.wallet.transaction_code = Some("Zürich 9".to_owned());
         scene.wallet.accept(&scene.offer.link).await;
@@ -185,7 +204,7 @@ on_every_backend! {
     /// RFC 6749 §5.2: grants that are not offered are named as such.
     async fn another_grant_type_is_unsupported(world: &World) {
         let scene = Scene::new(world).await;
-        for grant in ["authorization_code", "refresh_token", "client_credentials", "password", "x"] {
+        for grant in ["refresh_token", "client_credentials", "password", "x"] {
             let call = scene.wallet.token_call(&scene.opened).with_field("grant_type", grant).with_field("code", "c");
             scene.wallet.send(call).await.refused(400, "unsupported_grant_type");
         }

@@ -1,11 +1,12 @@
 //! What the documents say.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chancery_formats::type_metadata;
 use chancery_keys::jwe::RecipientKey;
 use chancery_model::{AttestationRule, ClaimDescription, Definition, Display, Entry, Format, Organisation};
-use chancery_protocol::authorization_details;
+use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, REFRESH_TOKEN_GRANT};
 use chancery_protocol::encryption::Rule as EncryptionRule;
 use chancery_protocol::metadata::{
     self, AuthorizationServerMetadata, CredentialConfiguration, CredentialDisplay, CredentialMetadata, CredentialType,
@@ -13,6 +14,7 @@ use chancery_protocol::metadata::{
     SigningAlgorithm,
 };
 use chancery_protocol::token::PRE_AUTHORIZED_CODE_GRANT;
+use chancery_protocol::{authorization_details, client_assertion, client_attestation};
 
 use super::super::credential::attestation;
 use super::{Document, IssuerDocument, Published};
@@ -24,7 +26,10 @@ use crate::{Context, Failure};
 const DEFAULT_LOCALE: &str = "en";
 
 pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -> Result<Published, Failure<R>> {
-    let definitions = context.store().read(organisation).await?.all_definitions().await?;
+    let read = context.store().read(organisation).await?;
+    let definitions = read.all_definitions().await?;
+    let signs_in = read.identity_provider().await?.is_some();
+    drop(read);
     let keyring = context.keyring(organisation).await?;
     let configurations = configurations(organisation, &definitions, &keyring);
     let now = context.env().now();
@@ -42,9 +47,10 @@ pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -
         configurations: published,
         types: types(organisation, &definitions)?,
         credential_issuer,
-        authorization_server: Document::of(&authorization_server(organisation, &definitions))?,
+        authorization_server: Document::of(&authorization_server(organisation, &definitions, signs_in))?,
         jwks: Document::of(&jwks)?,
         jwt_vc_issuer: Document::of(&JwtVcIssuerMetadata { issuer: organisation.issuer.clone(), jwks })?,
+        definitions: definitions.into_iter().map(Arc::new).collect(),
     })
 }
 
@@ -70,27 +76,74 @@ fn credential_issuer(
     }
 }
 
-fn authorization_server(organisation: &Organisation, definitions: &[Definition]) -> AuthorizationServerMetadata {
-    let issuer = &organisation.issuer;
-    let mut entries = definitions.iter().flat_map(|definition| &definition.content.entries);
-    let publishes_statuses = entries.any(|entry| entry.support_revocation);
+/// Exactly what the authorization and token endpoints do. The authorization endpoint needs somebody to sign people in;
+/// without it, only pre-authorized codes are redeemed.
+fn authorization_server(
+    organisation: &Organisation,
+    definitions: &[Definition],
+    signs_in: bool,
+) -> AuthorizationServerMetadata {
+    let (issuer, policy) = (&organisation.issuer, &organisation.policy);
+    let endpoint = |name| signs_in.then(|| issuer.endpoint(name));
+    let algorithms = |wanted: bool| if wanted { policy.proof_algorithms.clone() } else { Vec::new() };
+    let demanding = |definition: &Definition| policy.wallet_attestation_for(&definition.content);
+    let strictest = definitions.iter().map(demanding).max().unwrap_or(policy.wallet_attestation);
+    let attests = strictest.max(policy.wallet_attestation) != AttestationRule::Off;
+    let asserts = policy.clients.have_keys();
+    let mut grants = vec![PRE_AUTHORIZED_CODE_GRANT];
+    let mut methods = Vec::new();
+    if policy.wallet_attestation != AttestationRule::Enforce {
+        methods.push("none");
+    }
+    if asserts {
+        methods.push(client_assertion::AUTHENTICATION_METHOD);
+    }
+    if attests {
+        methods.push(client_attestation::AUTHENTICATION_METHOD);
+        methods.push(client_attestation::DPOP_AUTHENTICATION_METHOD);
+    }
+    if signs_in {
+        grants.push(AUTHORIZATION_CODE_GRANT);
+    }
+    if policy.refresh_tokens {
+        grants.push(REFRESH_TOKEN_GRANT);
+    }
+    let mut scopes: Vec<String> = definitions
+        .iter()
+        .flat_map(|definition| definition.content.entries.iter())
+        .filter_map(|entry| policy.scope_for(entry))
+        .map(str::to_owned)
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let publishes_statuses =
+        definitions.iter().flat_map(|definition| &definition.content.entries).any(|entry| entry.support_revocation);
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let when = |wanted: bool, names: &[&str]| if wanted { owned(names) } else { Vec::new() };
     AuthorizationServerMetadata {
         issuer: issuer.clone(),
-        authorization_endpoint: None,
-        pushed_authorization_request_endpoint: None,
-        require_pushed_authorization_requests: None,
+        authorization_endpoint: endpoint("authorize"),
+        pushed_authorization_request_endpoint: endpoint("par"),
+        // The authorization endpoint takes nothing else, whatever the policy says.
+        require_pushed_authorization_requests: signs_in.then_some(true),
         token_endpoint: issuer.endpoint("token"),
         jwks_uri: Some(issuer.endpoint("jwks")),
-        scopes_supported: Vec::new(),
-        response_types_supported: Vec::new(),
-        grant_types_supported: vec![PRE_AUTHORIZED_CODE_GRANT.to_owned()],
-        token_endpoint_auth_methods_supported: vec!["none".to_owned()],
-        code_challenge_methods_supported: Vec::new(),
+        scopes_supported: if signs_in { scopes } else { Vec::new() },
+        response_types_supported: when(signs_in, &["code"]),
+        grant_types_supported: owned(&grants),
+        token_endpoint_auth_methods_supported: owned(&methods),
+        token_endpoint_auth_signing_alg_values_supported: algorithms(asserts),
+        client_attestation_signing_alg_values_supported: algorithms(attests),
+        client_attestation_pop_signing_alg_values_supported: algorithms(attests),
+        client_attestation_pop_methods_supported: when(attests, &["attestation_pop_jwt", "dpop_combined"]),
+        challenge_endpoint: attests.then(|| issuer.endpoint("challenge")),
+        request_object_signing_alg_values_supported: algorithms(signs_in && (asserts || attests)),
+        code_challenge_methods_supported: when(signs_in, &["S256"]),
         authorization_details_types_supported: vec![authorization_details::TYPE.to_owned()],
-        dpop_signing_alg_values_supported: organisation.policy.proof_algorithms.clone(),
-        authorization_response_iss_parameter_supported: None,
+        dpop_signing_alg_values_supported: policy.proof_algorithms.clone(),
+        authorization_response_iss_parameter_supported: signs_in.then_some(true),
         status_list_aggregation_endpoint: publishes_statuses.then(|| aggregation_uri(organisation)),
-        anonymous_access_supported: organisation.policy.anonymous_access,
+        anonymous_access_supported: policy.anonymous_access,
     }
 }
 

@@ -29,23 +29,6 @@ pub(super) fn code(exchange: &Exchange, organisation: &Organisation, now: Timest
     }
 }
 
-/// The organisation admits the client (TOK-5).
-pub(super) fn client(
-    organisation: &Organisation,
-    definition: &Definition,
-    client_id: Option<&str>,
-) -> Result<(), Rejection> {
-    match client_id {
-        None if !organisation.policy.anonymous_access => return Err(Rejection::ClientMissing),
-        Some(client_id) if !organisation.policy.clients.admit(client_id) => {
-            return Err(Rejection::ClientUnknown { got: excerpt(client_id) });
-        }
-        None | Some(_) => {}
-    }
-    // Demanded and not verifiable: refused rather than waved through.
-    if definition.content.enforce_wua { Err(Rejection::WalletAttestationMissing) } else { Ok(()) }
-}
-
 /// Resource indicators name this issuer (RFC 8707 §2).
 pub(super) fn resource(organisation: &Organisation, resources: &[String]) -> Result<(), Rejection> {
     let expected = organisation.issuer.as_str();
@@ -62,18 +45,26 @@ pub(super) fn details(
     exchange: &Exchange,
     details: &[AuthorizationDetail],
 ) -> Result<(), Rejection> {
-    let issuer = organisation.issuer.as_str();
     for detail in details {
         let configuration = detail.credential_configuration_id.as_str();
         let entry = definition.entry_by_configuration(configuration);
         if !entry.is_some_and(|entry| exchange.entries.contains(&entry.id)) {
             return Err(Rejection::NotOffered { got: excerpt(configuration) });
         }
-        if !detail.locations.is_empty() && !detail.locations.iter().any(|location| location == issuer) {
-            return Err(Rejection::Location { expected: issuer.to_owned() });
-        }
     }
-    Ok(())
+    locations(organisation, details)
+}
+
+/// `locations`, where there are any, name this issuer (AUT-6).
+pub(super) fn locations(organisation: &Organisation, details: &[AuthorizationDetail]) -> Result<(), Rejection> {
+    let issuer = organisation.issuer.as_str();
+    let elsewhere = |detail: &AuthorizationDetail| {
+        !detail.locations.is_empty() && !detail.locations.iter().any(|location| location == issuer)
+    };
+    match details.iter().any(elsewhere) {
+        true => Err(Rejection::Location { expected: issuer.to_owned() }),
+        false => Ok(()),
+    }
 }
 
 /// The DPoP proof, when there is one, is good; there is one when the policy demands it (DPP-1).
@@ -106,6 +97,12 @@ pub(super) async fn transaction_code(
         (None, Some(_)) => return Err(Failure::Rejected(Rejection::TransactionCodeUnexpected)),
         (Some(_), Some(given)) => given,
     };
+    let ready_at = exchange.updated_at.plus_seconds(pause(exchange.failed_attempts));
+    if now < ready_at {
+        let left = ready_at.millis().saturating_sub(now.millis()).saturating_add(999) / 1000;
+        let seconds = u32::try_from(left).unwrap_or(u32::MAX);
+        return Err(Failure::Rejected(Rejection::TransactionCodeTooSoon { seconds }));
+    }
     let secrets: ExchangeSecrets =
         context.open(organisation, Place::ExchangeSecrets, exchange.id.as_uuid(), &exchange.sealed_secrets)?;
     let expected = secrets.transaction_code.unwrap_or_default();
@@ -120,4 +117,23 @@ pub(super) async fn transaction_code(
     // Not counted: the offer was locked, or redeemed, by requests beside this one.
     let left = counted.map_or(0, |failed| limit.saturating_sub(failed));
     Err(Failure::Rejected(Rejection::TransactionCodeWrong { left }))
+}
+
+/// Seconds between a wrong transaction code and the next one that is read: none after the first two, which are slips of the
+/// finger, then 2, 4, 8 and so on, up to two minutes.
+fn pause(failed_attempts: u8) -> u32 {
+    match failed_attempts.checked_sub(3) {
+        Some(further) => 2_u32 << further.min(6),
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause;
+
+    #[test]
+    fn the_pause_after_wrong_transaction_codes_doubles_and_has_an_end() {
+        assert_eq!([0, 1, 2, 3, 4, 5, 9, 20, 255].map(pause), [0, 0, 0, 2, 4, 8, 128, 128, 128]);
+    }
 }

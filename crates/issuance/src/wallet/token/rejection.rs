@@ -1,12 +1,13 @@
 //! What a token request can do wrong.
 
 use chancery_protocol::Explanation;
+use chancery_protocol::authorization::{GrantError, PkceError};
 use chancery_protocol::form::FormError;
 use chancery_protocol::token::TokenRequestError;
 use serde_json::{Value, json};
 
-use super::super::dpop;
 use super::super::trail::{Account, Accountable, Setback};
+use super::super::{client, dpop};
 
 /// Why a token request is refused.
 #[derive(Debug)]
@@ -18,7 +19,9 @@ pub enum Rejection {
     /// The form is no proper token request.
     Request(TokenRequestError),
     /// The client sent an `Authorization` header.
-    ClientAuthentication,
+    Authorization,
+    /// The client itself.
+    Client(client::Rejection),
     /// No exchange has this code.
     CodeUnknown,
     /// The code was redeemed.
@@ -32,15 +35,32 @@ pub enum Rejection {
         /// After so many.
         attempts: u8,
     },
-    /// Anonymous access is off, and there is no `client_id`.
-    ClientMissing,
-    /// The `client_id` is not admitted.
-    ClientUnknown {
-        /// What came, cut.
+    /// The code or refresh token was given to another client, or for another key.
+    BoundToOther {
+        /// What it is bound to.
+        to: &'static str,
+    },
+    /// Not the redirect URI of the authorization request.
+    RedirectUri {
+        /// What came, cut; empty when absent.
         got: String,
     },
-    /// A wallet attestation is demanded; none can be verified yet.
-    WalletAttestationMissing,
+    /// The code verifier.
+    Verifier(PkceError),
+    /// Refresh tokens are off.
+    RefreshOff,
+    /// Nobody was given this refresh token.
+    RefreshUnknown,
+    /// The refresh token has expired, or another took its place.
+    RefreshOver {
+        /// Whether another did.
+        replaced: bool,
+    },
+    /// The scope of a refresh is wider than what was granted.
+    ScopeWidened {
+        /// The first value that is, cut.
+        got: String,
+    },
     /// `resource` is not this issuer.
     Target {
         /// The issuer.
@@ -67,6 +87,11 @@ pub enum Rejection {
         /// Attempts that are left.
         left: u8,
     },
+    /// The next transaction code came too soon after a wrong one.
+    TransactionCodeTooSoon {
+        /// Seconds to wait.
+        seconds: u32,
+    },
     /// The DPoP proof.
     Dpop(dpop::Rejection),
 }
@@ -76,14 +101,18 @@ pub enum Rejection {
 pub enum ErrorCode {
     /// `invalid_request`.
     InvalidRequest,
-    /// `invalid_client`.
-    InvalidClient,
     /// `invalid_client`, after an attempt to authenticate in the `Authorization` header.
     InvalidClientAuthentication,
     /// `invalid_grant`.
     InvalidGrant,
     /// `unsupported_grant_type`.
     UnsupportedGrantType,
+    /// `invalid_scope`.
+    InvalidScope,
+    /// Something about the client.
+    Client(client::ErrorCode),
+    /// `temporarily_unavailable`: try again later.
+    TemporarilyUnavailable,
     /// `invalid_target`.
     InvalidTarget,
     /// `invalid_authorization_details`.
@@ -99,9 +128,12 @@ impl ErrorCode {
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
-            Self::InvalidClient | Self::InvalidClientAuthentication => "invalid_client",
+            Self::InvalidClientAuthentication => "invalid_client",
+            Self::InvalidScope => "invalid_scope",
+            Self::Client(code) => code.name(),
             Self::InvalidGrant => "invalid_grant",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidAuthorizationDetails => "invalid_authorization_details",
             Self::InvalidDpopProof => "invalid_dpop_proof",
@@ -118,21 +150,35 @@ impl Rejection {
             Self::MediaType => "send an application/x-www-form-urlencoded body",
             Self::Form(_) => "the form is malformed, too long, or repeats a parameter",
             Self::Request(error) => match error {
-                TokenRequestError::UnsupportedGrantType { .. } => "only the pre-authorized code is supported",
+                TokenRequestError::UnsupportedGrantType { .. } => "this grant_type is not supported",
                 TokenRequestError::Missing { .. } => "grant_type and pre-authorized_code are required",
-                TokenRequestError::TooLong { .. } => "a parameter is too long",
-                TokenRequestError::AuthorizationDetails(_) => "authorization_details are malformed",
+                TokenRequestError::TooLong { .. } | TokenRequestError::Grant(GrantError::TooLong { .. }) => {
+                    "a parameter is too long"
+                }
+                TokenRequestError::AuthorizationDetails(_)
+                | TokenRequestError::Grant(GrantError::AuthorizationDetails(_)) => {
+                    "authorization_details are malformed"
+                }
+                TokenRequestError::Grant(GrantError::GrantType { .. }) => "this grant_type is not supported",
+                TokenRequestError::Grant(GrantError::Missing { .. }) => "the code or the refresh token is missing",
+                TokenRequestError::Grant(GrantError::Scope { .. }) => "scope is malformed",
             },
-            Self::ClientAuthentication => "client authentication is not supported",
+            Self::Authorization => "authenticate with an attestation or an assertion, not in the Authorization header",
+            Self::Client(rejection) => rejection.description(),
             Self::CodeUnknown
             | Self::CodeUsed
             | Self::CodeExpired
             | Self::CodeWithdrawn
             | Self::CodeLocked { .. }
             | Self::TransactionCodeWrong { .. } => "the code or the transaction code is not valid",
-            Self::ClientMissing => "a client_id is required",
-            Self::ClientUnknown { .. } => "this client_id is not admitted",
-            Self::WalletAttestationMissing => "a wallet attestation is required",
+            Self::TransactionCodeTooSoon { .. } => "wait before the next transaction code",
+            Self::BoundToOther { .. } | Self::RedirectUri { .. } | Self::Verifier(PkceError::Mismatch) => {
+                "the code or refresh token was given to another client, key or redirect_uri"
+            }
+            Self::Verifier(_) => "a code_verifier is required",
+            Self::RefreshOff => "this grant_type is not supported",
+            Self::RefreshUnknown | Self::RefreshOver { .. } => "the refresh token is not valid",
+            Self::ScopeWidened { .. } => "scope is wider than what was granted",
             Self::Target { .. } => "resource is not this credential issuer",
             Self::NotOffered { .. } => "authorization_details ask for something else than the offer",
             Self::Location { .. } => "locations do not name this credential issuer",
@@ -146,15 +192,22 @@ impl Rejection {
     fn code(&self) -> &'static str {
         match self {
             Self::MediaType | Self::Form(_) | Self::Request(_) => "request_malformed",
-            Self::ClientAuthentication => "client_authentication",
+            Self::Authorization => "client_authentication",
+            Self::Client(rejection) => rejection.code(),
             Self::CodeUnknown => "code_unknown",
             Self::CodeUsed => "code_used",
             Self::CodeExpired => "code_expired",
             Self::CodeWithdrawn => "offer_withdrawn",
             Self::CodeLocked { .. } => "offer_locked",
-            Self::ClientMissing => "client_missing",
-            Self::ClientUnknown { .. } => "client_unknown",
-            Self::WalletAttestationMissing => "wallet_attestation_missing",
+            Self::BoundToOther { .. } => "bound_to_other",
+            Self::RedirectUri { .. } => "redirect_uri_foreign",
+            Self::Verifier(_) => "code_verifier_invalid",
+            Self::RefreshOff => "refresh_off",
+            Self::RefreshUnknown => "refresh_token_unknown",
+            Self::RefreshOver { replaced: true } => "refresh_token_replaced",
+            Self::RefreshOver { replaced: false } => "refresh_token_expired",
+            Self::ScopeWidened { .. } => "scope_widened",
+            Self::TransactionCodeTooSoon { .. } => "tx_code_too_soon",
             Self::Target { .. } => "resource_foreign",
             Self::NotOffered { .. } => "not_offered",
             Self::Location { .. } => "location_foreign",
@@ -169,15 +222,20 @@ impl Rejection {
     fn message(&self) -> &'static str {
         match self {
             Self::MediaType | Self::Form(_) | Self::Request(_) => "token.request_invalid",
-            Self::ClientAuthentication | Self::ClientMissing | Self::ClientUnknown { .. } => "token.client_auth_failed",
+            Self::Client(client::Rejection::AttestationMissing) => "token.wallet_attestation_missing",
+            Self::Authorization | Self::Client(_) => "token.client_auth_failed",
             Self::CodeUnknown | Self::CodeUsed | Self::CodeWithdrawn | Self::CodeLocked { .. } => "token.code_invalid",
             Self::CodeExpired => "token.code_expired",
-            Self::WalletAttestationMissing => "token.wallet_attestation_missing",
+            Self::BoundToOther { .. } | Self::RedirectUri { .. } | Self::Verifier(_) => "token.code_invalid",
+            Self::RefreshOff | Self::RefreshUnknown | Self::RefreshOver { .. } | Self::ScopeWidened { .. } => {
+                "token.refresh_invalid"
+            }
             Self::Target { .. } => "token.resource_invalid",
             Self::NotOffered { .. } | Self::Location { .. } => "token.authorization_details_invalid",
-            Self::TransactionCodeMissing | Self::TransactionCodeUnexpected | Self::TransactionCodeWrong { .. } => {
-                "token.tx_code_invalid"
-            }
+            Self::TransactionCodeMissing
+            | Self::TransactionCodeUnexpected
+            | Self::TransactionCodeWrong { .. }
+            | Self::TransactionCodeTooSoon { .. } => "token.tx_code_invalid",
             Self::Dpop(_) => "token.dpop_invalid",
         }
     }
@@ -189,15 +247,21 @@ impl Rejection {
             Self::MediaType
             | Self::Form(_)
             | Self::Request(_)
-            | Self::ClientAuthentication
+            | Self::Authorization
+            | Self::Client(_)
             | Self::CodeUnknown
             | Self::CodeUsed
             | Self::CodeExpired
             | Self::CodeWithdrawn
             | Self::CodeLocked { .. }
-            | Self::ClientMissing
-            | Self::ClientUnknown { .. }
-            | Self::WalletAttestationMissing
+            | Self::BoundToOther { .. }
+            | Self::RedirectUri { .. }
+            | Self::Verifier(_)
+            | Self::RefreshOff
+            | Self::RefreshUnknown
+            | Self::RefreshOver { .. }
+            | Self::ScopeWidened { .. }
+            | Self::TransactionCodeTooSoon { .. }
             | Self::NotOffered { .. }
             | Self::Location { .. }
             | Self::TransactionCodeMissing
@@ -211,14 +275,16 @@ impl Rejection {
             Self::Form(error) => return error.explain(),
             Self::Request(error) => return error.explain(),
             Self::Dpop(rejection) => return rejection.explain(),
+            Self::Client(rejection) => return rejection.explain(),
+            Self::Verifier(error) => return error.explain(),
             Self::MediaType => (
                 "the content type is not application/x-www-form-urlencoded".to_owned(),
                 "send the parameters as a form",
                 "OpenID4VCI §6.1",
             ),
-            Self::ClientAuthentication => (
-                "the request has an Authorization header, and no client authentication is supported".to_owned(),
-                "leave the header out; a public client names itself by client_id",
+            Self::Authorization => (
+                "the request has an Authorization header, by which no client authenticates here".to_owned(),
+                "leave the header out; use a method of token_endpoint_auth_methods_supported",
                 "RFC 6749 §5.2",
             ),
             Self::CodeUnknown => {
@@ -242,20 +308,41 @@ impl Rejection {
                 "ask the organisation for a new offer",
                 "OpenID4VCI §13.6.1",
             ),
-            Self::ClientMissing => (
-                "there is no client_id, and the organisation does not allow anonymous access".to_owned(),
-                "send a client_id; the metadata say pre-authorized_grant_anonymous_access_supported: false",
-                "OpenID4VCI §6.1",
+            Self::BoundToOther { to } => (
+                format!("the code or refresh token is bound to another {to}"),
+                "redeem it with the client_id, DPoP key and wallet instance key of the request that it came from",
+                "RFC 6749 §5.2, RFC 9449 §10",
             ),
-            Self::ClientUnknown { got } => (
-                format!("the client_id `{got}` is not among those the organisation admits"),
-                "have the client_id registered with the organisation",
-                "OpenID4VCI §6.3",
+            Self::RedirectUri { got } => (
+                format!("redirect_uri is `{got}`, expected that of the authorization request"),
+                "send redirect_uri byte for byte as in the authorization request",
+                "RFC 6749 §4.1.3",
             ),
-            Self::WalletAttestationMissing => (
-                "the definition demands a wallet attestation, and this server cannot verify one yet".to_owned(),
-                "the organisation has to issue from a definition that does not demand it",
-                "OpenID4VCI Appendix E",
+            Self::RefreshOff => (
+                "the organisation hands out no refresh tokens".to_owned(),
+                "use a grant type listed in grant_types_supported of the authorization server metadata",
+                "RFC 6749 §5.2",
+            ),
+            Self::RefreshUnknown => {
+                ("nobody was given this refresh token".to_owned(), "start again with an offer", "RFC 6749 §5.2")
+            }
+            Self::RefreshOver { replaced: true } => (
+                "another refresh token took the place of this one, more than 30 s ago".to_owned(),
+                "keep the refresh token of the newest token response",
+                "RFC 6749 §6",
+            ),
+            Self::RefreshOver { replaced: false } => {
+                ("the refresh token has expired".to_owned(), "start again with an offer", "RFC 6749 §6")
+            }
+            Self::ScopeWidened { got } => (
+                format!("scope has `{got}`, which was not granted"),
+                "ask for what was granted, or for less",
+                "RFC 6749 §6",
+            ),
+            Self::TransactionCodeTooSoon { seconds } => (
+                format!("a wrong transaction code came a moment ago; the next is read in {seconds} s"),
+                "wait as long as Retry-After says, and ask the holder again",
+                "OpenID4VCI §13.6.1",
             ),
             Self::Target { expected, got } => (
                 format!("resource is `{got}`, expected `{expected}`"),
@@ -297,21 +384,41 @@ impl Rejection {
             Self::Request(error) => match error {
                 TokenRequestError::UnsupportedGrantType { .. } => ErrorCode::UnsupportedGrantType,
                 TokenRequestError::Missing { .. } | TokenRequestError::TooLong { .. } => ErrorCode::InvalidRequest,
-                TokenRequestError::AuthorizationDetails(_) => ErrorCode::InvalidAuthorizationDetails,
+                TokenRequestError::AuthorizationDetails(_)
+                | TokenRequestError::Grant(GrantError::AuthorizationDetails(_)) => {
+                    ErrorCode::InvalidAuthorizationDetails
+                }
+                TokenRequestError::Grant(GrantError::GrantType { .. }) => ErrorCode::UnsupportedGrantType,
+                TokenRequestError::Grant(GrantError::Missing { .. } | GrantError::TooLong { .. }) => {
+                    ErrorCode::InvalidRequest
+                }
+                TokenRequestError::Grant(GrantError::Scope { .. }) => ErrorCode::InvalidScope,
             },
             Self::MediaType | Self::Form(_) | Self::TransactionCodeMissing | Self::TransactionCodeUnexpected => {
                 ErrorCode::InvalidRequest
             }
-            Self::ClientAuthentication => ErrorCode::InvalidClientAuthentication,
+            Self::Authorization => ErrorCode::InvalidClientAuthentication,
+            Self::Client(rejection) => ErrorCode::Client(rejection.error()),
+            Self::Verifier(error) => match error {
+                PkceError::Mismatch => ErrorCode::InvalidGrant,
+                PkceError::ChallengeMissing
+                | PkceError::Method { .. }
+                | PkceError::Challenge { .. }
+                | PkceError::Verifier { .. } => ErrorCode::InvalidRequest,
+            },
+            Self::RefreshOff => ErrorCode::UnsupportedGrantType,
+            Self::ScopeWidened { .. } => ErrorCode::InvalidScope,
+            Self::TransactionCodeTooSoon { .. } => ErrorCode::TemporarilyUnavailable,
             Self::CodeUnknown
             | Self::CodeUsed
             | Self::CodeExpired
             | Self::CodeWithdrawn
             | Self::CodeLocked { .. }
+            | Self::BoundToOther { .. }
+            | Self::RedirectUri { .. }
+            | Self::RefreshUnknown
+            | Self::RefreshOver { .. }
             | Self::TransactionCodeWrong { .. } => ErrorCode::InvalidGrant,
-            Self::ClientMissing | Self::ClientUnknown { .. } | Self::WalletAttestationMissing => {
-                ErrorCode::InvalidClient
-            }
             Self::Target { .. } => ErrorCode::InvalidTarget,
             Self::NotOffered { .. } | Self::Location { .. } => ErrorCode::InvalidAuthorizationDetails,
             Self::Dpop(rejection) if rejection.wants_nonce() => ErrorCode::UseDpopNonce,
@@ -322,12 +429,11 @@ impl Rejection {
 
 impl Accountable for Rejection {
     fn account(&self) -> Account {
-        // A demand for a nonce is part of a proper dialogue.
-        let event = (self.error() != ErrorCode::UseDpopNonce).then(|| Setback {
-            kind: "token_refused",
-            error: self.error().name(),
-            code: self.code(),
-        });
+        // A demand for a nonce or a challenge is part of a proper dialogue.
+        let is_dialogue = self.error() == ErrorCode::UseDpopNonce
+            || matches!(self, Self::Client(rejection) if rejection.wants_challenge());
+        let event =
+            (!is_dialogue).then(|| Setback { kind: "token_refused", error: self.error().name(), code: self.code() });
         Account { message: self.message(), explanation: self.explain(), data: self.data(), event }
     }
 }

@@ -77,7 +77,7 @@ on_every_backend! {
         World::run_with(backend, options(A1_AT, &[]), async |world| {
             let stage = stage_a(world, true).await;
             send(world, a1()).await.ok();
-            send(world, a1()).await.refused(400, "invalid_grant");
+            send(world, a1()).await.refused(400, "invalid_dpop_proof");
             let wallet = world.wallet();
             let fresh = stage.operator.define(&samples::staff_badge()).await;
             let offer = stage.operator.offer(&fresh, &samples::staff_claims()).await;

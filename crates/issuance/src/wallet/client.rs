@@ -1,0 +1,252 @@
+//! Who the client is, at the pushed authorization request endpoint and at the token endpoint: a public client that names
+//! itself, one with a registered key (`private_key_jwt`), or a wallet that its provider vouches for (OpenID4VCI
+//! Appendix E).
+
+mod rejection;
+
+use chancery_keys::PublicJwk;
+use chancery_model::{AttestationRule, DpopNonceRule, Organisation, RegisteredClient, Timestamp};
+use chancery_protocol::client_assertion::{self, ClientAssertion, Proven};
+use chancery_protocol::client_attestation::{
+    self, ATTESTATION_HEADER, ClientAttestation, ClientAttestationError, PROOF_HEADER,
+};
+use chancery_protocol::dpop::DpopProof;
+use chancery_protocol::excerpt;
+use chancery_protocol::form::Form;
+use chancery_protocol::trust::Echo;
+use chancery_storage::Claim;
+use serde_json::json;
+
+pub use rejection::{ErrorCode, Rejection};
+
+use super::{Header, nonce};
+use crate::recording::Recording;
+use crate::{Context, Failure};
+
+/// Seconds for which a proof of possession is accepted after its `iat`. Its `jti` is remembered for as long (WAT-7).
+const MAX_AGE: i64 = 120;
+
+/// Seconds by which a client's clock may be ahead (FAPI 2.0 §5.3.2.1).
+const FUTURE_LEEWAY: i64 = 60;
+
+/// The headers in which a wallet is vouched for.
+#[derive(Clone, Copy, Debug)]
+pub struct Attestation<'r> {
+    /// `OAuth-Client-Attestation`.
+    pub attestation: Header<'r>,
+    /// `OAuth-Client-Attestation-PoP`.
+    pub proof: Header<'r>,
+}
+
+impl Attestation<'_> {
+    /// Neither header.
+    pub const ABSENT: Self = Self { attestation: Header::Absent, proof: Header::Absent };
+}
+
+/// Who a request says it comes from, checked as far as that needs no memory. What the policy makes of it is settled by
+/// [`Identified::settle`].
+pub(super) struct Identified {
+    client_id: Option<String>,
+    attested: Option<Result<Box<ClientAttestation>, Rejection>>,
+    assertion: Option<Proven>,
+    /// The client is registered with keys, and must use them.
+    has_keys: bool,
+}
+
+/// A client that the policy lets pass.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Its identifier; `None` for anonymous access.
+    pub(super) id: Option<String>,
+    /// Thumbprint of the wallet instance key, when it was attested.
+    pub(super) instance_thumbprint: Option<String>,
+    /// Whether it proved to be what it says, by a key of its own.
+    pub(super) is_authenticated: bool,
+    /// What must not be used again.
+    used: Vec<Used>,
+}
+
+#[derive(Debug)]
+struct Used {
+    kind: &'static str,
+    value: String,
+    /// Unix seconds.
+    until: i64,
+}
+
+/// Looks at everything by which the client of a request identifies itself. `dpop` is its verified DPoP proof.
+pub(super) fn identify(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    form: &Form,
+    headers: Attestation<'_>,
+    dpop: Option<&DpopProof>,
+) -> Result<Identified, Rejection> {
+    let assertion = ClientAssertion::parse(form).map_err(Rejection::Assertion)?;
+    let named = form.get("client_id").or_else(|| assertion.as_ref().map(ClientAssertion::client_id));
+    let attested = attested(context, organisation, now, named, headers, dpop);
+    let by_attestation = attested.as_ref().and_then(|attested| attested.as_ref().ok());
+    let client_id =
+        named.map(str::to_owned).or_else(|| by_attestation.map(|attestation| attestation.client_id.clone()));
+    let registered = client_id.as_deref().and_then(|id| organisation.policy.clients.registered(id));
+    let keys = registered.map(RegisteredClient::keys).unwrap_or_default();
+    let has_keys = !keys.is_empty();
+    let proven = assertion.map(|assertion| {
+        assertion.verify(&client_assertion::Expected {
+            authorization_server: organisation.issuer.as_str(),
+            keys,
+            algorithms: &organisation.policy.proof_algorithms,
+            now: now.seconds(),
+            future_leeway: FUTURE_LEEWAY,
+        })
+    });
+    let assertion = proven.transpose().map_err(Rejection::Assertion)?;
+    Ok(Identified { client_id, attested, assertion, has_keys })
+}
+
+fn attested(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    client_id: Option<&str>,
+    headers: Attestation<'_>,
+    dpop: Option<&DpopProof>,
+) -> Option<Result<Box<ClientAttestation>, Rejection>> {
+    let one = |name, header| match header {
+        Header::Absent => Ok(None),
+        Header::One(value) => Ok(Some(value)),
+        Header::Repeated => Err(Rejection::Attestation(ClientAttestationError::Several { header: name, got: 2 })),
+        Header::Unreadable => Err(Rejection::Unreadable { header: name }),
+    };
+    let presented = one(ATTESTATION_HEADER, headers.attestation)
+        .and_then(|attestation| one(PROOF_HEADER, headers.proof).map(|proof| (attestation, proof)))
+        .and_then(|(attestation, proof)| {
+            client_attestation::presented(attestation, proof).map_err(Rejection::Attestation)
+        });
+    let presented = match presented {
+        Ok(presented) => presented?,
+        Err(rejection) => return Some(Err(rejection)),
+    };
+    let policy = &organisation.policy;
+    let demands_challenge = policy.dpop_nonce == DpopNonceRule::Require;
+    let verified = client_attestation::verify(
+        presented,
+        &client_attestation::Expected {
+            authorization_server: organisation.issuer.as_str(),
+            client_id,
+            trust: policy.trust_anchors.wallet_providers(policy.chain_rule()),
+            algorithms: &policy.proof_algorithms,
+            challenge: if demands_challenge { Echo::Required } else { Echo::Optional },
+            dpop_thumbprint: dpop.map(|proof| proof.thumbprint.as_str()),
+            now: now.seconds(),
+            max_age: MAX_AGE,
+            future_leeway: FUTURE_LEEWAY,
+        },
+    );
+    let verified = verified.map_err(Rejection::Attestation).and_then(|attestation| {
+        let challenge = attestation.possession.as_ref().and_then(|possession| possession.challenge.as_deref());
+        let check = |challenge| nonce::check_challenge(context, organisation, now, challenge);
+        challenge.map_or(Ok(()), check).map_err(Rejection::Challenge)?;
+        Ok(Box::new(attestation))
+    });
+    Some(verified)
+}
+
+impl Identified {
+    /// The client that is named, proven or not.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// The wallet instance's key, when it was attested.
+    pub(super) fn instance_key(&self) -> Option<&PublicJwk> {
+        let attested = self.attested.as_ref().and_then(|attested| attested.as_ref().ok());
+        attested.map(|attestation| &attestation.instance_key)
+    }
+
+    /// What the policy makes of it: `rule` is the organisation's, or the definition's.
+    pub(super) fn settle(self, rule: AttestationRule, recording: &mut Recording) -> Result<Client, Rejection> {
+        let Self { client_id, attested, assertion, has_keys } = self;
+        let attested = match (rule, attested) {
+            (AttestationRule::Off, _) => None,
+            (AttestationRule::Observe | AttestationRule::Enforce, Some(Ok(attestation))) => Some(attestation),
+            (AttestationRule::Enforce, Some(Err(rejection))) => return Err(rejection),
+            (AttestationRule::Enforce, None) => return Err(Rejection::AttestationMissing),
+            (AttestationRule::Observe, None) => {
+                recording.info("client.attestation_absent", json!({ "client_id": client_id.as_deref().map(excerpt) }));
+                None
+            }
+            (AttestationRule::Observe, Some(Err(rejection))) => {
+                recording.warning("client.attestation_observed", &rejection.explain());
+                None
+            }
+        };
+        if has_keys && assertion.is_none() {
+            return Err(Rejection::AuthenticationMissing);
+        }
+        let mut used = Vec::new();
+        if let Some(proven) = &assertion {
+            let value = format!("{}.{}", proven.client_id, proven.jti);
+            used.push(Used { kind: "client_assertion", value, until: proven.expires_at.saturating_add(1) });
+        }
+        let instance_thumbprint = attested.as_ref().map(|attestation| attestation.instance_key.thumbprint());
+        if let (Some(attestation), Some(instance)) = (&attested, &instance_thumbprint) {
+            record(attestation, instance, recording);
+            if let Some(possession) = &attestation.possession {
+                let value = format!("{instance}.{}", possession.jti);
+                let until = possession.issued_at.saturating_add(MAX_AGE + 1);
+                used.push(Used { kind: "client_attestation", value, until });
+            }
+        }
+        let is_authenticated = attested.is_some() || assertion.is_some();
+        Ok(Client { id: client_id, instance_thumbprint, is_authenticated, used })
+    }
+}
+
+impl Client {
+    /// Uses up what the client proved itself with.
+    pub(super) async fn claim(
+        &self,
+        context: &Context,
+        organisation: &Organisation,
+        now: Timestamp,
+    ) -> Result<(), Failure<Rejection>> {
+        for Used { kind, value, until } in &self.used {
+            match context.claim_use(organisation, kind, value, *until, now).await? {
+                Claim::Fresh => {}
+                Claim::Replayed => return Err(Failure::Rejected(Rejection::Replayed)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The organisation admits the client, which may be anonymous only where `anonymous` says so.
+    pub(super) fn admitted(&self, organisation: &Organisation, anonymous: bool) -> Result<(), Rejection> {
+        match self.id.as_deref() {
+            None if !anonymous => Err(Rejection::Missing),
+            Some(client_id) if !organisation.policy.clients.admit(client_id) => {
+                Err(Rejection::Unknown { got: excerpt(client_id) })
+            }
+            None | Some(_) => Ok(()),
+        }
+    }
+}
+
+fn record(attestation: &ClientAttestation, instance: &str, recording: &mut Recording) {
+    let (header, claims) = &attestation.attestation;
+    let possession = attestation.possession.as_ref().map(|possession| {
+        json!({ "header": possession.decoded.0, "claims": possession.decoded.1, "sha256": possession.sha256 })
+    });
+    recording.info(
+        "client.attested",
+        json!({
+            "client_id": excerpt(&attestation.client_id),
+            "attester": attestation.attester.to_string(),
+            "instance_jkt": instance,
+            "wallet_name": attestation.wallet_name.as_deref().map(excerpt),
+            "attestation": { "header": header, "claims": claims, "sha256": attestation.attestation_sha256 },
+            "pop": possession,
+        }),
+    );
+}

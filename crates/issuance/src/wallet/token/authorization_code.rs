@@ -1,0 +1,358 @@
+//! Authorization codes (RFC 6749 §4.1.3, OpenID4VCI §6.1).
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_model::{
+    Authorization, AuthorizationStatus, CredentialStatus, Definition, Exchange, ExchangeId, ExchangeSecrets,
+    ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, IssuanceMode, Organisation, RevocationStatus,
+    SecretHash, SignedIn, Submission, Timestamp,
+};
+use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, AuthorizationCodeRequest, CodeChallenge};
+use chancery_protocol::authorization_details::AuthorizationDetail;
+use chancery_protocol::dpop::DpopProof;
+use chancery_protocol::excerpt;
+use chancery_protocol::form::Form;
+use chancery_protocol::token::{TokenRequest, TokenResponse};
+use chancery_storage::StoreError;
+use serde_json::json;
+
+use super::super::client::{self, Client};
+use super::super::redaction;
+use super::super::trail::Trail;
+use super::refresh::{self, details_of};
+use super::repeated::Asked;
+use super::{Rejection, Request, answer, checks, claim, record};
+use crate::management::offers::CLAIMS_DUE_IN;
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+/// Redeems an authorization code: once, by the client it was given to, with the verifier, the redirect URI and the keys of
+/// the request that it answers. A second use is refused, and makes what the first one got worthless (AUT-15).
+pub(super) async fn redeem(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    request: &Request<'_>,
+    form: &Form,
+    trail: &mut Trail,
+) -> Result<TokenResponse, Failure<Rejection>> {
+    let code = SecretHash::of(form.get("code").unwrap_or_default());
+    let found = find(context, organisation, &code).await?;
+    if let Some((authorization, _)) = &found {
+        if let Some(exchange) = authorization.exchange_id {
+            trail.belongs_to(exchange);
+        }
+        let headers = redaction::headers(&request.notes, request.authorization, request.dpop);
+        trail.recording.info(
+            "token.request_received",
+            json!({
+                "form_body": redaction::token_form(form),
+                "headers": headers,
+                "wa_validated_at_par": authorization.instance_thumbprint.is_some(),
+            }),
+        );
+    }
+    let asked = match TokenRequest::parse(form) {
+        Ok(TokenRequest::AuthorizationCode(asked)) => asked,
+        Ok(TokenRequest::PreAuthorizedCode { .. } | TokenRequest::Refresh(_)) => {
+            return Err(Failure::Internal(anyhow::anyhow!("another grant type than {AUTHORIZATION_CODE_GRANT}")));
+        }
+        Err(error) => return Err(Failure::Rejected(Rejection::Request(error))),
+    };
+    let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
+    let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref())
+        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let Some((authorization, definition)) = found else {
+        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
+        return Err(Failure::Rejected(Rejection::CodeUnknown));
+    };
+    let rule = organisation.policy.wallet_attestation_for(&definition.content);
+    let client = identified
+        .settle(rule, &mut trail.recording)
+        .and_then(|client| client.admitted(organisation, false).map(|()| client))
+        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let repeated = Asked::of(organisation, code, proof.as_ref(), request.body);
+    if authorization.status == AuthorizationStatus::Spent {
+        claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
+        if let Some(answer) = context.earlier_token_answer(organisation, repeated.as_ref(), now)? {
+            return Ok(answer);
+        }
+        return Err(used_twice(context, organisation, now, &authorization).await);
+    }
+    checks_of_code(&authorization, now)
+        .and_then(|()| bound(&authorization, &asked, &client, proof.as_ref()))
+        .and_then(|()| checks::resource(organisation, &asked.resource))
+        .and_then(|()| narrowable(organisation, &authorization, asked.authorization_details.as_deref()))
+        .map_err(Failure::Rejected)?;
+    claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
+
+    let (exchange, is_new) = exchange_of(context, organisation, now, &authorization, &client).await?;
+    trail.belongs_to(exchange.id);
+    let access_token = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
+    let lifetime = organisation.policy.access_token_lifetime_for(proof.is_some());
+    let grant = Grant {
+        id: GrantId::from(context.env().uuid(now)),
+        exchange_id: exchange.id,
+        client_id: client.id.clone(),
+        dpop_thumbprint: proof.map(|proof| proof.thumbprint),
+        credentials: granted(context, &authorization, asked.authorization_details.as_deref()),
+        by_identifier: authorization.by_details || asked.authorization_details.is_some(),
+        access_token_hash: SecretHash::of(&access_token),
+        access_token_expires_at: now.plus_seconds(lifetime),
+        created_at: now,
+    };
+    let fresh = refresh::beside(context, organisation, now, &client, &grant);
+    let details = asked.authorization_details.or_else(|| grant.by_identifier.then(|| details_of(&grant.credentials)));
+    let mut answer = answer(&grant, access_token, lifetime, details);
+    answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
+    if !authorization.by_details {
+        answer.scope = scope_of(organisation, &definition, &grant);
+    }
+    record(&exchange, &grant, &answer, AUTHORIZATION_CODE_GRANT, trail);
+    let passage = trail.finish(context);
+    let attempts = organisation.policy.transaction_code_attempts;
+    let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
+    let work = context.store().write(organisation, async |tx| -> Result<(), Undone> {
+        if is_new {
+            if !tx.add_exchange(&exchange).await? {
+                return Err(Undone::DefinitionDeleted);
+            }
+        } else {
+            if !tx.spend_code(exchange.id, client.id.as_deref(), attempts, now).await? {
+                return Err(Undone::OfferOver);
+            }
+            if let Some(sealed) = exchange.sealed_submissions.as_ref().filter(|_| has_signed_in(&authorization)) {
+                tx.put_submissions(exchange.id, sealed, now).await?;
+            }
+        }
+        if !tx.spend_authorization_code(authorization.id, exchange.id, now).await? {
+            return Err(Undone::CodeSpent);
+        }
+        tx.add_grant(&grant, &passage).await?;
+        announcement.record(tx).await?;
+        if let Some(fresh) = &fresh {
+            tx.add_refresh_token(&fresh.token).await?;
+        }
+        Ok(())
+    });
+    match work.await {
+        Ok(()) => {
+            context.keep_answer(organisation, repeated, &answer, grant.id.as_uuid(), now)?;
+            Ok(answer)
+        }
+        Err(Undone::Store(error)) => Err(error.into()),
+        Err(Undone::DefinitionDeleted | Undone::OfferOver) => Err(Failure::Rejected(Rejection::CodeWithdrawn)),
+        Err(Undone::CodeSpent) => Err(Failure::Rejected(Rejection::CodeUsed)),
+    }
+}
+
+/// Why the unit of work was given up.
+enum Undone {
+    DefinitionDeleted,
+    OfferOver,
+    CodeSpent,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn find(
+    context: &Context,
+    organisation: &Organisation,
+    code: &SecretHash,
+) -> Result<Option<(Authorization, Arc<Definition>)>, Failure<Rejection>> {
+    let read = context.store().read(organisation).await?;
+    let Some(authorization) = read.authorization_by_code(code).await? else { return Ok(None) };
+    let (id, revision) = (authorization.definition_id, authorization.definition_revision);
+    let definition = read.definition_at(id, revision).await?;
+    let definition =
+        definition.ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))?;
+    Ok(Some((authorization, definition)))
+}
+
+/// Somebody has the code who should not: nobody can tell which of the two it is.
+async fn used_twice(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    authorization: &Authorization,
+) -> Failure<Rejection> {
+    if let Some(exchange) = authorization.exchange_id {
+        let revoked = context.store().write(organisation, async |tx| tx.revoke_tokens(exchange, now).await).await;
+        if let Err(error) = revoked {
+            return error.into();
+        }
+    }
+    Failure::Rejected(Rejection::CodeUsed)
+}
+
+fn checks_of_code(authorization: &Authorization, now: Timestamp) -> Result<(), Rejection> {
+    match authorization.status {
+        AuthorizationStatus::CodeIssued => {}
+        AuthorizationStatus::Spent => return Err(Rejection::CodeUsed),
+        AuthorizationStatus::Pushed
+        | AuthorizationStatus::Requested
+        | AuthorizationStatus::SignedIn
+        | AuthorizationStatus::Failed => return Err(Rejection::CodeUnknown),
+    }
+    match authorization.code_expires_at {
+        Some(expires_at) if now < expires_at => Ok(()),
+        Some(_) | None => Err(Rejection::CodeExpired),
+    }
+}
+
+/// The request comes from who made the authorization request, with everything that it bound the code to.
+fn bound(
+    authorization: &Authorization,
+    asked: &AuthorizationCodeRequest,
+    client: &Client,
+    proof: Option<&DpopProof>,
+) -> Result<(), Rejection> {
+    if client.id.as_deref() != Some(authorization.client_id.as_str()) {
+        return Err(Rejection::BoundToOther { to: "client" });
+    }
+    match asked.redirect_uri.as_deref() {
+        Some(uri) if uri != authorization.redirect_uri => return Err(Rejection::RedirectUri { got: excerpt(uri) }),
+        None if authorization.redirect_uri_named => return Err(Rejection::RedirectUri { got: String::new() }),
+        Some(_) | None => {}
+    }
+    if let Some(challenge) = &authorization.code_challenge {
+        let challenge = CodeChallenge::from_stored(challenge).map_err(Rejection::Verifier)?;
+        challenge.verify(asked.code_verifier.as_deref()).map_err(Rejection::Verifier)?;
+    }
+    if let Some(jkt) = &authorization.dpop_jkt
+        && proof.is_none_or(|proof| proof.thumbprint != *jkt)
+    {
+        return Err(Rejection::BoundToOther { to: "DPoP key" });
+    }
+    match &authorization.instance_thumbprint {
+        Some(thumbprint) if client.instance_thumbprint.as_ref() != Some(thumbprint) => {
+            Err(Rejection::BoundToOther { to: "wallet instance key" })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The token request asks for nothing that was not authorized (TOK-6).
+fn narrowable(
+    organisation: &Organisation,
+    authorization: &Authorization,
+    details: Option<&[AuthorizationDetail]>,
+) -> Result<(), Rejection> {
+    let details = details.unwrap_or_default();
+    let known = |detail: &&AuthorizationDetail| {
+        authorization.requested.iter().any(|asked| asked.configuration_id == detail.credential_configuration_id)
+    };
+    if let Some(foreign) = details.iter().find(|detail| !known(detail)) {
+        return Err(Rejection::NotOffered { got: excerpt(&foreign.credential_configuration_id) });
+    }
+    checks::locations(organisation, details)
+}
+
+fn granted(
+    context: &Context,
+    authorization: &Authorization,
+    details: Option<&[AuthorizationDetail]>,
+) -> Vec<GrantedCredential> {
+    let wanted = |configuration: &str| {
+        details.is_none_or(|details| details.iter().any(|detail| detail.credential_configuration_id == configuration))
+    };
+    let requested = authorization.requested.iter().filter(|asked| wanted(&asked.configuration_id));
+    requested
+        .map(|asked| GrantedCredential {
+            entry: asked.entry,
+            configuration_id: asked.configuration_id.clone(),
+            identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
+        })
+        .collect()
+}
+
+/// The scope that was granted: unknown values of the request were ignored, so it may be another (RFC 6749 §5.1).
+fn scope_of(organisation: &Organisation, definition: &Definition, grant: &Grant) -> Option<String> {
+    let mut scopes: Vec<&str> = Vec::new();
+    for entry in grant.credentials.iter().filter_map(|granted| definition.entry(granted.entry)) {
+        match organisation.policy.scope_for(entry) {
+            Some(scope) if !scopes.contains(&scope) => scopes.push(scope),
+            Some(_) | None => {}
+        }
+    }
+    (!scopes.is_empty()).then(|| scopes.join(" "))
+}
+
+fn has_signed_in(authorization: &Authorization) -> bool {
+    authorization.sealed_signed_in.is_some()
+}
+
+/// The exchange of the offer that the request named, or a new one for a request that the wallet began by itself. Claims of
+/// the sign-in, among which are those that the organisation supplied, take the place of what was there.
+async fn exchange_of(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    authorization: &Authorization,
+    client: &Client,
+) -> Result<(Exchange, bool), Failure<Rejection>> {
+    let submissions: Vec<Submission> = match &authorization.sealed_signed_in {
+        Some(sealed) => {
+            let place = Place::AuthorizationSignedIn;
+            let signed_in: SignedIn = context.open(organisation, place, authorization.id.as_uuid(), sealed)?;
+            signed_in.submissions
+        }
+        None => Vec::new(),
+    };
+    let seal = |exchange: ExchangeId| -> Result<Option<Vec<u8>>, Failure<Rejection>> {
+        match submissions.is_empty() {
+            true => Ok(None),
+            false => context.seal(organisation, Place::ExchangeSubmissions, exchange.as_uuid(), &submissions).map(Some),
+        }
+    };
+    if let Some(id) = authorization.exchange_id {
+        let found = context.store().read(organisation).await?.exchange(id).await?;
+        let mut exchange = found.ok_or(Failure::Rejected(Rejection::CodeWithdrawn))?;
+        if let Some(sealed) = seal(id)? {
+            exchange.sealed_submissions = Some(sealed);
+        }
+        return Ok((exchange, false));
+    }
+    let id = ExchangeId::from(context.env().uuid(now));
+    let sealed_submissions = seal(id)?;
+    // Nobody is ever handed this offer: the row only needs values that nobody can guess.
+    let code = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
+    let secrets = ExchangeSecrets { code: code.clone(), transaction_code: None };
+    let is_ready = sealed_submissions.is_some();
+    let exchange = Exchange {
+        id,
+        definition_id: authorization.definition_id,
+        definition_revision: authorization.definition_revision,
+        entries: authorization.requested.iter().map(|asked| asked.entry).collect(),
+        issuance_mode: if is_ready { IssuanceMode::InTime } else { IssuanceMode::Deferred },
+        grant_kind: GrantKind::AuthorizationCode,
+        status: ExchangeStatus::TokenIssued,
+        credential_status: if is_ready { CredentialStatus::Ready } else { CredentialStatus::Pending },
+        revocation_status: RevocationStatus::Operational,
+        offer_id: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
+        url_scheme: organisation.policy.offer_scheme().prefix().to_owned(),
+        code_hash: SecretHash::of(&code),
+        code_spent_at: Some(now),
+        transaction_code: None,
+        failed_attempts: 0,
+        require_key_attestation: false,
+        client_id: client.id.clone(),
+        denied_reason: None,
+        sealed_secrets: context.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
+        sealed_submissions,
+        claims_due_at: (!is_ready).then(|| now.plus_seconds(CLAIMS_DUE_IN)),
+        claims_at_start: false,
+        fetches: 0,
+        expires_at: now,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok((exchange, true))
+}

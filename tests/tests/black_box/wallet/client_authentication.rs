@@ -1,0 +1,178 @@
+//! Wallet attestations and client assertions (OpenID4VCI Appendix E, RFC 7523).
+
+use std::time::Duration;
+
+use chancery_tests::key::random;
+use chancery_tests::{Call, Damage, Jwt, Key, Provider, on_every_backend};
+use reqwest::Method;
+
+use super::*;
+
+const ATTESTATION: &str = "oauth-client-attestation";
+const PROOF: &str = "oauth-client-attestation-pop";
+
+/// A scene whose organisation treats attestations so, and whose wallet has one.
+async fn attested(world: &World, rule: &str, further: Value) -> (Scene, Provider) {
+    let provider = Provider::new("https://wallet.example");
+    let mut policy = json!({"walletAttestation": rule, "trustAnchors": provider.trust_anchors()});
+    policy.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+    let mut scene = Scene::under(world, policy).await;
+    scene.wallet.provider = Some(provider.clone());
+    scene.wallet.client_id = Some(provider.client_id.clone());
+    (scene, provider)
+}
+
+/// The token request with these two headers in place of its own.
+fn with(scene: &Scene, attestation: Option<&Jwt>, proof: Option<&Jwt>) -> Call {
+    let mut call = scene.wallet.token_call(&scene.opened).without_header(ATTESTATION).without_header(PROOF);
+    for (name, jwt) in [(ATTESTATION, attestation), (PROOF, proof)] {
+        if let Some(jwt) = jwt {
+            call = call.with_header(name, &jwt.compact());
+        }
+    }
+    call
+}
+
+on_every_backend! {
+    /// WAT-4, WAT-10: where attestations are enforced, a wallet with one is served and one without is not; metadata say so.
+    async fn an_attested_wallet_is_served_where_attestations_are_enforced(world: &World) {
+        let (scene, provider) = attested(world, "enforce", json!({})).await;
+        let server = &scene.opened.authorization_server;
+        assert_eq!(server["token_endpoint_auth_methods_supported"], json!(["attest_jwt_client_auth", "attest_jwt_client_auth_dpop"]));
+        assert_eq!(server["challenge_endpoint"], format!("{}/challenge", scene.operator.issuer()));
+        scene.wallet.send(with(&scene, None, None)).await.refused(400, "invalid_client");
+        assert_eq!(scene.cause().await.message, "token.wallet_attestation_missing");
+        scene.redeem().await;
+        let records = scene.operator.records(&scene.offer.id).await;
+        let attested = records.iter().find(|record| record["message"] == "client.attested").unwrap();
+        assert_eq!(attested["data"]["instance_jkt"], provider.instance_key.thumbprint());
+        assert_eq!(attested["data"]["wallet_name"], "Test wallet");
+    }
+
+    /// WAT-1 to WAT-5, WAT-7: every way in which an attestation can be wrong, and that the transcript names the cause.
+    async fn a_wrong_attestation_is_refused_where_attestations_are_enforced(world: &World) {
+        let (scene, provider) = attested(world, "enforce", json!({})).await;
+        let issuer = scene.operator.issuer().to_owned();
+        let env = scene.wallet.env();
+        let now = env.now().seconds();
+        let attestation = || provider.attestation(env);
+        let proof = || provider.proof(env, &issuer, None);
+        let invalid = "invalid_client_attestation";
+        let stranger = Provider { key: Key::p256(), ..provider.clone() };
+        let thief = Provider { instance_key: Key::p256(), ..provider.clone() };
+        for (what, call, error, reason) in [
+            ("an unknown provider", with(&scene, Some(&stranger.attestation(env)), Some(&proof())), invalid, "not in the list `wallet providers`"),
+            ("another's key", with(&scene, Some(&attestation()), Some(&thief.proof(env, &issuer, None))), invalid, "PoP"),
+            ("a damaged attestation", with(&scene, Some(&attestation().with_damage(Damage::Signature)), Some(&proof())), invalid, "client attestation"),
+            ("expired", with(&scene, Some(&attestation().with_claim("exp", now - 1)), Some(&proof())), "use_fresh_attestation", "expired 1 s ago"),
+            ("another client", with(&scene, Some(&attestation().with_claim("sub", "https://other.example")), Some(&proof())), invalid, "`sub`"),
+            ("the URL of an endpoint", with(&scene, Some(&attestation()), Some(&proof().with_claim("aud", format!("{issuer}/token")))), invalid, "`aud`"),
+            ("an old proof", with(&scene, Some(&attestation()), Some(&proof().with_claim("iat", now - 600))), invalid, "600 s old"),
+            ("a made-up challenge", with(&scene, Some(&attestation()), Some(&proof().with_claim("challenge", random(48)))), "use_attestation_challenge", "not issued by this issuer"),
+            ("only a proof", with(&scene, None, Some(&proof())), invalid, "is missing"),
+            ("no proof of the key at all", with(&scene, Some(&attestation()), None), invalid, "DPoP proof is by the key"),
+            ("two attestations", with(&scene, Some(&attestation()), Some(&proof())).with_header(ATTESTATION, &attestation().compact()), invalid, "2 values"),
+            ("another typ", with(&scene, Some(&attestation().with_header("typ", "JWT")), Some(&proof())), invalid, "`typ`"),
+        ] {
+            let answer = scene.wallet.send(call).await;
+            assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some(error)), "{what}: {answer}");
+            let cause = scene.cause().await;
+            assert!(cause.reason.contains(reason), "{what}: {}", cause.reason);
+        }
+        scene.redeem().await;
+    }
+
+    /// WAT-7: the `jti` of a proof of possession works once.
+    async fn a_proof_of_possession_works_once(world: &World) {
+        let (scene, provider) = attested(world, "enforce", json!({})).await;
+        let (attestation, proof) = (provider.attestation(scene.wallet.env()), provider.proof(scene.wallet.env(), scene.operator.issuer(), None));
+        scene.wallet.send(with(&scene, Some(&attestation), Some(&proof))).await.ok();
+        let (_, opened) = scene.another_offer().await;
+        let call = scene.wallet.token_call(&opened).without_header(ATTESTATION).without_header(PROOF);
+        let call = call.with_header(ATTESTATION, &attestation.compact()).with_header(PROOF, &proof.compact());
+        scene.wallet.send(call).await.refused(400, "invalid_client");
+    }
+
+    /// WAT-9: without a proof of possession, a DPoP proof of the attested key takes its place.
+    async fn a_dpop_proof_of_the_attested_key_is_enough(world: &World) {
+        let (mut scene, provider) = attested(world, "enforce", json!({})).await;
+        scene.wallet.dpop_key = Some(provider.instance_key.clone());
+        let attestation = provider.attestation(scene.wallet.env());
+        scene.wallet.send(with(&scene, Some(&attestation), None)).await.ok();
+    }
+
+    /// Where attestations are observed, nobody is refused for one, and the transcript says what was wrong.
+    async fn a_wrong_attestation_is_only_noted_where_attestations_are_observed(world: &World) {
+        let (mut scene, provider) = attested(world, "observe", json!({})).await;
+        scene.wallet.provider = Some(Provider { key: Key::p256(), ..provider });
+        scene.redeem().await;
+        let records = scene.operator.records(&scene.offer.id).await;
+        let noted = records.iter().find(|record| record["message"] == "client.attestation_observed").unwrap();
+        assert_eq!(noted["level"], "warning");
+        assert!(noted["data"]["reason"].as_str().unwrap().contains("not in the list `wallet providers`"), "{noted}");
+    }
+
+    /// WAT-6: challenges of the endpoint and of the header are accepted; where nonces are demanded, so are challenges.
+    async fn challenges_are_handed_out_and_demanded_like_nonces(world: &World) {
+        let (scene, provider) = attested(world, "enforce", json!({"dpopNonce": "require"})).await;
+        let issuer = scene.operator.issuer().to_owned();
+        let answer = scene.wallet.send(Call::new(Method::POST, &format!("{issuer}/challenge"))).await;
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let challenge = answer.ok()["attestation_challenge"].as_str().unwrap().to_owned();
+        let refused = scene.wallet.send_with_nonce(scene.wallet.token_call(&scene.opened)).await;
+        refused.refused(400, "use_attestation_challenge");
+        let in_header = refused.header("oauth-client-attestation-challenge").unwrap().to_owned();
+        let attestation = provider.attestation(scene.wallet.env());
+        for challenge in [challenge, in_header] {
+            let (_, opened) = scene.another_offer().await;
+            let proof = provider.proof(scene.wallet.env(), &issuer, Some(&challenge));
+            let call = scene.wallet.token_call(&opened).without_header(ATTESTATION).without_header(PROOF);
+            let call = call.with_header(ATTESTATION, &attestation.compact()).with_header(PROOF, &proof.compact());
+            scene.wallet.send_with_nonce(call).await.ok();
+        }
+        world.advance(Duration::from_secs(400));
+        let (_, opened) = scene.another_offer().await;
+        let proof = provider.proof(scene.wallet.env(), &issuer, refused.header("oauth-client-attestation-challenge"));
+        let call = scene.wallet.token_call(&opened).without_header(ATTESTATION).without_header(PROOF);
+        let call = call.with_header(ATTESTATION, &provider.attestation(scene.wallet.env()).compact());
+        let call = call.with_header(PROOF, &proof.compact());
+        scene.wallet.send_with_nonce(call).await.refused(400, "use_attestation_challenge");
+    }
+
+    /// RFC 7523: a client with registered keys must use them, each assertion once, and only for this server.
+    async fn a_client_with_registered_keys_must_use_them(world: &World) {
+        let key = Key::p256();
+        let client = json!({"clientId": "wallet-dev", "jwks": {"keys": [key.jwk()]}});
+        let mut scene = Scene::under(world, json!({"clients": {"registered": [client]}})).await;
+        scene.wallet.client_id = Some("wallet-dev".to_owned());
+        assert!(scene.opened.authorization_server["token_endpoint_auth_methods_supported"].to_string().contains("private_key_jwt"));
+        let now = scene.wallet.env().now().seconds();
+        let assertion = |key: &Key| {
+            let claims = json!({"iss": "wallet-dev", "sub": "wallet-dev", "aud": scene.operator.issuer(), "jti": random(16), "exp": now + 60});
+            Jwt::new(key, json!({}), claims)
+        };
+        let with = |assertion: &Jwt| {
+            let call = scene.wallet.token_call(&scene.opened);
+            call.with_field("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+                .with_field("client_assertion", &assertion.compact())
+        };
+        scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_client");
+        let endpoint = format!("{}/token", scene.operator.issuer());
+        for wrong in [
+            assertion(&Key::p256()),
+            assertion(&key).with_claim("aud", endpoint),
+            assertion(&key).with_claim("sub", "other"),
+            assertion(&key).with_claim("exp", now - 1),
+            assertion(&key).with_damage(Damage::Signature),
+        ] {
+            scene.wallet.send(with(&wrong)).await.refused(400, "invalid_client");
+        }
+        let good = assertion(&key);
+        scene.wallet.send(with(&good)).await.ok();
+        let (_, opened) = scene.another_offer().await;
+        let again = scene.wallet.token_call(&opened)
+            .with_field("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+            .with_field("client_assertion", &good.compact());
+        scene.wallet.send(again).await.refused(400, "invalid_client");
+    }
+}
