@@ -296,11 +296,12 @@ proptest! {
             trust: TrustList { name: "none", certificates: &[], keys: &[], chains: ChainRule::Haip },
             algorithms: &Algorithm::ALL,
             challenge: Echo::Optional,
+            dpop_thumbprint: None,
             now: NOW,
             max_age: 300,
             future_leeway: 60,
         };
-        let outcome = verify(Presented { attestation: &attestation, proof: &proof }, &expected);
+        let outcome = verify(Presented { attestation: &attestation, proof: Some(&proof) }, &expected);
         prop_assert!(outcome.is_err());
     }
 }
