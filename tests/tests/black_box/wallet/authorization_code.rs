@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chancery_tests::{Body, Browser, Call, IdentityProvider, Provider, on_every_backend};
+use chancery_tests::{Backend, Body, Browser, Call, IdentityProvider, Options, Provider, on_every_backend};
 use reqwest::Method;
 use url::Url;
 
@@ -105,110 +105,131 @@ impl Desk {
     }
 }
 
+/// The provider of these tests listens on this machine.
+async fn with_private_addresses(backend: Backend, behaviour: impl AsyncFnOnce(&World)) {
+    let environment = [("CHANCERY_OUTBOUND_ADDRESSES".to_owned(), "any".to_owned())].into();
+    World::run_with(backend, Options { environment, ..Options::default() }, behaviour).await;
+}
+
 on_every_backend! {
     /// Flow 1: a wallet begins by itself, the person signs in, and the names of the provider are in the credential. The
     /// metadata say so (ASM-2).
-    async fn a_wallet_that_begins_by_itself_gets_a_credential(world: &World) {
-        let desk = Desk::open(world, json!({"refreshTokens": true})).await;
-        let opened = desk.opened(world).await;
-        let server = &opened.authorization_server;
-        assert_eq!(server["grant_types_supported"], json!([
-            "urn:ietf:params:oauth:grant-type:pre-authorized_code", "authorization_code", "refresh_token"
-        ]));
-        assert_eq!(server["pushed_authorization_request_endpoint"], desk.url("/par"));
-        assert_eq!((&server["response_types_supported"], &server["code_challenge_methods_supported"]), (&json!(["code"]), &json!(["S256"])));
-        assert_eq!(server["authorization_response_iss_parameter_supported"], true);
-        let code = desk.authorize(world, desk.par()).await;
-        let response = desk.wallet.send(desk.redeem(&code)).await.ok();
-        assert_eq!((&response["token_type"], response["refresh_token"].is_string()), (&json!("DPoP"), true));
-        let identifiers = &response["authorization_details"][0]["credential_identifiers"];
-        assert_eq!(identifiers.as_array().unwrap().len(), 1);
-        let received = desk.wallet.collect(&Token { response, opened }).await;
-        let disclosed = chancery_tests::sd_jwt::parts(&received.credential).disclosed;
-        assert_eq!((&disclosed["given_name"], &disclosed["employee_id"]), (&json!("Oyelaran"), &json!("E-7")));
-        assert!(!world.gives_away(&code).await);
+    async fn a_wallet_that_begins_by_itself_gets_a_credential(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({"refreshTokens": true})).await;
+            let opened = desk.opened(world).await;
+            let server = &opened.authorization_server;
+            assert_eq!(server["grant_types_supported"], json!([
+                "urn:ietf:params:oauth:grant-type:pre-authorized_code", "authorization_code", "refresh_token"
+            ]));
+            assert_eq!(server["pushed_authorization_request_endpoint"], desk.url("/par"));
+            assert_eq!((&server["response_types_supported"], &server["code_challenge_methods_supported"]), (&json!(["code"]), &json!(["S256"])));
+            assert_eq!(server["authorization_response_iss_parameter_supported"], true);
+            let code = desk.authorize(world, desk.par()).await;
+            let response = desk.wallet.send(desk.redeem(&code)).await.ok();
+            assert_eq!((&response["token_type"], response["refresh_token"].is_string()), (&json!("DPoP"), true));
+            let identifiers = &response["authorization_details"][0]["credential_identifiers"];
+            assert_eq!(identifiers.as_array().unwrap().len(), 1);
+            let received = desk.wallet.collect(&Token { response, opened }).await;
+            let disclosed = chancery_tests::sd_jwt::parts(&received.credential).disclosed;
+            assert_eq!((&disclosed["given_name"], &disclosed["employee_id"]), (&json!("Oyelaran"), &json!("E-7")));
+            assert!(!world.gives_away(&code).await);
+        })
+        .await;
     }
 
     /// AUT-11: an offer names its context by `issuer_state`; the exchange of the offer goes on.
-    async fn an_offer_is_accepted_with_its_issuer_state(world: &World) {
-        let desk = Desk::open(world, json!({})).await;
-        let entry = &desk.definition["credentialDefinitions"][0];
-        let body = json!({
-            "issuanceMode": "Deferred",
-            "credentialDefinitionId": desk.definition["credentialDefinitionId"],
-            "credential": {"id": entry["id"], "vct": entry["vct"]},
-        });
-        let offer = desk.operator.offer_of(body).await;
-        let opened = desk.wallet.open(&offer.link).await;
-        let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().unwrap();
-        let code = desk.authorize(world, desk.par().with_field("issuer_state", state)).await;
-        let response = desk.wallet.send(desk.redeem(&code)).await.ok();
-        assert_eq!(desk.operator.status(&offer.id).await, "token_issued");
-        desk.wallet.collect(&Token { response, opened: opened.clone() }).await;
-        desk.wallet.send(desk.par().with_field("issuer_state", state)).await.refused(400, "invalid_request");
+    async fn an_offer_is_accepted_with_its_issuer_state(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({})).await;
+            let entry = &desk.definition["credentialDefinitions"][0];
+            let body = json!({
+                "issuanceMode": "Deferred",
+                "credentialDefinitionId": desk.definition["credentialDefinitionId"],
+                "credential": {"id": entry["id"], "vct": entry["vct"]},
+            });
+            let offer = desk.operator.offer_of(body).await;
+            let opened = desk.wallet.open(&offer.link).await;
+            let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().unwrap();
+            let code = desk.authorize(world, desk.par().with_field("issuer_state", state)).await;
+            let response = desk.wallet.send(desk.redeem(&code)).await.ok();
+            assert_eq!(desk.operator.status(&offer.id).await, "token_issued");
+            desk.wallet.collect(&Token { response, opened: opened.clone() }).await;
+            desk.wallet.send(desk.par().with_field("issuer_state", state)).await.refused(400, "invalid_request");
+        })
+        .await;
     }
 
     /// AUT-12, AUT-15, PAR-8, SEC-8: a code is bound to its client, redirect URI, verifier and DPoP key, and for 60 seconds.
     /// None of the refusals uses it up.
-    async fn a_code_is_refused_to_whoever_did_not_ask_for_it(world: &World) {
-        let desk = Desk::open(world, json!({})).await;
-        let code = desk.authorize(world, desk.par()).await;
-        let thief = desk.wallet.with_fresh_dpop_key();
-        let mut other_key = desk.redeem(&code);
-        other_key.dpop = thief.dpop(&other_key.method, &other_key.url, None);
-        for (what, call, error) in [
-            ("another verifier", desk.redeem(&code).with_field("code_verifier", &"v".repeat(43)), "invalid_grant"),
-            ("no verifier", desk.redeem(&code).without_field("code_verifier"), "invalid_request"),
-            ("another redirect URI", desk.redeem(&code).with_field("redirect_uri", "https://wallet.example/cb?x=1"), "invalid_grant"),
-            ("no redirect URI", desk.redeem(&code).without_field("redirect_uri"), "invalid_grant"),
-            ("another client", desk.redeem(&code).with_field("client_id", "another"), "invalid_grant"),
-            ("no client", desk.redeem(&code).without_field("client_id"), "invalid_client"),
-            ("another DPoP key", other_key, "invalid_grant"),
-            ("no DPoP proof", desk.redeem(&code).without_dpop(), "invalid_grant"),
-            ("another code", desk.redeem("made-up"), "invalid_grant"),
-            ("another issuer", desk.redeem(&code).with_field("resource", "https://other.example"), "invalid_target"),
-        ] {
-            let answer = desk.wallet.send(call).await;
-            assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some(error)), "{what}: {answer}");
-        }
-        world.advance(Duration::from_secs(59));
-        desk.wallet.send(desk.redeem(&code)).await.ok();
-        let late = desk.authorize(world, desk.par()).await;
-        world.advance(Duration::from_secs(60));
-        desk.wallet.send(desk.redeem(&late)).await.refused(400, "invalid_grant");
+    async fn a_code_is_refused_to_whoever_did_not_ask_for_it(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({})).await;
+            let code = desk.authorize(world, desk.par()).await;
+            let thief = desk.wallet.with_fresh_dpop_key();
+            let mut other_key = desk.redeem(&code);
+            other_key.dpop = thief.dpop(&other_key.method, &other_key.url, None);
+            for (what, call, error) in [
+                ("another verifier", desk.redeem(&code).with_field("code_verifier", &"v".repeat(43)), "invalid_grant"),
+                ("no verifier", desk.redeem(&code).without_field("code_verifier"), "invalid_request"),
+                ("another redirect URI", desk.redeem(&code).with_field("redirect_uri", "https://wallet.example/cb?x=1"), "invalid_grant"),
+                ("no redirect URI", desk.redeem(&code).without_field("redirect_uri"), "invalid_grant"),
+                ("another client", desk.redeem(&code).with_field("client_id", "another"), "invalid_grant"),
+                ("no client", desk.redeem(&code).without_field("client_id"), "invalid_client"),
+                ("another DPoP key", other_key, "invalid_grant"),
+                ("no DPoP proof", desk.redeem(&code).without_dpop(), "invalid_grant"),
+                ("another code", desk.redeem("made-up"), "invalid_grant"),
+                ("another issuer", desk.redeem(&code).with_field("resource", "https://other.example"), "invalid_target"),
+            ] {
+                let answer = desk.wallet.send(call).await;
+                assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some(error)), "{what}: {answer}");
+            }
+            world.advance(Duration::from_secs(59));
+            desk.wallet.send(desk.redeem(&code)).await.ok();
+            let late = desk.authorize(world, desk.par()).await;
+            world.advance(Duration::from_secs(60));
+            desk.wallet.send(desk.redeem(&late)).await.refused(400, "invalid_grant");
+        })
+        .await;
     }
 
     /// AUT-15: the second use of a code is refused, and what the first one got is worth nothing any more.
-    async fn the_second_use_of_a_code_revokes_what_the_first_one_got(world: &World) {
-        let desk = Desk::open(world, json!({"refreshTokens": true})).await;
-        let code = desk.authorize(world, desk.par()).await;
-        let first = desk.wallet.send(desk.redeem(&code)).await.ok();
-        let again = desk.wallet.send(desk.redeem(&code)).await.ok();
-        assert_eq!(again, first, "the same request of the same key is a retry");
-        world.advance(Duration::from_secs(10));
-        desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
-        let opened = desk.opened(world).await;
-        let nonce = desk.wallet.nonce(&opened).await;
-        let call = desk.wallet.credential_call(&Token { response: first.clone(), opened }, &nonce);
-        desk.wallet.send(call).await.refused(401, "invalid_token");
-        let refresh = desk.wallet.refresh_call(desk.operator.issuer(), first["refresh_token"].as_str().unwrap());
-        desk.wallet.send(refresh).await.refused(400, "invalid_grant");
+    async fn the_second_use_of_a_code_revokes_what_the_first_one_got(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({"refreshTokens": true})).await;
+            let code = desk.authorize(world, desk.par()).await;
+            let first = desk.wallet.send(desk.redeem(&code)).await.ok();
+            let again = desk.wallet.send(desk.redeem(&code)).await.ok();
+            assert_eq!(again, first, "the same request of the same key is a retry");
+            world.advance(Duration::from_secs(10));
+            desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
+            let opened = desk.opened(world).await;
+            let nonce = desk.wallet.nonce(&opened).await;
+            let call = desk.wallet.credential_call(&Token { response: first.clone(), opened }, &nonce);
+            desk.wallet.send(call).await.refused(401, "invalid_token");
+            let refresh = desk.wallet.refresh_call(desk.operator.issuer(), first["refresh_token"].as_str().unwrap());
+            desk.wallet.send(refresh).await.refused(400, "invalid_grant");
+        })
+        .await;
     }
 
     /// HAI-2, WAT-4: an attested request is redeemed with the same wallet instance key, and with no other.
-    async fn a_code_of_an_attested_request_needs_the_same_instance(world: &World) {
-        let provider = Provider::new("https://wallet.example");
-        let policy = json!({"walletAttestation": "enforce", "trustAnchors": provider.trust_anchors()});
-        let mut desk = Desk::open(world, policy).await;
-        desk.wallet.client_id = Some(provider.client_id.clone());
-        desk.wallet.provider = Some(provider.clone());
-        let unattested = desk.par().without_header("oauth-client-attestation").without_header("oauth-client-attestation-pop");
-        desk.wallet.send(unattested).await.refused(400, "invalid_client");
-        let code = desk.authorize(world, desk.par()).await;
-        let mut thief = desk.wallet.clone();
-        thief.provider = Some(Provider { instance_key: chancery_tests::Key::p256(), ..provider });
-        let call = desk.redeem(&code).without_header("oauth-client-attestation").without_header("oauth-client-attestation-pop");
-        desk.wallet.send(thief.attested(call, desk.operator.issuer())).await.refused(400, "invalid_grant");
-        desk.wallet.send(desk.redeem(&code)).await.ok();
+    async fn a_code_of_an_attested_request_needs_the_same_instance(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let provider = Provider::new("https://wallet.example");
+            let policy = json!({"walletAttestation": "enforce", "trustAnchors": provider.trust_anchors()});
+            let mut desk = Desk::open(world, policy).await;
+            desk.wallet.client_id = Some(provider.client_id.clone());
+            desk.wallet.provider = Some(provider.clone());
+            let unattested = desk.par().without_header("oauth-client-attestation").without_header("oauth-client-attestation-pop");
+            desk.wallet.send(unattested).await.refused(400, "invalid_client");
+            let code = desk.authorize(world, desk.par()).await;
+            let mut thief = desk.wallet.clone();
+            thief.provider = Some(Provider { instance_key: chancery_tests::Key::p256(), ..provider });
+            let call = desk.redeem(&code).without_header("oauth-client-attestation").without_header("oauth-client-attestation-pop");
+            desk.wallet.send(thief.attested(call, desk.operator.issuer())).await.refused(400, "invalid_grant");
+            desk.wallet.send(desk.redeem(&code)).await.ok();
+        })
+        .await;
     }
 }
