@@ -12,6 +12,7 @@ mod m20261121_000005_encryption_key;
 mod m20261121_000006_status_lists;
 mod m20261121_000007_events;
 mod m20261121_000008_supply;
+mod m20261121_000009_history;
 mod plan;
 mod row_security;
 
@@ -33,12 +34,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_status_lists::Migration),
             Box::new(m20261121_000007_events::Migration),
             Box::new(m20261121_000008_supply::Migration),
+            Box::new(m20261121_000009_history::Migration),
         ]
     }
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 22] = [
+pub const ORGANISATION_OWNED: [&str; 24] = [
     "api_key",
     "signing_key",
     "definition",
@@ -61,6 +63,8 @@ pub const ORGANISATION_OWNED: [&str; 22] = [
     "webhook_delivery",
     "audit_entry",
     "audit_head",
+    "history_segment",
+    "retention",
 ];
 
 /// Applies what is missing.

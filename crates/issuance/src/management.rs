@@ -15,6 +15,7 @@ mod levels;
 pub mod offers;
 pub mod organisations;
 mod page;
+pub mod retention;
 pub mod revocation;
 pub mod signing_keys;
 pub mod transcript;

@@ -5,7 +5,7 @@ mod schema;
 use axum::Json;
 use axum::extract::State;
 use chancery_issuance::Context;
-use chancery_issuance::management::history::{self, Filter, History, Rejection};
+use chancery_issuance::management::history::{self, Cursor, Filter, History, Rejection};
 use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus, Role};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -23,7 +23,7 @@ use crate::routes;
 /// `true` are shown together. The support code that a wallet was shown finds its exchange by `search`.
 #[utoipa::path(
     get, path = routes::HISTORY, tag = "Issuance", operation_id = "listCredentialHistory",
-    params(WindowQuery, HistoryQuery),
+    params(WindowQuery, CursorQuery, HistoryQuery),
     responses((status = 200, description = "One page of records", body = HistoryList)),
 )]
 pub(crate) async fn list(
@@ -31,32 +31,63 @@ pub(crate) async fn list(
     State(ctx): State<Context>,
     mut query: Parameters,
 ) -> Result<Json<HistoryList>, Problem> {
-    // No record has one of these yet, so a list by one of them is empty.
-    let by_later = ["individualId", "mapperId", "dataAgreementId"].map(|name| query.text(name));
-    let definition = query.text("credentialDefinitionId");
-    let filter = Filter {
-        status: query.read("status", "a status of the credential history is expected", ExchangeStatus::parse),
-        definition: DefinitionId::parse(&definition),
-        holder: query.text("holderDid"),
-        accepted: query.switch("accepted"),
-        in_progress: query.switch("inProgress"),
-        revoked: query.switch("revoked"),
-        denied: query.switch("denied"),
-        search: query.text("search"),
-    };
+    let Asked { filter, is_empty } = Asked::read(&mut query);
+    let cursor = query.read("cursor", "a nextCursor of an earlier answer is expected", Cursor::parse);
     let window = query.window();
-    query.finish()?;
-    let matches_nothing =
-        by_later.iter().any(|value| !value.is_empty()) || (!definition.is_empty() && filter.definition.is_none());
-    if matches_nothing {
-        let pagination = chancery_issuance::management::Pagination::new(0, window.offset, window.limit);
-        return Ok(Json(HistoryList { credential_history: Vec::new(), pagination: pagination.into() }));
+    if cursor.is_some() && window.offset > 0 {
+        query.fault("offset", "a cursor already says where to go on");
     }
-    let page = history::list(&ctx, &caller.organisation, &filter, window).await.map_err(never)?;
+    query.finish()?;
+    if is_empty {
+        let pagination = chancery_issuance::management::Pagination::new(0, window.offset, window.limit);
+        return Ok(Json(HistoryList {
+            credential_history: Vec::new(),
+            pagination: pagination.into(),
+            next_cursor: String::new(),
+        }));
+    }
+    let mut page = history::list(&ctx, &caller.organisation, &filter, window).await.map_err(never)?;
+    if cursor.is_some() {
+        let walk = history::walk(&ctx, &caller.organisation, &filter, cursor, window.limit, window.order);
+        page.items = walk.await.map_err(never)?;
+    }
+    let is_full = u32::try_from(page.items.len()).is_ok_and(|length| length == window.limit);
+    let next_cursor = page.items.last().filter(|_| is_full).map(|last| Cursor::behind(last).to_string());
     Ok(Json(HistoryList {
         credential_history: page.items.iter().map(|history| shown(history, caller.role)).collect(),
         pagination: page.pagination.into(),
+        next_cursor: next_cursor.unwrap_or_default(),
     }))
+}
+
+/// The filters of a query.
+pub(crate) struct Asked {
+    pub(crate) filter: Filter,
+    /// Whether no record can be like that.
+    pub(crate) is_empty: bool,
+}
+
+impl Asked {
+    pub(crate) fn read(query: &mut Parameters) -> Self {
+        // No record has one of these yet, so a list by one of them is empty.
+        let by_later = ["individualId", "mapperId", "dataAgreementId"].map(|name| query.text(name));
+        let definition = query.text("credentialDefinitionId");
+        let filter = Filter {
+            status: query.read("status", "a status of the credential history is expected", ExchangeStatus::parse),
+            definition: DefinitionId::parse(&definition),
+            holder: query.text("holderDid"),
+            accepted: query.switch("accepted"),
+            in_progress: query.switch("inProgress"),
+            revoked: query.switch("revoked"),
+            denied: query.switch("denied"),
+            search: query.text("search"),
+            created_from: query.seconds("createdFrom"),
+            created_until: query.seconds("createdUntil"),
+        };
+        let is_empty =
+            by_later.iter().any(|value| !value.is_empty()) || (!definition.is_empty() && filter.definition.is_none());
+        Self { filter, is_empty }
+    }
 }
 
 /// Read the record of an exchange.
@@ -124,18 +155,29 @@ impl From<&History> for HistoryAnswer {
 pub(crate) struct HistoryList {
     credential_history: Vec<CredentialHistory>,
     pagination: Pagination,
+    /// `cursor` of the next page; empty behind the last one.
+    next_cursor: String,
 }
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
-struct HistoryQuery {
+struct CursorQuery {
+    /// `nextCursor` of the page before, instead of `offset`: pages follow each other without gaps and repeats, whatever is
+    /// added meanwhile.
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
+pub(crate) struct HistoryQuery {
     /// Exactly this status.
     #[param(inline)]
     status: Option<schema::StatusSchema>,
     /// Only exchanges of this definition.
     credential_definition_id: Option<String>,
-    /// Only exchanges whose wallet gave this `client_id`.
+    /// Only exchanges whose wallet gave this `client_id` when it redeemed the offer; counted up to 10,000.
     holder_did: Option<String>,
     /// Empty in this release: no record has one.
     individual_id: Option<String>,
@@ -154,4 +196,8 @@ struct HistoryQuery {
     denied: Option<bool>,
     /// An exchange id, the support code that a wallet was shown, or part of the definition's label.
     search: Option<String>,
+    /// Created at this instant or later, in Unix seconds.
+    created_from: Option<i64>,
+    /// Created before this instant, in Unix seconds.
+    created_until: Option<i64>,
 }

@@ -10,7 +10,9 @@ use axum::http::request::Parts;
 use chancery_issuance::Context;
 use chancery_issuance::management::idempotency::Idempotency;
 use chancery_issuance::management::{Fault, LARGEST_BODY, MOST_PER_PAGE, Order, Window, parse_body};
-use chancery_model::{ApiKeyId, DefinitionId, ExchangeId, OrganisationId, SigningKeyId, WebhookDeliveryId, WebhookId};
+use chancery_model::{
+    ApiKeyId, DefinitionId, ExchangeId, OrganisationId, SigningKeyId, Timestamp, WebhookDeliveryId, WebhookId,
+};
 use serde_json::{Map, Value};
 
 use crate::problem::{Kind, Problem};
@@ -228,6 +230,14 @@ impl Parameters {
         }
     }
 
+    /// Unix seconds; `None` when absent.
+    pub(crate) fn seconds(&mut self, name: &str) -> Option<Timestamp> {
+        let in_range = |seconds: &i64| *seconds <= 253_402_300_799;
+        let seconds =
+            self.read(name, "whole Unix seconds are expected", |text| number::<i64>(text).filter(in_range));
+        seconds.map(Timestamp::from_seconds)
+    }
+
     /// A page number, from 1.
     pub(crate) fn page(&mut self, name: &str) -> u32 {
         self.read(name, "a whole number from 1 is expected", |text| number(text).filter(|page| *page > 0)).unwrap_or(1)
@@ -238,7 +248,8 @@ impl Parameters {
         if self.faults.is_empty() { Ok(()) } else { Err(Problem::faulty(Kind::InvalidQuery, self.faults)) }
     }
 
-    fn fault(&mut self, name: &str, detail: &str) {
+    /// Notes that a parameter is wrong.
+    pub(crate) fn fault(&mut self, name: &str, detail: &str) {
         self.faults.push(Fault { pointer: format!("/{name}"), detail: detail.to_owned() });
     }
 }

@@ -17,6 +17,7 @@ mod identity_provider;
 mod organisation;
 mod policy;
 mod refresh_token;
+mod retention;
 mod signing_key;
 mod status_list;
 mod time;
@@ -49,6 +50,7 @@ pub use policy::{
     PushedAuthorization, RegisteredClient, TrustAnchors, TrustedParties, TrustedPartiesError,
 };
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};
+pub use retention::{MOST_RETENTION_DAYS, Retained, Retention};
 pub use signing_key::{SigningKey, SigningKeyState};
 pub use status_list::{RevocationStatus, StatusChange, StatusHolder, StatusList, StatusPlace};
 pub use time::Timestamp;

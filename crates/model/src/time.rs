@@ -35,6 +35,11 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// This instant less a span, saturating.
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// This instant plus whole seconds, saturating.
     pub const fn plus_seconds(self, seconds: u32) -> Self {
         Self(self.0.saturating_add((seconds as i64) * 1000))

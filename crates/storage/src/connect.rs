@@ -94,6 +94,8 @@ fn sqlite_options(url: &str, connections: u32, query_only: bool) -> ConnectOptio
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(BUSY_TIMEOUT)
+                // What is erased is overwritten.
+                .pragma("secure_delete", "ON")
                 .pragma("query_only", if query_only { "ON" } else { "OFF" })
         });
     options

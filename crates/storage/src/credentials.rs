@@ -21,6 +21,19 @@ impl Read {
     }
 }
 
+impl Read {
+    /// What these exchanges have issued, oldest first.
+    pub async fn credentials_of_all(&self, exchanges: &[ExchangeId]) -> Result<Vec<Credential>, StoreError> {
+        if exchanges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let find = self.scope.find::<Entity>();
+        let find = find.filter(Column::ExchangeId.is_in(exchanges.iter().map(|id| id.as_uuid())));
+        let rows = find.order_by_asc(Column::IssuedAt).order_by_asc(Column::Id).all(self.scope.connection()).await?;
+        rows.into_iter().map(from_row).collect()
+    }
+}
+
 impl Transaction {
     /// Records the credentials of one request with one statement; the first carries what the request wrote.
     pub async fn add_credentials(&self, credentials: &[Credential], passage: &Passage) -> Result<(), StoreError> {

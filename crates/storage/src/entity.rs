@@ -315,4 +315,24 @@ tables! {
         failure: Option<String>,
         created_at: i64,
     }
+    /// Parts of long histories.
+    history_segment "history_segment" (organisation_id) {
+        key { organisation_id: Uuid, last_created_at: i64, last_id: Uuid, }
+        counts: Option<String>,
+        counted_at: i64,
+        marks: i64,
+    }
+    /// What is erased when.
+    retention "retention" (organisation_id) {
+        key { organisation_id: Uuid, }
+        claims: Option<i64>,
+        tokens: Option<i64>,
+        transcripts: Option<i64>,
+        exchanges: Option<i64>,
+        claims_until: i64,
+        tokens_until: i64,
+        transcripts_until: i64,
+        exchanges_until: i64,
+        updated_at: i64,
+    }
 }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod list;
+mod segments;
 mod supply;
 
 use chancery_model::{Exchange, ExchangeId, ExchangeStatus, SecretHash};
@@ -13,6 +14,8 @@ use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
 use crate::{Read, StoreError};
 
 pub use list::ExchangeFilter;
+pub use segments::Position;
+pub(crate) use segments::later_than;
 pub use supply::Supplied;
 
 impl Read {

@@ -195,7 +195,7 @@ impl Transaction {
                 .filter(Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())));
             change.exec(self.scope.connection()).await?;
         }
-        Ok(())
+        self.recount_history_of(exchanges).await
     }
 
     /// Writes changes down.

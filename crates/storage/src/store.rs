@@ -95,6 +95,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
     /// Asks the database for an answer.
     ///
     /// # Errors

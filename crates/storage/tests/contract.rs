@@ -30,6 +30,8 @@ mod round_trips;
 mod row_security;
 #[path = "contract/samples.rs"]
 mod samples;
+#[path = "contract/segments.rs"]
+mod segments;
 #[path = "contract/units_of_work.rs"]
 mod units_of_work;
 #[path = "contract/work.rs"]

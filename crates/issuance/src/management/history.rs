@@ -1,14 +1,15 @@
 //! Records of exchanges, as organisations read them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chancery_model::{
-    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Submission,
+    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Retained, Submission, Timestamp,
 };
 use chancery_protocol::offer::{self, UriScheme};
-use chancery_storage::{ExchangeFilter, Read};
+use chancery_storage::{ExchangeFilter, Position, Read, Transaction};
 
-use super::page::{Page, Window};
+use super::page::{Order, Page, Window};
 use crate::sealed::Place;
 use crate::status_lists::uri;
 use crate::{Context, Failure};
@@ -78,6 +79,53 @@ pub struct Filter {
     pub denied: Option<bool>,
     /// An exchange id, the support code of a refusal, or part of the definition's label.
     pub search: String,
+    /// Created at this instant or later.
+    pub created_from: Option<Timestamp>,
+    /// Created before this instant.
+    pub created_until: Option<Timestamp>,
+}
+
+impl Filter {
+    fn to_storage(&self) -> ExchangeFilter {
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        ExchangeFilter {
+            status: self.status,
+            definition_id: self.definition,
+            client_id: given(&self.holder),
+            accepted: self.accepted,
+            in_progress: self.in_progress,
+            revoked: self.revoked,
+            denied: self.denied,
+            search: given(&self.search),
+            created_from: self.created_from,
+            created_before: self.created_until,
+        }
+    }
+}
+
+/// A place in the history to go on from: the last record that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(Position);
+
+impl Cursor {
+    /// Reads what [`Cursor`] is displayed as.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (millis, id) = text.split_once('.')?;
+        let is_plain = millis.len() <= 15 && millis.bytes().all(|byte| byte.is_ascii_digit());
+        let created_at = Timestamp::from_millis(millis.parse().ok().filter(|_| is_plain)?);
+        Some(Self(Position { created_at, id: ExchangeId::parse(id)? }))
+    }
+
+    /// Behind that record.
+    pub fn behind(history: &History) -> Self {
+        Self(Position { created_at: history.exchange.created_at, id: history.exchange.id })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0.created_at.millis(), self.0.id)
+    }
 }
 
 impl History {
@@ -100,24 +148,26 @@ pub async fn list<R>(
     filter: &Filter,
     window: Window,
 ) -> Result<Page<History>, Failure<R>> {
-    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let wanted = ExchangeFilter {
-        status: filter.status,
-        definition_id: filter.definition,
-        client_id: given(&filter.holder),
-        accepted: filter.accepted,
-        in_progress: filter.in_progress,
-        revoked: filter.revoked,
-        denied: filter.denied,
-        search: given(&filter.search),
-    };
     let reader = ctx.store().read(organisation).await?;
-    let listed = reader.exchanges(&wanted, &window.into()).await?;
-    let mut items = Vec::with_capacity(listed.items.len());
-    for exchange in listed.items {
-        items.push(assemble(ctx, organisation, &reader, exchange).await?);
-    }
+    let listed = reader.exchanges(&filter.to_storage(), &window.into()).await?;
+    let items = assemble_all(ctx, organisation, &reader, listed.items).await?;
     Ok(Page::new(items, listed.total, window))
+}
+
+/// Up to `limit` records behind `cursor`, or from the beginning. Going on from the last record of each answer meets every
+/// record once, also while others are added or deleted.
+pub async fn walk<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    filter: &Filter,
+    cursor: Option<Cursor>,
+    limit: u32,
+    order: Order,
+) -> Result<Vec<History>, Failure<R>> {
+    let reader = ctx.store().read(organisation).await?;
+    let after = cursor.map(|Cursor(position)| position);
+    let found = reader.exchanges_after(&filter.to_storage(), after, u64::from(limit), order.into()).await?;
+    assemble_all(ctx, organisation, &reader, found).await
 }
 
 /// One record.
@@ -131,7 +181,44 @@ pub async fn read(ctx: &Context, organisation: &Organisation, id: ExchangeId) ->
 /// touched.
 pub async fn delete(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Result<(), Failure<Rejection>> {
     let deleted = ctx.store().write(organisation, async |tx| tx.delete_exchange(id).await).await?;
-    if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+    if !deleted {
+        return Err(Failure::Rejected(Rejection::NotFound));
+    }
+    ctx.store().settle_erasure().await?;
+    Ok(())
+}
+
+/// Deletes every record that the wallet with this `client_id` has redeemed, with everything that belongs to it; how many
+/// those were. With `dry_run` nothing is deleted.
+///
+/// # Errors
+/// Those of the database; what was deleted until then stays deleted.
+pub async fn erase_holder<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    holder: &str,
+    dry_run: bool,
+) -> Result<u64, Failure<R>> {
+    const PER_UNIT: u64 = 200;
+    let filter = ExchangeFilter { client_id: Some(holder.to_owned()), ..ExchangeFilter::default() };
+    let (mut erased, mut after) = (0, None);
+    loop {
+        let reader = ctx.store().read(organisation).await?;
+        let found = reader.exchanges_after(&filter, after, PER_UNIT, Order::OldestFirst.into()).await?;
+        drop(reader);
+        let Some(last) = found.last() else { break };
+        after = Some(Position { created_at: last.created_at, id: last.id });
+        erased += u64::try_from(found.len()).unwrap_or_default();
+        if !dry_run {
+            let ids: Vec<ExchangeId> = found.iter().map(|exchange| exchange.id).collect();
+            let erase = async |tx: &Transaction| tx.erase(Retained::Exchanges, &ids).await;
+            ctx.store().write(organisation, erase).await?;
+        }
+    }
+    if erased > 0 && !dry_run {
+        ctx.store().settle_erasure().await?;
+    }
+    Ok(erased)
 }
 
 async fn assemble<R>(
@@ -140,23 +227,49 @@ async fn assemble<R>(
     reader: &Read,
     exchange: Exchange,
 ) -> Result<History, Failure<R>> {
-    let definition = reader.definition_at(exchange.definition_id, exchange.definition_revision).await?;
-    let definition = definition.ok_or_else(|| missing_version(&exchange))?;
+    let id = exchange.id;
+    let mut assembled = assemble_all(ctx, organisation, reader, vec![exchange]).await?;
+    assembled.pop().ok_or_else(|| Failure::Internal(anyhow::anyhow!("nothing came of exchange {id}")))
+}
+
+async fn assemble_all<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    reader: &Read,
+    exchanges: Vec<Exchange>,
+) -> Result<Vec<History>, Failure<R>> {
     // An open exchange has issued nothing yet.
-    let issued = if exchange.status.is_open() { Vec::new() } else { reader.credentials_of(exchange.id).await? };
-    let submissions = match &exchange.sealed_submissions {
-        Some(sealed) => ctx.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?,
-        None => Vec::new(),
-    };
-    let mut credentials = Vec::with_capacity(issued.len());
-    for credential in issued {
-        let place = Place::CredentialToken;
-        let token = ctx.open_bytes(organisation, place, credential.id.as_uuid(), &credential.sealed_token)?;
-        let token = String::from_utf8(token.to_vec()).map_err(|error| Failure::Internal(error.utf8_error().into()))?;
-        let status_list = credential.status_place.map(|place| uri(organisation, place.list)).unwrap_or_default();
-        credentials.push(Delivered { credential, token, status_list });
+    let closed = exchanges.iter().filter(|exchange| !exchange.status.is_open()).map(|exchange| exchange.id);
+    let mut issued: HashMap<ExchangeId, Vec<Credential>> = HashMap::new();
+    for credential in reader.credentials_of_all(&closed.collect::<Vec<_>>()).await? {
+        issued.entry(credential.exchange_id).or_default().push(credential);
     }
-    Ok(History { credentials, ..History::begun(organisation, exchange, definition, submissions) })
+    let mut assembled = Vec::with_capacity(exchanges.len());
+    for exchange in exchanges {
+        let definition = reader.definition_at(exchange.definition_id, exchange.definition_revision).await?;
+        let definition = definition.ok_or_else(|| missing_version(&exchange))?;
+        let submissions = match &exchange.sealed_submissions {
+            Some(sealed) => ctx.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?,
+            None => Vec::new(),
+        };
+        let credentials = issued.remove(&exchange.id).unwrap_or_default();
+        let delivered = credentials.into_iter().map(|credential| deliver(ctx, organisation, credential));
+        let credentials = delivered.collect::<Result<_, _>>()?;
+        assembled.push(History { credentials, ..History::begun(organisation, exchange, definition, submissions) });
+    }
+    Ok(assembled)
+}
+
+/// A credential as it was delivered; its token is empty when it was erased.
+fn deliver<R>(ctx: &Context, organisation: &Organisation, credential: Credential) -> Result<Delivered, Failure<R>> {
+    let status_list = credential.status_place.map(|place| uri(organisation, place.list)).unwrap_or_default();
+    if credential.sealed_token.is_empty() {
+        return Ok(Delivered { credential, token: String::new(), status_list });
+    }
+    let token =
+        ctx.open_bytes(organisation, Place::CredentialToken, credential.id.as_uuid(), &credential.sealed_token)?;
+    let token = String::from_utf8(token.to_vec()).map_err(|error| Failure::Internal(error.utf8_error().into()))?;
+    Ok(Delivered { credential, token, status_list })
 }
 
 fn missing_version<R>(exchange: &Exchange) -> Failure<R> {

@@ -22,11 +22,16 @@ impl Default for Window {
 
 impl From<Window> for chancery_storage::Page {
     fn from(window: Window) -> Self {
-        let order = match window.order {
-            Order::NewestFirst => chancery_storage::Order::NewestFirst,
-            Order::OldestFirst => chancery_storage::Order::OldestFirst,
-        };
-        Self { offset: window.offset, limit: u64::from(window.limit), order }
+        Self { offset: window.offset, limit: u64::from(window.limit), order: window.order.into() }
+    }
+}
+
+impl From<Order> for chancery_storage::Order {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::NewestFirst => Self::NewestFirst,
+            Order::OldestFirst => Self::OldestFirst,
+        }
     }
 }
 

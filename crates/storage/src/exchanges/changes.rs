@@ -143,11 +143,16 @@ impl Transaction {
             .step_to(ExchangeStatus::IssuanceDenied, now)
             .col_expr(Column::DeniedReason, Expr::value(reason))
             .filter(Column::Id.eq(id.as_uuid()));
-        Ok(self.scope.happened(deny).await?)
+        let is_denied = self.scope.happened(deny).await?;
+        if is_denied {
+            self.recount_history_of(&[id]).await?;
+        }
+        Ok(is_denied)
     }
 
     /// Deletes an exchange with its grants, credentials and transcript; `false` when it is unknown.
     pub async fn delete_exchange(&self, id: ExchangeId) -> Result<bool, StoreError> {
+        self.recount_history_of(&[id]).await?;
         let delete = self.scope.delete::<Entity>().filter(Column::Id.eq(id.as_uuid()));
         Ok(delete.exec(self.scope.connection()).await?.rows_affected == 1)
     }

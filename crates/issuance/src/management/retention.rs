@@ -1,0 +1,106 @@
+//! How long an organisation keeps claims, tokens, transcripts and whole exchanges, and erasing what is kept no longer.
+
+use chancery_model::{MOST_RETENTION_DAYS, Organisation, Retained, Retention, Timestamp};
+use chancery_storage::{RetentionProgress, StoreError, Transaction};
+use serde_json::{Map, Value};
+
+use super::body::{Fault, Faults, Members};
+use crate::{Context, Failure};
+
+/// Exchanges of one unit of work.
+const PER_UNIT: u64 = 200;
+
+/// Why rules were not set.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The body breaks rules.
+    Invalid(Vec<Fault>),
+}
+
+/// Sets the rules as a whole: what is left out, or `null`, is kept.
+///
+/// # Errors
+/// Every fault of the body.
+pub async fn set(
+    ctx: &Context,
+    organisation: &Organisation,
+    body: &Map<String, Value>,
+) -> Result<Retention, Failure<Rejection>> {
+    let now = ctx.env().now();
+    let retention = read_body(body).map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
+    let set = async |tx: &Transaction| tx.set_retention(&retention, now).await;
+    ctx.store().write(organisation, set).await.map_err(Failure::<Rejection>::from)?;
+    Ok(retention)
+}
+
+/// The rules; the default keeps everything.
+///
+/// # Errors
+/// Those of the database.
+pub async fn read<R>(ctx: &Context, organisation: &Organisation) -> Result<Retention, Failure<R>> {
+    let set = ctx.store().read(organisation).await?.retention().await?;
+    Ok(set.map(|set| set.retention).unwrap_or_default())
+}
+
+/// Erases what is due, and answers how often exchanges were touched. An exchange that can still lead to a credential is
+/// left alone until it cannot any more.
+///
+/// # Errors
+/// Those of the database; what was erased until then stays erased, and the rest is due the next time.
+pub async fn enforce(ctx: &Context, organisation: &Organisation) -> Result<u64, StoreError> {
+    let now = ctx.env().now();
+    let Some(rules) = ctx.store().read(organisation).await?.retention().await? else { return Ok(0) };
+    let mut erased = 0;
+    for part in Retained::ALL {
+        if let Some(before) = rules.retention.due_before(part, now) {
+            erased += erase_before(ctx, organisation, &rules, part, before, now).await?;
+        }
+    }
+    if erased > 0 {
+        ctx.store().settle_erasure().await?;
+        tracing::info!(organisation = organisation.slug.as_str(), erased, "what is kept no longer was erased");
+    }
+    Ok(erased)
+}
+
+async fn erase_before(
+    ctx: &Context,
+    organisation: &Organisation,
+    rules: &RetentionProgress,
+    part: Retained,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let from = rules.done(part);
+    let (mut after, mut unfinished, mut erased) = (None, None, 0);
+    loop {
+        let reader = ctx.store().read(organisation).await?;
+        let due = reader.exchanges_due(from, before, after, PER_UNIT, now).await?;
+        drop(reader);
+        unfinished = unfinished.or(due.first_unfinished);
+        let reached = due.last.map_or(before, |last| last.created_at);
+        let done = unfinished.map_or(reached, |unfinished: Timestamp| unfinished.min(reached));
+        let erase = async |tx: &Transaction| -> Result<(), StoreError> {
+            tx.erase(part, &due.exchanges).await?;
+            tx.note_erased(part, done).await
+        };
+        if due.last.is_some() || from < done {
+            ctx.store().write(organisation, erase).await?;
+        }
+        erased += u64::try_from(due.exchanges.len()).unwrap_or_default();
+        if due.last.is_none() {
+            return Ok(erased);
+        }
+        after = due.last;
+    }
+}
+
+fn read_body(body: &Map<String, Value>) -> Result<Retention, Vec<Fault>> {
+    const KNOWN: [&str; 4] = ["claimsDays", "tokensDays", "transcriptsDays", "exchangesDays"];
+    let mut faults = Faults::default();
+    let members = Members::of_body(body);
+    members.refuse_others(&[&KNOWN], &mut faults);
+    let [claims, tokens, transcripts, exchanges] =
+        KNOWN.map(|name| members.integer(name, 0..=MOST_RETENTION_DAYS, &mut faults));
+    faults.none_or(Some(Retention { claims, tokens, transcripts, exchanges }))
+}
