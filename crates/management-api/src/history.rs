@@ -1,5 +1,6 @@
 //! Records of exchanges.
 
+pub(crate) mod export;
 mod schema;
 
 use axum::Json;
@@ -124,6 +125,30 @@ pub(crate) async fn delete(
     deleted.map(|()| Json(Done::DONE)).map_err(|failure| Problem::of(failure, refuse))
 }
 
+/// Delete the records of a holder.
+///
+/// Every exchange that the wallet with this `client_id` has redeemed goes, with claims, credentials, tokens and
+/// transcript. Many people may share the `client_id` of one wallet: ask with `dryRun=true` first.
+#[utoipa::path(
+    delete, path = routes::HISTORY, tag = "Issuance", operation_id = "deleteCredentialHistoryOfHolder",
+    params(EraseQuery),
+    responses((status = 200, description = "The records are gone, or would be", body = Erased)),
+)]
+pub(crate) async fn erase_holder(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    mut query: Parameters,
+) -> Result<Json<Erased>, Problem> {
+    let holder = query.text("holderDid");
+    let dry_run = query.flag("dryRun");
+    if holder.is_empty() {
+        query.fault("holderDid", "say whose records are to be deleted");
+    }
+    query.finish()?;
+    let erased = history::erase_holder(&ctx, &caller.organisation, &holder, dry_run).await.map_err(never)?;
+    Ok(Json(Erased { success: true, deleted: erased, dry_run }))
+}
+
 /// The record as a role may see it.
 pub(crate) fn shown(history: &History, role: Role) -> CredentialHistory {
     let record = CredentialHistory::from(history);
@@ -157,6 +182,29 @@ pub(crate) struct HistoryList {
     pagination: Pagination,
     /// `cursor` of the next page; empty behind the last one.
     next_cursor: String,
+}
+
+/// What was deleted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Erased {
+    /// Always `true`.
+    success: bool,
+    /// How many records were deleted, or would be.
+    deleted: u64,
+    /// Whether nothing was done.
+    dry_run: bool,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
+struct EraseQuery {
+    /// `client_id` of the wallet.
+    holder_did: String,
+    /// `true` counts and deletes nothing.
+    #[param(default = false)]
+    dry_run: Option<bool>,
 }
 
 #[derive(IntoParams)]

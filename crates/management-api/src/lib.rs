@@ -18,6 +18,7 @@ mod offers;
 mod organisations;
 mod problem;
 mod request;
+mod retention;
 mod revocation;
 mod routes;
 mod signing_keys;

@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, decisions, definitions, history, identity_provider, offers, organisations, revocation, signing_keys,
+    api_keys, decisions, definitions, history, identity_provider, offers, organisations, retention, revocation, signing_keys,
     transcript, webhooks,
 };
 
@@ -31,6 +31,8 @@ pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/cre
 pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
 pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
+pub(crate) const HISTORY_EXPORT: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/export";
+pub(crate) const RETENTION: &str = "/v2/config/digital-wallet/openid/retention";
 pub(crate) const RECORD: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}";
 pub(crate) const DENY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/deny";
 pub(crate) const CANCEL: &str =
@@ -69,7 +71,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 49] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 53] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -97,6 +99,8 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 49] = [
     (Method::DELETE, IDENTITY_PROVIDER, Administer),
     (Method::POST, ISSUE, Issue),
     (Method::GET, HISTORY, Read),
+    (Method::DELETE, HISTORY, Administer),
+    (Method::GET, HISTORY_EXPORT, Read),
     (Method::GET, RECORD, Read),
     (Method::PUT, RECORD, Issue),
     (Method::DELETE, RECORD, Administer),
@@ -107,6 +111,8 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 49] = [
     (Method::GET, RECORD_STATUS, Read),
     (Method::POST, STATUS_OF_MANY, Administer),
     (Method::GET, TRANSCRIPT, Read),
+    (Method::PUT, RETENTION, Administer),
+    (Method::GET, RETENTION, Read),
     (Method::POST, WEBHOOK, Administer),
     (Method::GET, WEBHOOK_BY_ID, Read),
     (Method::PUT, WEBHOOK_BY_ID, Administer),
@@ -141,7 +147,8 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(definitions::list))
         .routes(routes!(identity_provider::connect, identity_provider::read, identity_provider::disconnect))
         .routes(routes!(offers::issue))
-        .routes(routes!(history::list))
+        .routes(routes!(history::list, history::erase_holder))
+        .routes(routes!(history::export::export))
         .routes(routes!(history::read, decisions::supply, history::delete))
         .routes(routes!(decisions::deny))
         .routes(routes!(decisions::cancel))
@@ -149,6 +156,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(revocation::change, revocation::changes))
         .routes(routes!(revocation::change_many))
         .routes(routes!(transcript::read))
+        .routes(routes!(retention::set, retention::read))
         .routes(routes!(webhooks::create))
         .routes(routes!(webhooks::read, webhooks::update, webhooks::delete))
         .routes(routes!(webhooks::ping))

@@ -6,16 +6,22 @@
 pub enum WorkKind {
     /// Sends the events of an exchange to the webhooks of its organisation. Subject: the exchange.
     Webhooks,
+    /// Keeps the counts of a long history. Subject: the organisation.
+    History,
+    /// Erases what is kept no longer. Subject: the organisation.
+    Retention,
 }
 
 impl WorkKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Webhooks];
+    pub const ALL: [Self; 3] = [Self::Webhooks, Self::History, Self::Retention];
 
     /// Name in the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Webhooks => "webhooks",
+            Self::History => "history",
+            Self::Retention => "retention",
         }
     }
 }

@@ -197,10 +197,10 @@ impl Transaction {
     }
 
     async fn erase_whole(&self, ids: &[ExchangeId]) -> Result<(), StoreError> {
-        self.recount_history_of(ids).await?;
+        let positions = self.positions_of(ids).await?;
         let delete = self.scope.delete::<exchange::Entity>().filter(exchange::Column::Id.is_in(plain(ids)));
         delete.exec(self.scope.connection()).await?;
-        Ok(())
+        self.recount_history_at(positions).await
     }
 }
 

@@ -1,10 +1,12 @@
 //! Records of exchanges, as organisations read them.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chancery_model::{
-    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Retained, Submission, Timestamp,
+    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Retained, Submission, Timestamp, WorkKind,
 };
 use chancery_protocol::offer::{self, UriScheme};
 use chancery_storage::{ExchangeFilter, Position, Read, Transaction};
@@ -12,6 +14,7 @@ use chancery_storage::{ExchangeFilter, Position, Read, Transaction};
 use super::page::{Order, Page, Window};
 use crate::sealed::Place;
 use crate::status_lists::uri;
+use crate::work::Next;
 use crate::{Context, Failure};
 
 /// A record: the exchange and what belongs to it. Holds claims; never codes or transaction codes in clear.
@@ -151,7 +154,25 @@ pub async fn list<R>(
     let reader = ctx.store().read(organisation).await?;
     let listed = reader.exchanges(&filter.to_storage(), &window.into()).await?;
     let items = assemble_all(ctx, organisation, &reader, listed.items).await?;
+    let now = ctx.env().now();
+    let is_behind = reader.has_uncounted_history(now).await?;
+    drop(reader);
+    if is_behind {
+        let tend = async |tx: &Transaction| tx.enqueue(WorkKind::History, organisation.id.as_uuid(), now).await;
+        ctx.store().write_relaxed(organisation, tend).await?;
+    }
     Ok(Page::new(items, listed.total, window))
+}
+
+/// Keeps the counts of a history that is long enough to need them, and somebody has looked at.
+pub(crate) async fn tend(
+    ctx: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+) -> Result<Next, Failure<Infallible>> {
+    const INTERVAL: Duration = Duration::from_secs(10);
+    let has_more = ctx.store().tend_history(organisation, now).await?;
+    Ok(Next::At(if has_more { now } else { now.plus(INTERVAL) }))
 }
 
 /// Up to `limit` records behind `cursor`, or from the beginning. Going on from the last record of each answer meets every

@@ -1,11 +1,18 @@
 //! How long an organisation keeps claims, tokens, transcripts and whole exchanges, and erasing what is kept no longer.
 
-use chancery_model::{MOST_RETENTION_DAYS, Organisation, Retained, Retention, Timestamp};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use chancery_model::{MOST_RETENTION_DAYS, Organisation, Retained, Retention, Timestamp, WorkKind};
 use chancery_storage::{RetentionProgress, StoreError, Transaction};
 use serde_json::{Map, Value};
 
 use super::body::{Fault, Faults, Members};
+use crate::work::Next;
 use crate::{Context, Failure};
+
+/// Time between two looks for what is due.
+const INTERVAL: Duration = Duration::from_secs(3000);
 
 /// Exchanges of one unit of work.
 const PER_UNIT: u64 = 200;
@@ -28,7 +35,10 @@ pub async fn set(
 ) -> Result<Retention, Failure<Rejection>> {
     let now = ctx.env().now();
     let retention = read_body(body).map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
-    let set = async |tx: &Transaction| tx.set_retention(&retention, now).await;
+    let set = async |tx: &Transaction| -> Result<(), StoreError> {
+        tx.set_retention(&retention, now).await?;
+        tx.enqueue(WorkKind::Retention, organisation.id.as_uuid(), now).await
+    };
     ctx.store().write(organisation, set).await.map_err(Failure::<Rejection>::from)?;
     Ok(retention)
 }
@@ -42,14 +52,14 @@ pub async fn read<R>(ctx: &Context, organisation: &Organisation) -> Result<Reten
     Ok(set.map(|set| set.retention).unwrap_or_default())
 }
 
-/// Erases what is due, and answers how often exchanges were touched. An exchange that can still lead to a credential is
-/// left alone until it cannot any more.
-///
-/// # Errors
-/// Those of the database; what was erased until then stays erased, and the rest is due the next time.
-pub async fn enforce(ctx: &Context, organisation: &Organisation) -> Result<u64, StoreError> {
-    let now = ctx.env().now();
-    let Some(rules) = ctx.store().read(organisation).await?.retention().await? else { return Ok(0) };
+/// Erases what is due, and looks again within the hour. An exchange that can still lead to a credential is left alone
+/// until it cannot any more.
+pub(crate) async fn enforce(
+    ctx: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+) -> Result<Next, Failure<Infallible>> {
+    let Some(rules) = ctx.store().read(organisation).await?.retention().await? else { return Ok(Next::Done) };
     let mut erased = 0;
     for part in Retained::ALL {
         if let Some(before) = rules.retention.due_before(part, now) {
@@ -60,7 +70,8 @@ pub async fn enforce(ctx: &Context, organisation: &Organisation) -> Result<u64, 
         ctx.store().settle_erasure().await?;
         tracing::info!(organisation = organisation.slug.as_str(), erased, "what is kept no longer was erased");
     }
-    Ok(erased)
+    let has_rules = Retained::ALL.into_iter().any(|part| rules.retention.days(part).is_some());
+    Ok(if has_rules { Next::At(now.plus(INTERVAL)) } else { Next::Done })
 }
 
 async fn erase_before(

@@ -152,9 +152,11 @@ impl Transaction {
 
     /// Deletes an exchange with its grants, credentials and transcript; `false` when it is unknown.
     pub async fn delete_exchange(&self, id: ExchangeId) -> Result<bool, StoreError> {
-        self.recount_history_of(&[id]).await?;
+        let positions = self.positions_of(&[id]).await?;
         let delete = self.scope.delete::<Entity>().filter(Column::Id.eq(id.as_uuid()));
-        Ok(delete.exec(self.scope.connection()).await?.rows_affected == 1)
+        let is_deleted = delete.exec(self.scope.connection()).await?.rows_affected == 1;
+        self.recount_history_at(positions).await?;
+        Ok(is_deleted)
     }
 
     /// An UPDATE of exchanges that may go to `next`.

@@ -129,6 +129,18 @@ impl Read {
         Ok(find.into_tuple().all(self.scope.connection()).await?)
     }
 
+    /// Whether there is so much behind the last segment that it should be closed into segments.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn has_uncounted_history(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let find = self.scope.find::<Entity>().order_by_desc(Column::LastCreatedAt).order_by_desc(Column::LastId);
+        let find = find.select_only().columns([Column::LastCreatedAt, Column::LastId]).limit(1);
+        let last: Option<(i64, Uuid)> = find.into_tuple().one(self.scope.connection()).await?;
+        let last = last.map(|(created_at, id)| Position::of(created_at, id));
+        Ok(self.end_after(last, 2 * LENGTH, now).await?.is_some())
+    }
+
     async fn count_kinds(&self, stretch: Stretch) -> Result<Vec<Count>, StoreError> {
         use exchange::{Column, Entity};
         let columns = [Column::DefinitionId, Column::DefinitionRevision, Column::Status, Column::RevocationStatus];
@@ -167,6 +179,12 @@ impl Read {
 impl Transaction {
     /// Takes the counts of the segments that hold these exchanges back.
     pub(crate) async fn recount_history_of(&self, exchanges: &[ExchangeId]) -> Result<(), StoreError> {
+        let positions = self.positions_of(exchanges).await?;
+        self.recount_history_at(positions).await
+    }
+
+    /// Where exchanges stand, for [`Self::recount_history_at`] after they are deleted.
+    pub(crate) async fn positions_of(&self, exchanges: &[ExchangeId]) -> Result<Vec<Position>, StoreError> {
         let mut positions = Vec::with_capacity(exchanges.len());
         for chunk in exchanges.chunks(IDS_PER_STATEMENT) {
             use exchange::{Column, Entity};
@@ -175,6 +193,12 @@ impl Transaction {
             let rows: Vec<(i64, Uuid)> = find.into_tuple().all(self.scope.connection()).await?;
             positions.extend(rows.into_iter().map(|(created_at, id)| Position::of(created_at, id)));
         }
+        Ok(positions)
+    }
+
+    /// Takes the counts of segments back. Comes after the exchanges themselves were changed: all units of work lock
+    /// exchanges first and segments last, and so never wait for each other in a circle.
+    pub(crate) async fn recount_history_at(&self, mut positions: Vec<Position>) -> Result<(), StoreError> {
         positions.sort_unstable();
         let Some(oldest) = positions.first() else { return Ok(()) };
         let key = || Expr::tuple([Expr::col(Column::LastCreatedAt), Expr::col(Column::LastId)]);

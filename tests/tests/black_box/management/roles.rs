@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 30] = [
+const TABLE: [(&str, &str, &[&str]); 34] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
@@ -33,6 +33,10 @@ const TABLE: [(&str, &str, &[&str]); 30] = [
     ("delete", "{openid}/identity-provider", &["admin"]),
     ("post", "{openid}/sdjwt/credential/issue", &["admin", "issuer"]),
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
+    ("delete", "{openid}/sdjwt/credential/history", &["admin"]),
+    ("get", "{openid}/sdjwt/credential/history/export", &["admin", "issuer", "auditor"]),
+    ("put", "{openid}/retention", &["admin"]),
+    ("get", "{openid}/retention", &["admin", "issuer", "auditor"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin", "issuer", "auditor"]),
     ("put", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/deny", &["admin", "issuer"]),
@@ -74,6 +78,10 @@ on_every_backend! {
                 let refused = !allowed.contains(role);
                 // Only what is refused changes nothing: an empty description of a key is a good one.
                 if !refused && path.contains("key-management") && !path.contains("signingKeyId") && method == "post" {
+                    continue;
+                }
+                // Nothing set is a rule like others.
+                if !refused && path.ends_with("/retention") && method == "put" {
                     continue;
                 }
                 let method: Method = method.to_uppercase().parse().expect("a method");
