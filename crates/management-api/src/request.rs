@@ -233,8 +233,7 @@ impl Parameters {
     /// Unix seconds; `None` when absent.
     pub(crate) fn seconds(&mut self, name: &str) -> Option<Timestamp> {
         let in_range = |seconds: &i64| *seconds <= 253_402_300_799;
-        let seconds =
-            self.read(name, "whole Unix seconds are expected", |text| number::<i64>(text).filter(in_range));
+        let seconds = self.read(name, "whole Unix seconds are expected", |text| number::<i64>(text).filter(in_range));
         seconds.map(Timestamp::from_seconds)
     }
 

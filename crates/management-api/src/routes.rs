@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, decisions, definitions, history, identity_provider, offers, organisations, retention, revocation, signing_keys,
-    transcript, webhooks,
+    api_keys, decisions, definitions, history, identity_provider, offers, organisations, retention, revocation,
+    signing_keys, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";

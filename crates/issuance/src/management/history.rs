@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Retained, Submission, Timestamp, WorkKind,
+    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Retained, Submission,
+    Timestamp, WorkKind,
 };
 use chancery_protocol::offer::{self, UriScheme};
 use chancery_storage::{ExchangeFilter, Position, Read, Transaction};

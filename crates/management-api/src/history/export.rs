@@ -56,10 +56,8 @@ pub(crate) async fn export(
         Format::Csv => ("text/csv; charset=utf-8; header=present", "attachment; filename=\"history.csv\""),
         Format::JsonLines => ("application/jsonl", "attachment; filename=\"history.jsonl\""),
     };
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(media_type)),
-        (CONTENT_DISPOSITION, HeaderValue::from_static(name)),
-    ];
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CONTENT_DISPOSITION, HeaderValue::from_static(name))];
     Ok((headers, body).into_response())
 }
 
@@ -189,8 +187,9 @@ fn write_row(record: &History, text: &mut String) {
 
 /// A field of RFC 4180 that no spreadsheet takes for a formula.
 fn quoted(field: &str) -> String {
-    let is_formula = field.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
-        || field.starts_with(['\t', '\r', '\n']);
+    let is_formula =
+        field.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+            || field.starts_with(['\t', '\r', '\n']);
     let guard = if is_formula { "'" } else { "" };
     let needs_quotes = is_formula || field.contains(['"', ',', '\r', '\n']);
     if needs_quotes { format!("\"{guard}{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }

@@ -200,9 +200,8 @@ impl Read {
         limit: u64,
         order: Order,
     ) -> Result<Vec<Exchange>, StoreError> {
-        let ordered = |find: Select<Entity>| {
-            find.order_by(Column::CreatedAt, order.into()).order_by(Column::Id, order.into())
-        };
+        let ordered =
+            |find: Select<Entity>| find.order_by(Column::CreatedAt, order.into()).order_by(Column::Id, order.into());
         // What is passed over is passed over in the index; rows, with all they hold, are read for this page only.
         let on_page = ordered(self.scope.find::<Entity>().filter(condition)).select_only().column(Column::Id);
         let ids: Vec<Uuid> = on_page.offset(offset).limit(limit).into_tuple().all(self.scope.connection()).await?;

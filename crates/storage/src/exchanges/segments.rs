@@ -81,9 +81,9 @@ impl Position {
 impl Stretch {
     /// The exchanges in it.
     pub(super) fn condition(self) -> Condition {
-        Condition::all().add_option(self.after.map(later_than)).add_option(self.last.map(|last| {
-            place().lte(last.value())
-        }))
+        Condition::all()
+            .add_option(self.after.map(later_than))
+            .add_option(self.last.map(|last| place().lte(last.value())))
     }
 }
 

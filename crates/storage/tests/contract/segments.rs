@@ -78,11 +78,13 @@ async fn pages_do_not_depend_on_segments(database: Arc<TestDatabase>) {
                 assert_eq!(usize::try_from(total).unwrap(), whole.len(), "{filter:?}");
                 for offset in [0, 4, 5, 11, 30, 42, 43, 99] {
                     let (again, page) = ids(&database, &tenant, filter, Page { offset, limit: 7, order }).await;
-                    let expected: Vec<_> = whole.iter().skip(usize::try_from(offset).unwrap()).take(7).copied().collect();
+                    let expected: Vec<_> =
+                        whole.iter().skip(usize::try_from(offset).unwrap()).take(7).copied().collect();
                     assert_eq!((again, page), (total, expected), "{filter:?} from {offset}");
                 }
                 if tended {
-                    let (known, then): &(usize, Vec<ExchangeId>) = &before[number * 2 + usize::from(order == Order::OldestFirst)];
+                    let (known, then): &(usize, Vec<ExchangeId>) =
+                        &before[number * 2 + usize::from(order == Order::OldestFirst)];
                     assert_eq!((*known, then), (number, &whole), "{filter:?}");
                 } else {
                     before.push((number, whole));
@@ -118,9 +120,9 @@ async fn what_an_organisation_decides_is_seen_at_once(database: Arc<TestDatabase
     // What a wallet does with an old offer shows when a tenth of its age has passed.
     let fetched = || ExchangeFilter { status: Some(ExchangeStatus::OfferReceived), ..ExchangeFilter::default() };
     let known = total(fetched()).await;
-    let write = database.store.write(&tenant.organisation, async |tx| {
-        tx.count_fetch(&made[8].offer_id, &database.passage(), later).await
-    });
+    let write = database
+        .store
+        .write(&tenant.organisation, async |tx| tx.count_fetch(&made[8].offer_id, &database.passage(), later).await);
     write.await.unwrap();
     tend(&database, &tenant, later.plus(Duration::from_secs(600))).await;
     assert_eq!(total(fetched()).await, known + 1);

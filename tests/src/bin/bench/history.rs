@@ -71,7 +71,10 @@ async fn timed(flows: &Flows, query: &str) -> anyhow::Result<Duration> {
 /// The columns of an exchange that copies have of their own.
 async fn generate(database: &DatabaseConnection, records: u32) -> anyhow::Result<()> {
     let own = [
-        ("id", "(lpad(to_hex(at), 12, '0') || '7' || substr(md5(i::text), 1, 3) || 'a' || substr(md5(i::text), 4, 15))::uuid"),
+        (
+            "id",
+            "(lpad(to_hex(at), 12, '0') || '7' || substr(md5(i::text), 1, 3) || 'a' || substr(md5(i::text), 4, 15))::uuid",
+        ),
         (
             "status",
             "CASE WHEN i % 100 = 0 THEN 'issuance_denied' WHEN i % 10 = 1 THEN 'offer_sent' \
@@ -93,7 +96,8 @@ async fn generate(database: &DatabaseConnection, records: u32) -> anyhow::Result
     let mut values = Vec::new();
     for row in rows {
         let column: String = row.try_get("", "name")?;
-        let value = own.iter().find(|(name, _)| *name == column).map_or(format!("e.{column}"), |(_, sql)| (*sql).to_owned());
+        let value =
+            own.iter().find(|(name, _)| *name == column).map_or(format!("e.{column}"), |(_, sql)| (*sql).to_owned());
         columns.push(column);
         values.push(value);
     }

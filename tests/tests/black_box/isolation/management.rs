@@ -137,8 +137,12 @@ on_every_backend! {
                 format!("credentialDefinitionId={}", owner.definition_id()),
             ] {
                 let list = operator.get(&format!("{path}?{query}")).await;
-                // Not a list: what is not connected is not there.
-                list.expect(if path.ends_with("/identity-provider") { 404 } else { 200 });
+                // Not a list: what is not connected is not there. An export is a file.
+                if path.ends_with("/export") {
+                    assert_eq!(list.status, 200, "{list}");
+                } else {
+                    list.expect(if path.ends_with("/identity-provider") { 404 } else { 200 });
+                }
                 owner.assert_unmentioned(&list);
             }
         }

@@ -74,7 +74,11 @@ on_every_backend! {
 
         world.advance(2 * DAY);
         world.work().await;
-        assert!(operator.events(&offer.id).await.is_empty());
+        let carried = "SELECT (SELECT count(*) FROM exchange WHERE fetch_part IS NOT NULL) \
+                       + (SELECT count(*) FROM credential WHERE transcript_part IS NOT NULL)";
+        assert_eq!(count(world, carried).await, 2, "those of the bystander");
+        let told = operator.events(&offer.id).await;
+        assert!(!told.iter().any(|event| event["type"] == "offer_retrieved"), "{told:?}");
 
         let open = operator.offer(&definition, &samples::staff_claims()).await;
         world.advance(2 * DAY);

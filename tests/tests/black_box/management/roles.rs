@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 34] = [
+const TABLE: [(&str, &str, &[&str]); 46] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
@@ -51,6 +51,18 @@ const TABLE: [(&str, &str, &[&str]); 34] = [
     ),
     ("post", "{openid}/sdjwt/credential/revocation-status", &["admin"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}/transcript", &["admin", "issuer", "auditor"]),
+    ("post", "/v2/config/webhook", &["admin"]),
+    ("get", "/v2/config/webhook/{webhookId}", &["admin", "issuer", "auditor"]),
+    ("put", "/v2/config/webhook/{webhookId}", &["admin"]),
+    ("delete", "/v2/config/webhook/{webhookId}", &["admin"]),
+    ("post", "/v2/config/webhook/{webhookId}/ping", &["admin"]),
+    ("get", "/v2/config/webhooks", &["admin", "issuer", "auditor"]),
+    ("post", "/v2/config/webhooks/{webhookId}/replay", &["admin"]),
+    ("get", "/v2/config/webhooks/{webhookId}/deliveries", &["admin", "issuer", "auditor"]),
+    ("get", "/v2/config/webhooks/{webhookId}/delivery/{deliveryId}", &["admin", "issuer", "auditor"]),
+    ("post", "/v2/config/webhooks/{webhookId}/delivery/{deliveryId}/replay", &["admin"]),
+    ("get", "/v2/config/webhooks/event-types", &["admin", "issuer", "auditor"]),
+    ("get", "/v2/config/webhooks/payload/content-types", &["admin", "issuer", "auditor"]),
 ];
 
 fn route(path: &str) -> String {
