@@ -8,6 +8,7 @@ mod column;
 mod m20261121_000001_first_credential;
 mod m20261121_000002_authorization;
 mod m20261121_000003_identity_provider;
+mod m20261121_000004_collection;
 mod m20261121_000005_encryption_key;
 mod m20261121_000006_status_lists;
 mod m20261121_000007_events;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_first_credential::Migration),
             Box::new(m20261121_000002_authorization::Migration),
             Box::new(m20261121_000003_identity_provider::Migration),
+            Box::new(m20261121_000004_collection::Migration),
             Box::new(m20261121_000005_encryption_key::Migration),
             Box::new(m20261121_000006_status_lists::Migration),
             Box::new(m20261121_000007_events::Migration),
@@ -40,7 +42,7 @@ impl MigratorTrait for Migrator {
 }
 
 /// Tables whose rows belong to one organisation each.
-pub const ORGANISATION_OWNED: [&str; 24] = [
+pub const ORGANISATION_OWNED: &[&str] = &[
     "api_key",
     "signing_key",
     "definition",
@@ -65,6 +67,7 @@ pub const ORGANISATION_OWNED: [&str; 24] = [
     "audit_head",
     "history_segment",
     "retention",
+    "exchange_transaction",
 ];
 
 /// Applies what is missing.

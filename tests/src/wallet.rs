@@ -192,6 +192,19 @@ impl Wallet {
         self.collect(&token).await
     }
 
+    /// The same, and tells the issuer that the holder took the credential (OpenID4VCI §11).
+    ///
+    /// # Panics
+    /// When any step is refused.
+    pub async fn keep(&self, link: &str) -> Received {
+        let received = self.accept(link).await;
+        let id = received.response["notification_id"].as_str().expect("notification_id");
+        let call = self.notification_call(&received.token, id, "credential_accepted");
+        let answer = self.send_with_nonce(call).await;
+        assert_eq!(answer.status, 204, "{answer}");
+        received
+    }
+
     /// Fetches the offer behind a link, and the metadata of its issuer.
     pub async fn open(&self, link: &str) -> Opened {
         let offer = self.http.get(&offer_uri(link)).await.ok();
@@ -263,6 +276,25 @@ impl Wallet {
         let body = Map::from_iter([(selector.0.to_owned(), selector.1.into())]);
         call.body = Body::Json(body);
         call.proofs = vec![self.proof(&token.opened, nonce)];
+        self.authorized(call, token)
+    }
+
+    /// The request for what a transaction has become (OpenID4VCI §9.1).
+    pub fn deferred_call(&self, token: &Token, transaction_id: &str) -> Call {
+        let body = json!({ "transaction_id": transaction_id });
+        self.message(token, "deferred_credential_endpoint", body)
+    }
+
+    /// The notification of `event` about the credentials of an answer (OpenID4VCI §11.1).
+    pub fn notification_call(&self, token: &Token, notification_id: &str, event: &str) -> Call {
+        let body = json!({ "notification_id": notification_id, "event": event });
+        self.message(token, "notification_endpoint", body)
+    }
+
+    fn message(&self, token: &Token, endpoint: &str, body: Value) -> Call {
+        let url = token.opened.issuer[endpoint].as_str().unwrap_or_else(|| panic!("no {endpoint}"));
+        let mut call = Call::new(Method::POST, url);
+        call.body = Body::Json(crate::jwt::object(body));
         self.authorized(call, token)
     }
 

@@ -24,6 +24,7 @@ pub(crate) enum Place {
     IdentityProviderSecret,
     StatusListSeed,
     WebhookSecrets,
+    TransactionAnswer,
 }
 
 impl Place {
@@ -42,6 +43,7 @@ impl Place {
             Self::IdentityProviderSecret => "identity_provider.secret",
             Self::StatusListSeed => "status_list.seed",
             Self::WebhookSecrets => "webhook.secrets",
+            Self::TransactionAnswer => "exchange_transaction.answer",
         }
     }
 }

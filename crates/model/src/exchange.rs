@@ -146,9 +146,9 @@ pub enum ExchangeStatus {
     OfferReceived,
     /// Access token handed out.
     TokenIssued,
-    /// Credential signed.
+    /// Credential signed and recorded, to be answered: whether the answer arrived is not known.
     CredentialIssued,
-    /// Credential picked up.
+    /// Credential picked up: the wallet has shown that the answer arrived.
     CredentialAcked,
     /// Wallet reported that the holder took it.
     CredentialAccepted,
@@ -194,13 +194,14 @@ impl ExchangeStatus {
     }
 
     /// Whether an exchange may go from this status to `next`. Statuses never move back: a re-read offer or a second
-    /// copy of a credential leaves them where they are.
+    /// copy of a credential leaves them where they are. Only from `CredentialDeleted`, when the wallet has nothing any
+    /// more, a new copy begins the last steps again.
     pub fn may_become(self, next: Self) -> bool {
         match next {
             Self::OfferSent => false,
             Self::OfferReceived => self == Self::OfferSent,
             Self::TokenIssued => matches!(self, Self::OfferSent | Self::OfferReceived),
-            Self::CredentialIssued => Self::OPEN.contains(&self),
+            Self::CredentialIssued => self.is_open() || self == Self::CredentialDeleted,
             Self::CredentialAcked => self == Self::CredentialIssued,
             Self::CredentialAccepted => matches!(self, Self::CredentialIssued | Self::CredentialAcked),
             Self::CredentialDeleted => {
@@ -221,10 +222,11 @@ mod tests {
     use super::ExchangeStatus::{self, *};
 
     #[test]
-    fn a_status_never_moves_back() {
+    fn a_status_never_moves_back_unless_a_deleted_credential_is_issued_anew() {
         for from in ExchangeStatus::ALL {
             for to in ExchangeStatus::ALL {
-                assert!(!from.may_become(to) || from < to, "{from:?} -> {to:?}");
+                let anew = (from, to) == (CredentialDeleted, CredentialIssued);
+                assert!(!from.may_become(to) || from < to || anew, "{from:?} -> {to:?}");
             }
         }
     }

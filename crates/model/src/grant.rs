@@ -33,6 +33,9 @@ pub struct Grant {
 pub struct GrantedCredential {
     /// The definition's entry.
     pub entry: EntryId,
+    /// Which dataset of that entry, from 0.
+    #[serde(default)]
+    pub dataset: u16,
     /// Its published configuration id.
     pub configuration_id: String,
     /// `credential_identifiers` value for its dataset: base64url of 16 random bytes.

@@ -69,6 +69,8 @@ ids! {
     CredentialId,
     /// A status list.
     StatusListId,
+    /// A deferred issuance.
+    TransactionId,
     /// The part of a transcript that one request wrote.
     TranscriptPartId,
     /// A step of an exchange that somebody wants to hear of.

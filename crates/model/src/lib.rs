@@ -21,13 +21,14 @@ mod retention;
 mod signing_key;
 mod status_list;
 mod time;
+mod transaction;
 mod transcript;
 mod webhook;
 mod work;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
 pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
-pub use credential::Credential;
+pub use credential::{Credential, Report, Reported};
 pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
     IdentityMapping, Image, RevocationMethod, TrustAnchor, WireVersion,
@@ -40,7 +41,7 @@ pub use exchange::{
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
     ApiKeyId, AuditEntryId, AuthorizationId, CredentialId, DefinitionId, EncryptionKeyId, EntryId, ExchangeEventId,
-    ExchangeId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TranscriptPartId,
+    ExchangeId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TransactionId, TranscriptPartId,
     WebhookDeliveryId, WebhookId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
@@ -54,6 +55,7 @@ pub use retention::{MOST_RETENTION_DAYS, Retained, Retention};
 pub use signing_key::{SigningKey, SigningKeyState};
 pub use status_list::{RevocationStatus, StatusChange, StatusHolder, StatusList, StatusPlace};
 pub use time::Timestamp;
+pub use transaction::{DeferredAnswer, DeferredTransaction, ProvenKey};
 pub use transcript::{Event, Level, Passage, Record, TranscriptPart};
 pub use webhook::{
     DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookSecrets,

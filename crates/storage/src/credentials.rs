@@ -1,15 +1,18 @@
 //! Credentials that left the building.
 
 use chancery_keys::PublicJwk;
-use chancery_model::{Credential, ExchangeId, Passage, RevocationStatus, StatusPlace};
+use chancery_model::{
+    Credential, ExchangeId, Passage, Report, Reported, RevocationStatus, SecretHash, StatusPlace, Timestamp,
+};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
 use uuid::Uuid;
 
 use crate::entity::credential::{ActiveModel, Column, Entity, Model};
-use crate::row::{Row, instant, to_json, to_name};
+use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
 use crate::{Read, StoreError, Transaction};
 
-/// Rows of one INSERT: fifteen values each, of the 32 766 that SQLite binds.
+/// Rows of one INSERT: twenty-one values each, of the 32 766 that SQLite binds.
 const ROWS_PER_INSERT: usize = 1000;
 
 impl Read {
@@ -18,6 +21,20 @@ impl Read {
         let find = self.scope.find::<Entity>().filter(Column::ExchangeId.eq(exchange.as_uuid()));
         let rows = find.order_by_asc(Column::IssuedAt).order_by_asc(Column::Id).all(self.scope.connection()).await?;
         rows.into_iter().map(from_row).collect()
+    }
+
+    /// The credential of an exchange that carries this notification.
+    pub async fn notified_credential(
+        &self,
+        exchange: ExchangeId,
+        notification: &SecretHash,
+    ) -> Result<Option<Credential>, StoreError> {
+        let find = self
+            .scope
+            .find::<Entity>()
+            .filter(Column::ExchangeId.eq(exchange.as_uuid()))
+            .filter(Column::NotificationHash.eq(hash_bytes(notification)));
+        find.one(self.scope.connection()).await?.map(from_row).transpose()
     }
 }
 
@@ -48,6 +65,30 @@ impl Transaction {
         }
         Ok(())
     }
+
+    /// Notes what a wallet reports about an answer: `true` for exactly one caller, `false` when this was reported
+    /// before or the exchange has no such notification.
+    pub async fn note_report(
+        &self,
+        exchange: ExchangeId,
+        notification: &SecretHash,
+        report: Report,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let column = match report {
+            Report::Accepted => Column::AcceptedAt,
+            Report::Failed => Column::FailedAt,
+            Report::Deleted => Column::DeletedAt,
+        };
+        let note = self
+            .scope
+            .update::<Entity>()
+            .col_expr(column, Expr::value(now.millis()))
+            .filter(Column::ExchangeId.eq(exchange.as_uuid()))
+            .filter(Column::NotificationHash.eq(hash_bytes(notification)))
+            .filter(column.is_null());
+        Ok(self.scope.happened(note).await?)
+    }
 }
 
 fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {
@@ -56,6 +97,7 @@ fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {
         exchange_id: Set(credential.exchange_id.as_uuid()),
         grant_id: Set(credential.grant_id.as_uuid()),
         entry_id: Set(credential.entry.as_uuid()),
+        dataset: Set(i64::from(credential.dataset)),
         format: Set(to_name(&credential.format)?),
         holder_key: Set(to_json(&credential.holder_key.to_json())?),
         signing_key_id: Set(credential.signing_key_id.as_uuid()),
@@ -67,6 +109,10 @@ fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {
         status_list_id: Set(credential.status_place.map(|place| place.list.as_uuid())),
         status_index: Set(credential.status_place.map(|place| i64::from(place.index))),
         status: Set(credential.status_place.map(|_| credential.revocation_status.name().to_owned())),
+        notification_hash: Set(credential.notification_hash.as_ref().map(hash_bytes)),
+        accepted_at: Set(credential.reported.accepted_at.map(Timestamp::millis)),
+        failed_at: Set(credential.reported.failed_at.map(Timestamp::millis)),
+        deleted_at: Set(credential.reported.deleted_at.map(Timestamp::millis)),
         ..Default::default()
     })
 }
@@ -86,6 +132,7 @@ fn from_row(model: Model) -> Result<Credential, StoreError> {
         exchange_id: model.exchange_id.into(),
         grant_id: model.grant_id.into(),
         entry: model.entry_id.into(),
+        dataset: row.number(model.dataset)?,
         format: row.name(model.format)?,
         holder_key: row.expect(PublicJwk::from_json(&row.json(&model.holder_key)?).ok())?,
         signing_key_id: model.signing_key_id.into(),
@@ -93,6 +140,12 @@ fn from_row(model: Model) -> Result<Credential, StoreError> {
         sealed_token: model.sealed_token,
         issued_at: instant(model.issued_at),
         expires_at: instant(model.expires_at),
+        notification_hash: model.notification_hash.as_deref().map(|bytes| row.hash(bytes)).transpose()?,
+        reported: Reported {
+            accepted_at: maybe_instant(model.accepted_at),
+            failed_at: maybe_instant(model.failed_at),
+            deleted_at: maybe_instant(model.deleted_at),
+        },
     })
 }
 

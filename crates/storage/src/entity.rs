@@ -180,6 +180,11 @@ tables! {
         status_list_id: Option<Uuid>,
         status_index: Option<i64>,
         status: Option<String>,
+        dataset: i64,
+        notification_hash: Option<Vec<u8>>,
+        accepted_at: Option<i64>,
+        failed_at: Option<i64>,
+        deleted_at: Option<i64>,
     }
     /// Lists of statuses.
     status_list "status_list" (organisation_id) {
@@ -203,6 +208,22 @@ tables! {
         actor: String,
         reason: String,
         at: i64,
+    }
+    /// Deferred issuances.
+    exchange_transaction "exchange_transaction" (organisation_id) {
+        key { organisation_id: Uuid, exchange_id: Uuid, id: Uuid, }
+        id_hash: Vec<u8>,
+        grant_id: Uuid,
+        entry_id: Uuid,
+        dataset: i64,
+        keys: String,
+        poll_interval: i64,
+        polls: i64,
+        polled_at: i64,
+        issued_at: Option<i64>,
+        sealed_answer: Option<Vec<u8>>,
+        expires_at: i64,
+        created_at: i64,
     }
     /// What one request added to a transcript.
     transcript_part "transcript_part" (organisation_id) {

@@ -35,6 +35,7 @@ mod signing_keys;
 mod status_changes;
 mod status_lists;
 mod store;
+mod transactions;
 mod transcript;
 mod webhooks;
 mod work;

@@ -2,7 +2,7 @@
 //! the request wrote that added them or first fetched the offer.
 
 use chancery_model::{ExchangeId, Passage, TranscriptPart};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QuerySelect, Set};
 
 use crate::entity::transcript_part::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json};
@@ -47,6 +47,25 @@ impl Transaction {
     /// Adds what one request wrote.
     pub async fn add_transcript_part(&self, part: &TranscriptPart) -> Result<(), StoreError> {
         Ok(self.scope.insert::<Entity>(to_row(part)?).await?)
+    }
+
+    /// Adds what one request wrote, unless the exchange has `most` parts already; whether it did. For requests that
+    /// may be repeated without end and change nothing. Of parallel ones a few more may get in.
+    pub async fn add_transcript_part_below(&self, part: &TranscriptPart, most: u64) -> Result<bool, StoreError> {
+        let counted = self
+            .scope
+            .find::<Entity>()
+            .filter(Column::ExchangeId.eq(part.exchange_id.as_uuid()))
+            .select_only()
+            .column(Column::Id)
+            .limit(most)
+            .count(self.scope.connection())
+            .await?;
+        let has_room = counted < most;
+        if has_room {
+            self.add_transcript_part(part).await?;
+        }
+        Ok(has_room)
     }
 
     /// Adds what several requests wrote, with one statement.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_issuance::wallet::access::{self, Scheme};
 use chancery_issuance::wallet::credential::{self, ErrorCode, Rejection};
 use chancery_issuance::{Context, wallet};
-use chancery_model::{AccessTokenBinding, Organisation};
+use chancery_model::Organisation;
 
+use crate::access::{self, challenged};
 use crate::answer;
 use crate::envelope::Envelope;
 use crate::request::{self, Content};
@@ -18,7 +18,8 @@ use crate::schema;
 /// Collect a credential
 ///
 /// The access token goes in the `Authorization` header, nowhere else. The same token may be used again, with a fresh nonce
-/// in the key proof.
+/// in the key proof. Where the metadata publish `batch_credential_issuance`, `proofs.jwt` may hold a proof for each of
+/// several keys, all over one nonce; each key gets a credential.
 ///
 /// Where the metadata have `credential_request_encryption`, the body may be a JWE of the same JSON (`application/jwt`), and
 /// such a request may ask for an encrypted answer with `credential_response_encryption`. Errors are never encrypted.
@@ -40,7 +41,10 @@ use crate::schema;
     responses(
         (status = 200, description = "The credential", body = schema::CredentialResponse,
             headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`")),
-            example = json!({"credentials": [{"credential": "eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiIifQ.c2ln~WyJzIiwibiIsInYiXQ~"}]})),
+            example = json!({"credentials": [{"credential": "eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiIifQ.c2ln~WyJzIiwibiIsInYiXQ~"}], "notification_id": "DGt6FVFGtNa34-ZzrO1nTA"})),
+        (status = 202, description = "Not ready: ask the deferred credential endpoint after `interval` seconds (OpenID4VCI §8.3)", body = schema::Deferred,
+            headers(("DPoP-Nonce" = String, description = "Nonce for the next DPoP proof"), ("Cache-Control" = String, description = "`no-store`")),
+            example = json!({"transaction_id": "sv4TVkBG1sdXi-PDfIxwlg", "interval": 5})),
         (status = 400, description = "Refused (OpenID4VCI §8.3.1.2)", body = schema::Error,
             examples(
                 ("invalid_credential_request" = (summary = "Malformed, or in the shape of an older draft",
@@ -88,11 +92,7 @@ pub(crate) async fn post(
         Err(envelope) => return envelope.into_response(),
     };
     let request = credential::Request {
-        access: access::Presented {
-            authorization: request::authorization(&headers),
-            dpop: request::dpop(&headers),
-            token_in_query: query.is_some_and(|query| query.contains("access_token=")),
-        },
+        access: access::presented(&headers, query.as_deref()),
         body: &body,
         notes: request::notes(&headers),
     };
@@ -117,42 +117,5 @@ fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
         | ErrorCode::InvalidNonce
         | ErrorCode::InvalidEncryptionParameters
         | ErrorCode::CredentialRequestDenied => answer(StatusCode::BAD_REQUEST),
-        ErrorCode::NotYet { seconds } => answer(StatusCode::SERVICE_UNAVAILABLE).retry_after(seconds),
-    }
-}
-
-/// An answer with the challenges of RFC 6750 §3 and RFC 9449 §7.1.
-fn challenged(organisation: &Organisation, error: access::ErrorCode, description: &'static str) -> Envelope {
-    use access::ErrorCode as Code;
-
-    let algorithms: Vec<&str> = organisation.policy.proof_algorithms.iter().map(|algorithm| algorithm.name()).collect();
-    let algorithms = algorithms.join(" ");
-    match error {
-        // No error code when no token came (RFC 6750 §3.1).
-        Code::Missing => {
-            let envelope = Envelope::empty(StatusCode::UNAUTHORIZED).challenge(format!("DPoP algs=\"{algorithms}\""));
-            match organisation.policy.access_token_binding {
-                AccessTokenBinding::DpopOrBearer => envelope.challenge("Bearer".to_owned()),
-                AccessTokenBinding::DpopRequired => envelope,
-            }
-        }
-        Code::InvalidRequest => Envelope::new(StatusCode::BAD_REQUEST, error.name(), description),
-        Code::InvalidToken(scheme) => Envelope::new(StatusCode::UNAUTHORIZED, error.name(), description)
-            .challenge(challenge(scheme, error.name(), &algorithms)),
-        Code::InvalidDpopProof | Code::UseDpopNonce => Envelope::new(
-            StatusCode::UNAUTHORIZED,
-            error.name(),
-            description,
-        )
-        .challenge(challenge(Scheme::Dpop, error.name(), &algorithms)),
-        Code::InsufficientScope(scheme) => Envelope::new(StatusCode::FORBIDDEN, error.name(), description)
-            .challenge(challenge(scheme, error.name(), &algorithms)),
-    }
-}
-
-fn challenge(scheme: Scheme, error: &str, algorithms: &str) -> String {
-    match scheme {
-        Scheme::Dpop => format!("DPoP error=\"{error}\", algs=\"{algorithms}\""),
-        Scheme::Bearer => format!("Bearer error=\"{error}\""),
     }
 }

@@ -18,7 +18,7 @@ well-known documents are also served in the inserted form, `/.well-known/{name}/
 specifications define.\n\n\
 Unknown members and parameters are ignored. Every refusal is JSON with `error` and `error_description`; when the exchange \
 is known, the description ends in a support code with which the organisation finds the exact reason. Answers of the token, \
-nonce and credential endpoints carry a `DPoP-Nonce` unless the organisation switched nonces off.";
+nonce, credential, deferred credential and notification endpoints carry a `DPoP-Nonce` unless the organisation switched nonces off.";
 
 /// The description of every route, as it is found under the default path of an organisation.
 pub(crate) fn describe() -> OpenApi {
@@ -112,6 +112,8 @@ mod tests {
             "post /o/{organisation}/token",
             "post /o/{organisation}/nonce",
             "post /o/{organisation}/credential",
+            "post /o/{organisation}/deferred-credential",
+            "post /o/{organisation}/notification",
             "get /o/{organisation}/authorize",
             "post /o/{organisation}/authorize",
             "get /o/{organisation}/sign-in/callback",
@@ -120,7 +122,7 @@ mod tests {
         ] {
             assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
         }
-        assert_eq!(names.len(), 17, "{names:?}");
+        assert_eq!(names.len(), 21, "{names:?}");
     }
 
     #[test]
@@ -131,7 +133,7 @@ mod tests {
                 let content = response.get("content");
                 let kinds = ["application/json", "text/html", "application/statuslist+jwt"];
                 let Some(content) = kinds.iter().find_map(|kind| content.and_then(|content| content.get(kind))) else {
-                    assert!(matches!(status.as_str(), "303" | "304"), "{name}");
+                    assert!(matches!(status.as_str(), "204" | "303" | "304"), "{name}");
                     continue;
                 };
                 let has = |member: &str| content.get(member).is_some_and(|it| !it.is_null());

@@ -2,15 +2,18 @@
 //!
 //! `routes.rs` shows every path. Each handler calls one function of the same name in [`chancery_issuance::wallet`].
 
+mod access;
 mod answer;
 mod challenge;
 mod credential;
+mod deferred_credential;
 mod document;
 mod entry;
 mod envelope;
 mod front_channel;
 mod metadata;
 mod nonce;
+mod notification;
 mod offer;
 mod page;
 mod path;

@@ -12,8 +12,20 @@ const WELL_KNOWN: [&str; 4] = [
 ];
 
 /// Endpoints without parameters.
-const ENDPOINTS: [&str; 10] =
-    ["/token", "/par", "/challenge", "/nonce", "/credential", "/jwks", "/status-lists", AUTHORIZE, CALLBACK, CONSENT];
+const ENDPOINTS: [&str; 12] = [
+    "/token",
+    "/par",
+    "/challenge",
+    "/nonce",
+    "/credential",
+    "/deferred-credential",
+    "/notification",
+    "/jwks",
+    "/status-lists",
+    AUTHORIZE,
+    CALLBACK,
+    CONSENT,
+];
 
 const AUTHORIZE: &str = "/authorize";
 const CALLBACK: &str = "/sign-in/callback";
@@ -139,6 +151,7 @@ mod tests {
         assert_eq!(split("/token"), fixed("", "/token"));
         assert_eq!(split("/o/token/token"), fixed("/o/token", "/token"));
         assert_eq!(split("/igrantio/issuer-backend/credential"), fixed("/igrantio/issuer-backend", "/credential"));
+        assert_eq!(split("/o/acme/deferred-credential"), fixed("/o/acme", "/deferred-credential"));
         assert_eq!(split("/o/acme/tokens").endpoint, Endpoint::Other);
     }
 

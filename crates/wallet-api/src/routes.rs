@@ -7,7 +7,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::request::BodyLimit;
-use crate::{challenge, credential, front_channel, metadata, nonce, offer, pushed_authorization, status_list, token};
+use crate::{
+    challenge, credential, deferred_credential, front_channel, metadata, nonce, notification, offer,
+    pushed_authorization, status_list, token,
+};
 
 /// Largest body of a credential request, in bytes. Its proofs may carry certificate chains.
 const CREDENTIAL_BODY: usize = 1024 * 1024;
@@ -33,6 +36,8 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(front_channel::authorize, front_channel::authorize_by_form))
         .routes(routes!(front_channel::callback))
         .routes(routes!(front_channel::show_consent, front_channel::decide))
+        .routes(routes!(deferred_credential::post))
+        .routes(routes!(notification::post))
         .layer(Extension(BodyLimit(BODY)));
     let large = OpenApiRouter::new().routes(routes!(credential::post)).layer(Extension(BodyLimit(CREDENTIAL_BODY)));
     small.merge(large)

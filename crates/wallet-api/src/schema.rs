@@ -148,7 +148,8 @@ pub(crate) struct CredentialRequest {
 /// Key proofs (OpenID4VCI Appendix F).
 #[derive(ToSchema)]
 pub(crate) struct Proofs {
-    /// JWTs with `typ` `openid4vci-proof+jwt`.
+    /// JWTs with `typ` `openid4vci-proof+jwt`: as many as `batch_credential_issuance.batch_size`, each of a key of its
+    /// own, all with the same `nonce`.
     jwt: Vec<String>,
 }
 
@@ -157,6 +158,35 @@ pub(crate) struct Proofs {
 pub(crate) struct CredentialResponse {
     /// One element for each key.
     credentials: Vec<IssuedCredential>,
+    /// Names this answer in notifications.
+    notification_id: String,
+}
+
+/// A credential that is not ready (OpenID4VCI §8.3, §9.2).
+#[derive(ToSchema)]
+pub(crate) struct Deferred {
+    /// For the deferred credential endpoint.
+    transaction_id: String,
+    /// Seconds to wait before asking.
+    interval: u32,
+}
+
+/// Deferred credential request (OpenID4VCI §9.1).
+#[derive(ToSchema)]
+pub(crate) struct DeferredRequest {
+    /// From the credential response.
+    transaction_id: String,
+}
+
+/// Notification request (OpenID4VCI §11.1).
+#[derive(ToSchema)]
+pub(crate) struct Notification {
+    /// From the credential response.
+    notification_id: String,
+    /// `credential_accepted`, `credential_failure` or `credential_deleted`.
+    event: String,
+    /// Words for a developer, ASCII.
+    event_description: Option<String>,
 }
 
 /// One credential of a response.

@@ -59,6 +59,9 @@ fn has_example(content: &Value) -> bool {
     content.get("example").is_some() || content.get("examples").is_some()
 }
 
+/// Endpoints of the wallet face that take an access token.
+const ENDPOINTS_WITH_TOKEN: [&str; 3] = ["/credential", "/deferred-credential", "/notification"];
+
 on_every_backend! {
     async fn both_descriptions_are_well_formed(world: &World) {
         for name in DOCUMENTS {
@@ -105,7 +108,7 @@ on_every_backend! {
             for operation in operations(&document) {
                 let item = &operation.item;
                 let security = item["security"].as_array().cloned().unwrap_or_default();
-                let needs_key = name == "management.json" || operation.path.ends_with("/credential");
+                let needs_key = name == "management.json" || ENDPOINTS_WITH_TOKEN.iter().any(|name| operation.path.ends_with(name));
                 assert_eq!(!security.is_empty(), needs_key, "{operation}: security");
                 for scheme in security.iter().flat_map(|one| one.as_object().expect("a requirement").keys()) {
                     assert!(schemes.get(scheme).is_some(), "{operation}: {scheme}");
@@ -201,7 +204,7 @@ on_every_backend! {
                 let (expected, error) = match (described.contains(&method), endpoint, method.as_str()) {
                     (false, ..) => (405, Some("invalid_request")),
                     (true, "/token" | "/par", _) => (400, Some("invalid_request")),
-                    (true, "/credential", _) => (401, None),
+                    (true, "/credential" | "/deferred-credential" | "/notification", _) => (401, None),
                     // Pages, for a browser that brings nothing.
                     (true, "/authorize" | "/sign-in/callback" | "/consent", _) => (400, None),
                     (true, ..) => (200, None),

@@ -4,9 +4,11 @@ use chancery_tests::{Offer, Opened, Operator, Received, Token, Wallet, World, sa
 use serde_json::{Value, json};
 
 mod authorization_code;
+mod batch;
 mod captured;
 mod client_authentication;
 mod credential;
+mod deferred;
 mod discovery;
 mod dpop;
 mod encryption;
@@ -16,6 +18,7 @@ mod independent;
 mod key_attestation;
 mod leaks;
 mod nonce;
+mod notification;
 mod offer;
 mod policies;
 mod proofs;

@@ -51,7 +51,7 @@ on_every_backend! {
         let secret = webhook["secretKey"].as_str().expect("a secret");
         assert!(secret.starts_with("whsec_"));
         let offer = offer(&operator).await;
-        let received = world.wallet().accept(&offer.link).await;
+        let received = world.wallet().keep(&offer.link).await;
         let nonce = world.wallet().nonce(&received.token.opened).await;
         assert!(!nonce.is_empty());
         assert!(receiver.take().is_empty(), "no request of a wallet waits for a receiver");
@@ -91,7 +91,7 @@ on_every_backend! {
         let (operator, webhook) = subscribed(world, &receiver, &STEPS).await;
         receiver.answer(&["200 OK", "500 Oops", "302 Found"]);
         let offer = offer(&operator).await;
-        world.wallet().accept(&offer.link).await;
+        world.wallet().keep(&offer.link).await;
         world.work().await;
         let first = receiver.take();
         assert_eq!(first.iter().map(|call| call.status()).collect::<Vec<_>>(), ["offer_sent", "offer_received"]);
@@ -226,7 +226,7 @@ on_every_backend! {
         let (operator, webhook) = subscribed(world, &receiver, &STEPS).await;
         receiver.answer(&["410 Gone"]);
         let offer = offer(&operator).await;
-        world.wallet().accept(&offer.link).await;
+        world.wallet().keep(&offer.link).await;
         world.work().await;
         assert_eq!(receiver.take().len(), 1);
         let shown = operator.get(&format!("{WEBHOOK}/{}", id(&webhook))).await.ok()["webhook"].clone();

@@ -1,31 +1,29 @@
 //! The credential endpoint (OpenID4VCI §8): a key proof becomes a credential.
 
 pub(super) mod attestation;
+pub(super) mod batch;
+mod deferral;
 mod proofs;
 mod rejection;
-mod signing;
+pub(super) mod signing;
 mod validity;
 
-use chancery_model::{
-    Credential, Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, Submission,
-    Timestamp,
-};
+use chancery_model::{Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, Timestamp};
 use chancery_protocol::credential_request::{CredentialRequest, Selector};
-use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
 use chancery_protocol::excerpt;
 use chancery_storage::StoreError;
 use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
 
-use signing::Signing;
+use batch::Batch;
+use signing::Purpose;
 
 use super::access::{self, Access, Presented, Scheme};
 use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, Notes, Refusal, metadata, redaction};
-use crate::sealed::Place;
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/credential";
@@ -95,29 +93,23 @@ async fn collect(
     }
     let proven = proofs::verify(organisation, exchange, grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
     proven.record(&mut trail.recording);
-    proven.claim_nonces(context, organisation, now).await?;
-    let holders =
-        proven.holders(organisation, exchange, entry, now, &mut trail.recording).map_err(Failure::Rejected)?;
-    let submission = submission(context, organisation, exchange, entry)?;
-    let signer = Signing::prepare(context, organisation, now, definition, entry).await?;
-
-    let mut places = match entry.status_bits() {
-        Some(bits) => context.draw_status_places(organisation, bits, holders.len(), now).await?,
-        None => Vec::new(),
+    proven.claim_nonce(context, organisation, now).await?;
+    let keys = proven.holders(organisation, exchange, entry, now, &mut trail.recording).map_err(Failure::Rejected)?;
+    let dataset = granted.dataset;
+    let response = match batch::submission(context, organisation, exchange, entry, dataset)? {
+        None => deferral::begin(context, organisation, now, exchange, grant, (entry, dataset), keys, trail).await?,
+        Some(submission) => {
+            let purpose = Purpose { exchange: exchange.id, grant: grant.id, dataset };
+            let batch =
+                Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await?;
+            batch.note(entry, trail);
+            if !record(context, organisation, now, exchange, &batch, trail).await? {
+                context.remembered().forget_grant(organisation, grant.access_token_hash);
+                return Err(why_not_recorded(context, organisation, grant, scheme).await);
+            }
+            batch.into_answer()
+        }
     };
-
-    let mut credentials = Vec::with_capacity(holders.len());
-    let mut answer = Vec::with_capacity(holders.len());
-    for holder in holders {
-        let (credential, compact) = signer.sign(exchange, grant, submission.clone(), holder, places.pop()).await?;
-        credentials.push(credential);
-        answer.push(IssuedCredential { credential: compact });
-    }
-    if !record(context, organisation, now, exchange, entry, &credentials, trail).await? {
-        context.remembered().forget_grant(organisation, grant.access_token_hash);
-        return Err(why_not_recorded(context, organisation, grant, scheme).await);
-    }
-    let response = CredentialResponse::Issued { credentials: answer, notification_id: None };
     reply.answer(response.status(), &response)
 }
 
@@ -180,55 +172,21 @@ impl Missed {
     }
 }
 
-/// What the organisation supplied for `entry`.
-fn submission(
-    context: &Context,
-    organisation: &Organisation,
-    exchange: &Exchange,
-    entry: &Entry,
-) -> Result<Submission, Failure<Rejection>> {
-    let pending = || Failure::Rejected(Rejection::ClaimsPending { seconds: entry.response_interval.max(1) });
-    let sealed = exchange.sealed_submissions.as_deref().ok_or_else(pending)?;
-    let submissions: Vec<Submission> =
-        context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?;
-    submissions.into_iter().find(|submission| submission.entry == entry.id).ok_or_else(pending)
-}
-
-/// Writes everything down in one unit of work. Nothing leaves before this succeeded; the answer to this very request hands
-/// the credential over, so the exchange counts as picked up.
+/// Writes everything down in one unit of work. Nothing leaves before this succeeded. Whether the answer to this very
+/// request arrives is not known here: the exchange says `credential_issued` until the wallet shows that it did.
 async fn record(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     exchange: &Exchange,
-    entry: &Entry,
-    credentials: &[Credential],
+    batch: &Batch,
     trail: &mut Trail,
 ) -> Result<bool, StoreError> {
-    let details = json!({ "credential_configuration_id": entry.configuration_id, "count": credentials.len() });
-    trail.recording.info(
-        "credential.issued",
-        json!({
-            "config_id": entry.configuration_id,
-            "format": entry.format.name(),
-            "count": credentials.len(),
-        }),
-    );
-    trail.recording.event("credential_issued", details);
     let passage = trail.finish(context);
-    let reached = [ExchangeStatus::CredentialIssued, ExchangeStatus::CredentialAcked];
-    let announcement = context.announce(organisation, exchange.id, &reached, now).await?;
-    context
-        .store()
-        .write(organisation, async |tx| -> Result<bool, StoreError> {
-            let recorded = tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, now).await?;
-            if recorded {
-                tx.add_credentials(credentials, &passage).await?;
-                announcement.record(tx).await?;
-            }
-            Ok(recorded)
-        })
-        .await
+    let announcement = batch::announce(context, organisation, exchange, now).await?;
+    let write =
+        context.store().write(organisation, async |tx| batch.record(tx, exchange, &passage, &announcement, now).await);
+    write.await
 }
 
 /// The organisation denied or deleted the exchange after the token was handed out.

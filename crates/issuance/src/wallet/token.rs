@@ -247,6 +247,7 @@ fn granted(
         .filter(|entry| wanted(&entry.configuration_id))
         .map(|entry| GrantedCredential {
             entry: entry.id,
+            dataset: 0,
             configuration_id: entry.configuration_id.clone(),
             identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
         })

@@ -8,6 +8,10 @@ use super::Refusal;
 use crate::recording::{Recording, support_code};
 use crate::{Context, Failure};
 
+/// Parts of a transcript, above which nothing is added for requests that change nothing and can be repeated without end:
+/// refusals, repetitions, polls. What changes the exchange is always written down.
+pub(super) const MOST_PARTS: u64 = 500;
+
 /// The transcript part of one request, in the making. It can be written as soon as the exchange is known.
 pub(super) struct Trail {
     pub(super) recording: Recording,
@@ -87,9 +91,16 @@ impl Context {
         }
         let code = support_code(self.env());
         let part = recording.finish(self.env(), now).of(exchange, Some(code.clone()));
-        let written = self.store().write_relaxed(organisation, async |tx| tx.add_transcript_part(&part).await).await;
+        let written = self
+            .store()
+            .write_relaxed(organisation, async |tx| tx.add_transcript_part_below(&part, MOST_PARTS).await)
+            .await;
         let support_code = match written {
-            Ok(()) => Some(code),
+            Ok(true) => Some(code),
+            Ok(false) => {
+                tracing::debug!(message, "the transcript is full");
+                None
+            }
             // The wallet gets its answer in any case; a code that leads nowhere would only mislead.
             Err(error) => {
                 tracing::warn!(%error, message, "a refusal could not be written to the transcript");

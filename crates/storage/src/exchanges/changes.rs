@@ -1,12 +1,14 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
-use chancery_model::{CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, RevocationStatus, Timestamp};
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, UpdateMany};
+use chancery_model::{
+    CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, Report, RevocationStatus, Timestamp,
+};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType, SelectStatement};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany};
 
 use super::{from_row, to_row};
-use crate::entity::definition;
 use crate::entity::exchange::{Column, Entity};
+use crate::entity::{credential, definition};
 use crate::row::{Row, to_json, to_name};
 use crate::scope::incremented;
 use crate::{StoreError, Transaction};
@@ -107,21 +109,13 @@ impl Transaction {
         Ok(self.scope.happened(put).await?)
     }
 
-    /// Notes that credentials were issued: the status goes on to `reached` (`CredentialIssued` or `CredentialAcked`)
-    /// unless it is there or further already, as for a second copy. `false` when the exchange was denied, its
-    /// credential deleted, revoked or suspended, or it is unknown: then nothing may leave.
-    pub async fn record_issuance(
-        &self,
-        id: ExchangeId,
-        reached: ExchangeStatus,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let issuing = |status: ExchangeStatus| {
-            status.is_open()
-                || (ExchangeStatus::CredentialIssued..=ExchangeStatus::CredentialAccepted).contains(&status)
-        };
-        let legal = ExchangeStatus::ALL.into_iter().filter(|status| issuing(*status));
-        let behind = legal.clone().filter(|status| *status < reached);
+    /// Notes that credentials were issued: the status goes on to `CredentialIssued` unless it is there or further
+    /// already, as for a second copy. `false` when the exchange was denied, its credential
+    /// revoked or suspended, or it is unknown: then nothing may leave.
+    pub async fn record_issuance(&self, id: ExchangeId, now: Timestamp) -> Result<bool, StoreError> {
+        let reached = ExchangeStatus::CredentialIssued;
+        let legal = ExchangeStatus::ALL.into_iter().filter(|status| *status != ExchangeStatus::IssuanceDenied);
+        let behind = legal.clone().filter(|status| status.may_become(reached));
         let status = CaseStatement::new()
             .case(Expr::col(Column::Status).is_in(behind.map(ExchangeStatus::name)), reached.name())
             .finally(Expr::col(Column::Status));
@@ -129,12 +123,38 @@ impl Transaction {
             .scope
             .update::<Entity>()
             .col_expr(Column::Status, status.into())
-            .col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?))
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::RevocationStatus.eq(RevocationStatus::Operational.name()))
             .filter(Column::Status.is_in(legal.map(ExchangeStatus::name)));
         Ok(self.scope.happened(record).await?)
+    }
+
+    /// Notes what a wallet reports about an answer of the exchange, and tells the statuses that are new by it, in order.
+    /// Whatever it reports, the answer got there. A deletion counts when no answer is left that the wallet did not give
+    /// up.
+    pub async fn reach_by_report(
+        &self,
+        id: ExchangeId,
+        report: Report,
+        now: Timestamp,
+    ) -> Result<Vec<ExchangeStatus>, StoreError> {
+        let further = match report {
+            Report::Failed => None,
+            Report::Accepted => Some(ExchangeStatus::CredentialAccepted),
+            Report::Deleted => Some(ExchangeStatus::CredentialDeleted),
+        };
+        let mut reached = Vec::with_capacity(2);
+        for next in [Some(ExchangeStatus::CredentialAcked), further].into_iter().flatten() {
+            let mut step = self.step_to(next, now).filter(Column::Id.eq(id.as_uuid()));
+            if next == ExchangeStatus::CredentialDeleted {
+                step = step.filter(Column::Id.not_in_subquery(self.with_answers_in_use(id)));
+            }
+            if self.scope.happened(step).await? {
+                reached.push(next);
+            }
+        }
+        Ok(reached)
     }
 
     /// Denies an exchange that has not issued anything; `false` when it has, was denied before, or is unknown.
@@ -157,6 +177,19 @@ impl Transaction {
         let is_deleted = delete.exec(self.scope.connection()).await?.rows_affected == 1;
         self.recount_history_at(positions).await?;
         Ok(is_deleted)
+    }
+
+    /// `id`, if it has an answer that the wallet neither deleted nor failed to store.
+    fn with_answers_in_use(&self, id: ExchangeId) -> SelectStatement {
+        use credential::{Column, Entity};
+        let in_use = self
+            .scope
+            .find::<Entity>()
+            .filter(Column::ExchangeId.eq(id.as_uuid()))
+            .filter(Column::NotificationHash.is_not_null())
+            .filter(Column::DeletedAt.is_null())
+            .filter(Column::FailedAt.is_null());
+        in_use.select_only().column(Column::ExchangeId).into_query()
     }
 
     /// An UPDATE of exchanges that may go to `next`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_model::{ExchangeStatus, Timestamp};
+use chancery_model::{ExchangeStatus, Report, Timestamp};
 use chancery_storage::StoreError;
 use futures::future::join_all;
 
@@ -118,7 +118,7 @@ async fn a_denied_exchange_issues_nothing(database: Arc<TestDatabase>) {
         assert!(tx.deny_exchange(exchange.id, "not eligible", NOW).await?);
         assert!(!tx.deny_exchange(exchange.id, "again", NOW).await?);
         assert!(!tx.spend_code(exchange.id, None, 5, NOW).await?);
-        tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, NOW).await
+        tx.record_issuance(exchange.id, NOW).await
     });
     assert!(!write.await.unwrap());
     let stored = exchange_now(&database.store, &tenant.organisation, &exchange).await;
@@ -128,15 +128,29 @@ async fn a_denied_exchange_issues_nothing(database: Arc<TestDatabase>) {
 async fn a_second_copy_leaves_the_status_where_it_is(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let exchange = database.offer(&tenant).await;
-    for (reached, expected) in [
-        (ExchangeStatus::CredentialIssued, ExchangeStatus::CredentialIssued),
-        (ExchangeStatus::CredentialAcked, ExchangeStatus::CredentialAcked),
-        (ExchangeStatus::CredentialIssued, ExchangeStatus::CredentialAcked),
-    ] {
-        let record = async |tx: &chancery_storage::Transaction| tx.record_issuance(exchange.id, reached, NOW).await;
-        assert!(database.store.write(&tenant.organisation, record).await.unwrap());
-        assert_eq!(exchange_now(&database.store, &tenant.organisation, &exchange).await.status, expected);
-    }
+    let status = async || exchange_now(&database.store, &tenant.organisation, &exchange).await.status;
+    let record = async || {
+        let record = database.store.write(&tenant.organisation, async |tx| tx.record_issuance(exchange.id, NOW).await);
+        assert!(record.await.unwrap());
+    };
+    let report = async |report: Report| {
+        let work = async |tx: &chancery_storage::Transaction| tx.reach_by_report(exchange.id, report, NOW).await;
+        database.store.write(&tenant.organisation, work).await.unwrap()
+    };
+    record().await;
+    assert_eq!(status().await, ExchangeStatus::CredentialIssued);
+    assert_eq!(report(Report::Failed).await, [ExchangeStatus::CredentialAcked]);
+    assert_eq!(status().await, ExchangeStatus::CredentialAcked);
+    assert_eq!(report(Report::Accepted).await, [ExchangeStatus::CredentialAccepted]);
+    record().await;
+    assert!(report(Report::Failed).await.is_empty());
+    assert_eq!(status().await, ExchangeStatus::CredentialAccepted);
+    // The wallet has nothing any more: a new copy begins the last steps again.
+    assert_eq!(report(Report::Deleted).await, [ExchangeStatus::CredentialDeleted]);
+    assert!(report(Report::Accepted).await.is_empty());
+    assert_eq!(status().await, ExchangeStatus::CredentialDeleted);
+    record().await;
+    assert_eq!(status().await, ExchangeStatus::CredentialIssued);
 }
 
 async fn two_exchanges_never_share_a_code_or_an_offer(database: Arc<TestDatabase>) {

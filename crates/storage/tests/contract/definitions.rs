@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_model::{Definition, ExchangeStatus, Organisation, Timestamp};
+use chancery_model::{Definition, Organisation, Timestamp};
 use chancery_storage::{DefinitionChange, DefinitionDeletion, Store, StoreError};
 use futures::future::join_all;
 
@@ -128,8 +128,7 @@ async fn a_definition_with_an_open_exchange_is_not_deleted(database: Arc<TestDat
     redeem.await.unwrap();
     assert_eq!(delete(store, organisation, definition, exchange.expires_at).await, DefinitionDeletion::InUse);
 
-    let record = store
-        .write(organisation, async |tx| tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, NOW).await);
+    let record = store.write(organisation, async |tx| tx.record_issuance(exchange.id, NOW).await);
     assert!(record.await.unwrap());
     assert_eq!(delete(store, organisation, definition, NOW).await, DefinitionDeletion::Deleted);
     assert_eq!(delete(store, organisation, definition, NOW).await, DefinitionDeletion::NotFound);

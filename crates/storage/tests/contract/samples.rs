@@ -6,9 +6,9 @@ use chancery_keys::{Algorithm, PublicJwk, SoftwareKey};
 use chancery_model::{
     ApiKey, ApiKeySecret, AuthorizationRequestType, Credential, CredentialStatus, Definition, DefinitionContent, Entry,
     Event, Exchange, ExchangeStatus, Format, Grant, GrantKind, GrantedCredential, IssuanceMode, Level, Organisation,
-    OrganisationRecord, OrganisationStatus, Passage, Policy, Record, RevocationMethod, RevocationStatus, Role,
-    SecretHash, SigningKey, SigningKeyState, Slug, Timestamp, TransactionCode, TranscriptPart, TrustAnchor,
-    WireVersion,
+    OrganisationRecord, OrganisationStatus, Passage, Policy, Record, Report, Reported, RevocationMethod,
+    RevocationStatus, Role, SecretHash, SigningKey, SigningKeyState, Slug, Timestamp, TransactionCode, TranscriptPart,
+    TrustAnchor, WireVersion,
 };
 use chancery_storage::{DefinitionChange, Store, StoreError};
 use serde_json::{Map, json};
@@ -77,7 +77,8 @@ impl TestDatabase {
             assert!(tx.spend_code(exchange.id, Some("wallet"), 5, NOW).await?);
             tx.add_grant(&grant, &carried[0]).await?;
             tx.add_credentials(std::slice::from_ref(&credential), &carried[1]).await?;
-            assert!(tx.record_issuance(exchange.id, ExchangeStatus::CredentialAcked, NOW).await?);
+            assert!(tx.record_issuance(exchange.id, NOW).await?);
+            assert_eq!(tx.reach_by_report(exchange.id, Report::Failed, NOW).await?, [ExchangeStatus::CredentialAcked]);
             tx.add_transcript_part(&part).await
         });
         write.await.unwrap();
@@ -211,6 +212,7 @@ impl TestDatabase {
             dpop_thumbprint: None,
             credentials: vec![GrantedCredential {
                 entry: exchange.entries[0],
+                dataset: 0,
                 configuration_id: "badge".to_owned(),
                 identifier: "dataset".to_owned(),
             }],
@@ -227,6 +229,7 @@ impl TestDatabase {
             exchange_id: exchange.id,
             grant_id: grant.id,
             entry: exchange.entries[0],
+            dataset: 0,
             format: Format::DcSdJwt,
             holder_key: self.public_key(),
             signing_key_id: key.id,
@@ -236,6 +239,8 @@ impl TestDatabase {
             expires_at: LATER,
             status_place: None,
             revocation_status: RevocationStatus::Operational,
+            notification_hash: Some(SecretHash::of("notification")),
+            reported: Reported::default(),
         }
     }
 

@@ -155,6 +155,25 @@ on_every_backend! {
                     foreign.refused(400, "unknown_credential_configuration");
                     with_configuration(&json!("nothing")).await.refused(400, "unknown_credential_configuration");
                 }
+                ("POST", "/deferred-credential" | "/notification") => {
+                    // Another's token, then a token of this issuer with ids that another issuer gave out.
+                    let name = if endpoint == "/notification" { "notification_id" } else { "transaction_id" };
+                    let call = |wallet: &Wallet, response: &Value, id: &str| {
+                        let token = Token { response: response.clone(), opened: stranger.token.opened.clone() };
+                        match endpoint {
+                            "/notification" => wallet.notification_call(&token, id, "credential_deleted"),
+                            _ => wallet.deferred_call(&token, id),
+                        }
+                    };
+                    let id = owner.received.response["notification_id"].as_str().expect("an id");
+                    let mut made_up = token.response.clone();
+                    made_up["access_token"] = random(32).into();
+                    let foreign = stranger.wallet.send(call(&holder, &token.response, id)).await;
+                    assert_alike(&foreign, &stranger.wallet.send(call(&holder, &made_up, id)).await);
+                    let foreign = stranger.wallet.send(call(&stranger.wallet, &stranger.token.response, id)).await;
+                    foreign.refused(400, &format!("invalid_{name}"));
+                    owner.assert_unmentioned(&foreign);
+                }
                 other => panic!("the walk does not know {other:?}"),
             }
         }

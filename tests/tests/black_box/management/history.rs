@@ -36,10 +36,15 @@ on_every_backend! {
         let token = wallet.redeem(&opened).await;
         assert_eq!(updated("token_issued").await, 20);
         world.advance(Duration::from_secs(10));
-        wallet.collect(&token).await;
-        assert_eq!(updated("credential_acked").await, 30);
+        let received = wallet.collect(&token).await;
+        assert_eq!(updated("credential_issued").await, 30);
         wallet.open(&offer.link).await;
-        updated("credential_acked").await;
+        updated("credential_issued").await;
+        world.advance(Duration::from_secs(10));
+        let notification = received.response["notification_id"].as_str().expect("an id");
+        let call = wallet.notification_call(&token, notification, "credential_accepted");
+        assert_eq!(wallet.send(call).await.status, 204);
+        assert_eq!(updated("credential_accepted").await, 40);
 
         let events: Vec<Value> = operator.events(&offer.id).await.iter().map(|event| event["type"].clone()).collect();
         let steps = ["offer_created", "offer_retrieved", "token_exchanged", "credential_issued"];
@@ -68,7 +73,10 @@ on_every_backend! {
         wallet.client_id = Some("wallet-seven".to_owned());
         wallet.redeem(&wallet.open(&redeemed.link).await).await;
         wallet.client_id = Some("https://wallet.example/8".to_owned());
-        wallet.accept(&acked.link).await;
+        let taken = wallet.accept(&acked.link).await;
+        let notification = taken.response["notification_id"].as_str().expect("an id");
+        let call = wallet.notification_call(&taken.token, notification, "credential_failure");
+        assert_eq!(wallet.send(call).await.status, 204);
 
         let (received, redeemed, acked) = (received.id, redeemed.id, acked.id);
         let id = |definition: &Value| definition["credentialDefinitionId"].as_str().expect("an id").to_owned();

@@ -147,7 +147,7 @@ on_every_backend! {
         let received = wallet.accept(&offer.link).await;
         let record = operator.history(&offer.id).await;
         assert_complete(&record);
-        assert_eq!(record["status"], "credential_acked");
+        assert_eq!(record["status"], "credential_issued");
         assert_eq!(record["clientId"], "https://wallet.example");
         assert_eq!(record["holder"]["name"], "https://wallet.example");
         assert_eq!(record["credentialToken"], received.credential);

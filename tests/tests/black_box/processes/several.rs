@@ -27,7 +27,7 @@ fn an_issuance_goes_on_at_any_process() {
         assert_eq!(operator.status(&offer.id).await, "token_issued");
         wallet.send(wallet.credential_call(&token, &nonce)).await.ok();
         point_to(world, &first);
-        assert_eq!(operator.status(&offer.id).await, "credential_acked");
+        assert_eq!(operator.status(&offer.id).await, "credential_issued");
         first.stop().await;
         second.stop().await;
     });
@@ -173,7 +173,7 @@ fn the_two_faces_run_in_processes_of_their_own() {
         let definition = operator.define(&samples::staff_badge()).await;
         let offer = operator.offer(&definition, &samples::staff_claims()).await;
         world.wallet().accept(&offer.link).await;
-        assert_eq!(operator.status(&offer.id).await, "credential_acked");
+        assert_eq!(operator.status(&offer.id).await, "credential_issued");
 
         let list = "/v2/config/digital-wallet/openid/sdjwt/credential-definitions";
         let at_wallets = world.http().request(Method::GET, &format!("{}{list}", world.public_url()));

@@ -65,10 +65,10 @@ on_every_backend! {
         assert_no_empty_list(&metadata);
         assert_eq!(metadata["credential_endpoint"], format!("{issuer}/credential"));
         assert_eq!(metadata["nonce_endpoint"], format!("{issuer}/nonce"));
+        assert_eq!(metadata["deferred_credential_endpoint"], format!("{issuer}/deferred-credential"));
+        assert_eq!(metadata["notification_endpoint"], format!("{issuer}/notification"));
         for absent in [
             "authorization_servers",
-            "deferred_credential_endpoint",
-            "notification_endpoint",
             "credential_request_encryption",
             "credential_response_encryption",
             "batch_credential_issuance",

@@ -127,7 +127,7 @@ fn a_credential_request_cut_after_commit_is_recorded_as_a_whole() {
         world.postgres().sprung().await;
         world.postgres().restore();
         assert_eq!(rows(world, "credential").await, 1);
-        assert_eq!(scene.operator.status(&scene.offer.id).await, "credential_acked");
+        assert_eq!(scene.operator.status(&scene.offer.id).await, "credential_issued");
         scene.collect(&token).await;
         assert_eq!(rows(world, "credential").await, 2);
     });

@@ -1,7 +1,9 @@
 //! Key attestations (OpenID4VCI Appendix D): in the header of `jwt` proofs, and as the proof type `attestation`.
 
 use chancery_keys::PublicJwk;
-use chancery_model::{AttestationRule, Entry, Exchange, KeyAttestationDemand, Organisation, Policy, Timestamp};
+use chancery_model::{
+    AttestationRule, Entry, Exchange, KeyAttestationDemand, Organisation, Policy, ProvenKey, Timestamp,
+};
 use chancery_protocol::key_attestation::{self, Carrier, Expected, KeyAttestation, KeyAttestationError};
 use chancery_protocol::metadata::KeyAttestationsRequired;
 use chancery_protocol::proof::{BindingMethod, KeyProof};
@@ -9,7 +11,7 @@ use chancery_protocol::trust::Echo;
 use serde_json::json;
 
 use super::Rejection;
-use super::proofs::{FUTURE_LEEWAY, Holder};
+use super::proofs::{FUTURE_LEEWAY, proven};
 use crate::recording::Recording;
 
 /// Seconds for which a key attestation is accepted after its `iat`: the nonce inside shows that it is new, and `exp` may
@@ -55,7 +57,7 @@ pub(super) fn holders(
     now: Timestamp,
     proofs: Vec<KeyProof>,
     recording: &mut Recording,
-) -> Result<Vec<Holder>, Rejection> {
+) -> Result<Vec<ProvenKey>, Rejection> {
     let judge = Judge { organisation, entry, demand: demand(organisation, exchange, entry), now };
     let most = proofs.len().max(usize::from(organisation.policy.batch_size));
     let mut good: Vec<(String, KeyAttestation)> = Vec::new();
@@ -64,19 +66,15 @@ pub(super) fn holders(
             judge.judge(proof, &mut good, recording)?;
         }
     }
-    let mut holders: Vec<Holder> = Vec::with_capacity(proofs.len());
-    let known = |holders: &[Holder], key: &PublicJwk| holders.iter().any(|holder| holder.key == *key);
+    let mut holders: Vec<ProvenKey> = Vec::with_capacity(proofs.len());
+    let known = |holders: &[ProvenKey], key: &PublicJwk| holders.iter().any(|holder| holder.key == *key);
     for proof in proofs {
-        holders.push(Holder { key: proof.key, header: proof.header, claims: proof.claims });
+        holders.push(proven(proof.key, proof.header, proof.claims));
     }
     for (_, attestation) in good {
         for key in &attestation.attested_keys {
             if holders.len() < most && !known(&holders, key) {
-                holders.push(Holder {
-                    key: key.clone(),
-                    header: attestation.header.clone(),
-                    claims: attestation.claims.clone(),
-                });
+                holders.push(proven(key.clone(), attestation.header.clone(), attestation.claims.clone()));
             }
         }
     }
@@ -84,10 +82,10 @@ pub(super) fn holders(
 }
 
 /// The attested keys, as many as a batch holds.
-pub(super) fn holders_of(attestation: KeyAttestation, batch_size: u16) -> Vec<Holder> {
+pub(super) fn holders_of(attestation: KeyAttestation, batch_size: u16) -> Vec<ProvenKey> {
     let KeyAttestation { attested_keys, header, claims, .. } = attestation;
     let keys = attested_keys.into_iter().take(usize::from(batch_size.max(1)));
-    keys.map(|key| Holder { key, header: header.clone(), claims: claims.clone() }).collect()
+    keys.map(|key| proven(key, header.clone(), claims.clone())).collect()
 }
 
 /// Writes a good attestation down. Its status is kept as it is stated.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chancery_keys::PublicJwk;
-use chancery_model::{Entry, Exchange, Grant, Organisation, Timestamp};
+use chancery_model::{Entry, Exchange, Grant, Organisation, ProvenKey, Timestamp};
 use chancery_protocol::credential_request::Proofs;
 use chancery_protocol::key_attestation::KeyAttestation;
 use chancery_protocol::proof::{self, ClientIdRule, Expected, KeyProof};
@@ -20,22 +20,12 @@ const PROOF_MAX_AGE: i64 = 300;
 /// Seconds by which a wallet's clock may be ahead.
 pub(super) const FUTURE_LEEWAY: i64 = 60;
 
-/// Key proofs of one request. More than one needs `batch_credential_issuance` in the metadata (OpenID4VCI §12.2.4).
-const MOST_PROOFS: usize = 1;
-
 /// What a request proves, as far as that needs no memory.
 pub(super) enum Proven {
     /// Proof type `jwt`: each key by its holder.
     Keys(Vec<KeyProof>),
     /// Proof type `attestation`: all keys by their attester.
     Attested(Box<KeyAttestation>),
-}
-
-/// A key that a credential is bound to, and the decoded JWT that speaks for it.
-pub(super) struct Holder {
-    pub(super) key: PublicJwk,
-    pub(super) header: Map<String, Value>,
-    pub(super) claims: Map<String, Value>,
 }
 
 /// Checks everything about the proofs that needs no memory.
@@ -56,10 +46,11 @@ pub(super) fn verify(
         }
         Proofs::Other(name) => return Err(Rejection::ProofType { got: name.clone() }),
     };
-    if jwts.len() > MOST_PROOFS {
-        return Err(Rejection::TooManyProofs { got: jwts.len() });
-    }
     let policy = &organisation.policy;
+    let most = usize::from(policy.batch_size.max(1));
+    if jwts.len() > most {
+        return Err(Rejection::TooManyProofs { most, got: jwts.len() });
+    }
     let trust_anchors = trust_anchors(organisation);
     let expected = Expected {
         audience: organisation.issuer.as_str(),
@@ -76,7 +67,24 @@ pub(super) fn verify(
         proof::verify_jwt(jwt, &expected)
             .map_err(|error| Rejection::Proof { error, header_names: redaction::header_names(jwt) })
     };
-    jwts.iter().map(verified).collect::<Result<_, _>>().map(Proven::Keys)
+    let proofs: Vec<KeyProof> = jwts.iter().map(verified).collect::<Result<_, _>>()?;
+    check_batch(&proofs)?;
+    Ok(Proven::Keys(proofs))
+}
+
+/// The proofs of a batch are of one moment and of different keys: they carry one nonce, which is used up once (NON-7), and
+/// each key gets one credential (CRE-11).
+fn check_batch(proofs: &[KeyProof]) -> Result<(), Rejection> {
+    for (position, proof) in proofs.iter().enumerate() {
+        let earlier = proofs.iter().take(position);
+        if earlier.clone().any(|earlier| earlier.nonce != proof.nonce) {
+            return Err(Rejection::SeveralNonces);
+        }
+        if earlier.clone().any(|earlier| earlier.key == proof.key) {
+            return Err(Rejection::KeyTwice { position });
+        }
+    }
+    Ok(())
 }
 
 /// The organisation's anchors for `x5c`; what is not base64 anchors nothing.
@@ -103,27 +111,20 @@ impl Proven {
         );
     }
 
-    /// Uses up the nonces of the proofs: each once, however many proofs carry it (NON-7).
-    pub(super) async fn claim_nonces(
+    /// Uses up the nonce that the proofs share: once, however many proofs carry it (NON-7).
+    pub(super) async fn claim_nonce(
         &self,
         context: &Context,
         organisation: &Organisation,
         now: Timestamp,
     ) -> Result<(), Failure<Rejection>> {
-        let nonces: Vec<Option<&str>> = match self {
-            Self::Keys(proofs) => proofs.iter().map(|proof| proof.nonce.as_deref()).collect(),
-            Self::Attested(attestation) => vec![attestation.nonce.as_deref()],
+        let shared = match self {
+            Self::Keys(proofs) => proofs.first().and_then(|proof| proof.nonce.as_deref()),
+            Self::Attested(attestation) => attestation.nonce.as_deref(),
         };
-        let mut claimed: Vec<&str> = Vec::with_capacity(1);
-        for c_nonce in nonces {
-            let c_nonce = c_nonce.ok_or(Failure::Rejected(Rejection::NonceMissing))?;
-            if !claimed.contains(&c_nonce) {
-                let claim = nonce::claim(context, organisation, now, c_nonce).await;
-                claim.map_err(|failure| failure.map_rejection(Rejection::Nonce))?;
-                claimed.push(c_nonce);
-            }
-        }
-        Ok(())
+        let c_nonce = shared.ok_or(Failure::Rejected(Rejection::NonceMissing))?;
+        let claim = nonce::claim(context, organisation, now, c_nonce).await;
+        claim.map_err(|failure| failure.map_rejection(Rejection::Nonce))
     }
 
     /// The keys to issue for, once the key attestations are what the policy asks for.
@@ -134,7 +135,7 @@ impl Proven {
         entry: &Entry,
         now: Timestamp,
         recording: &mut Recording,
-    ) -> Result<Vec<Holder>, Rejection> {
+    ) -> Result<Vec<ProvenKey>, Rejection> {
         match self {
             Self::Keys(proofs) => attestation::holders(organisation, exchange, entry, now, proofs, recording),
             Self::Attested(attestation) => {
@@ -143,4 +144,10 @@ impl Proven {
             }
         }
     }
+}
+
+/// What is kept of a JWT that speaks for a key: never its signature, so that nobody can present it again.
+pub(super) fn proven(key: PublicJwk, header: Map<String, Value>, claims: Map<String, Value>) -> ProvenKey {
+    let proof = [("header", header), ("claims", claims)].into_iter();
+    ProvenKey { key, proof: proof.map(|(name, part)| (name.to_owned(), Value::Object(part))).collect() }
 }

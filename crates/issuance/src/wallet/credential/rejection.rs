@@ -52,8 +52,17 @@ pub enum Rejection {
     },
     /// More proofs than are allowed.
     TooManyProofs {
+        /// How many are.
+        most: usize,
         /// How many came.
         got: usize,
+    },
+    /// The proofs carry different nonces.
+    SeveralNonces,
+    /// Two proofs are of the same key.
+    KeyTwice {
+        /// The later one, from 0.
+        position: usize,
     },
     /// A key proof is wrong.
     Proof {
@@ -80,11 +89,6 @@ pub enum Rejection {
     },
     /// The organisation denied the exchange.
     Denied,
-    /// The organisation has not supplied the claims yet.
-    ClaimsPending {
-        /// Seconds to wait.
-        seconds: u32,
-    },
 }
 
 /// Error codes of the credential endpoint (OpenID4VCI §8.3.1).
@@ -106,12 +110,6 @@ pub enum ErrorCode {
     InvalidEncryptionParameters,
     /// `credential_request_denied`.
     CredentialRequestDenied,
-    /// `temporarily_unavailable`: the same token will do later. `credential_request_denied` would be final for the
-    /// wallet (OpenID4VCI §8.3.1.2), and there is no transaction to come back to.
-    NotYet {
-        /// Seconds to wait.
-        seconds: u32,
-    },
 }
 
 impl ErrorCode {
@@ -126,7 +124,6 @@ impl ErrorCode {
             Self::InvalidNonce => "invalid_nonce",
             Self::InvalidEncryptionParameters => "invalid_encryption_parameters",
             Self::CredentialRequestDenied => "credential_request_denied",
-            Self::NotYet { .. } => "temporarily_unavailable",
         }
     }
 }
@@ -149,6 +146,8 @@ impl Rejection {
             Self::ProofMissing
             | Self::ProofType { .. }
             | Self::TooManyProofs { .. }
+            | Self::SeveralNonces
+            | Self::KeyTwice { .. }
             | Self::Proof { .. }
             | Self::NonceMissing
             | Self::KeyAttestationMissing { .. } => ErrorCode::InvalidProof,
@@ -157,7 +156,6 @@ impl Rejection {
             }
             Self::KeyAttestation { .. } => ErrorCode::InvalidProof,
             Self::Denied => ErrorCode::CredentialRequestDenied,
-            Self::ClaimsPending { seconds } => ErrorCode::NotYet { seconds: *seconds },
         }
     }
 
@@ -193,7 +191,9 @@ impl Rejection {
             Self::NotGranted { .. } => "the access token does not cover this credential configuration",
             Self::ProofMissing => "a key proof is required",
             Self::ProofType { .. } => "this proof type is not supported",
-            Self::TooManyProofs { .. } => "send one key proof",
+            Self::TooManyProofs { .. } => "there are more key proofs than batch_size in the metadata allows",
+            Self::SeveralNonces => "all key proofs of a request carry the same nonce",
+            Self::KeyTwice { .. } => "each key proof is of another key",
             Self::Proof { .. } => "the key proof is not valid",
             Self::NonceMissing => "the key proof needs a nonce of the nonce endpoint",
             Self::Nonce(_) => "fetch a fresh nonce and repeat the request",
@@ -201,7 +201,6 @@ impl Rejection {
             Self::KeyAttestation { error: KeyAttestationError::Trust(_), .. } => "the key attestation is not trusted",
             Self::KeyAttestation { .. } => "the key attestation is not valid",
             Self::Denied => "the organisation denied the credential",
-            Self::ClaimsPending { .. } => "the credential is not ready yet, repeat the request later",
         }
     }
 
@@ -218,6 +217,8 @@ impl Rejection {
             Self::ProofMissing => "proof_missing",
             Self::ProofType { .. } => "proof_type_unsupported",
             Self::TooManyProofs { .. } => "too_many_proofs",
+            Self::SeveralNonces => "several_nonces",
+            Self::KeyTwice { .. } => "key_twice",
             Self::Proof { error, .. } if is_about_the_key(error) => "proof_key_unresolvable",
             Self::Proof { .. } => "proof_invalid",
             Self::NonceMissing => "nonce_missing",
@@ -227,7 +228,6 @@ impl Rejection {
             Self::KeyAttestation { error: KeyAttestationError::Trust(_), .. } => "key_attestation_untrusted",
             Self::KeyAttestation { .. } => "key_attestation_invalid",
             Self::Denied => "issuance_denied",
-            Self::ClaimsPending { .. } => "claims_pending",
         }
     }
 
@@ -244,14 +244,16 @@ impl Rejection {
             | Self::IdentifierUnknown { .. }
             | Self::ConfigurationUnknown { .. } => "credential.selector_invalid",
             Self::NotGranted { .. } => "credential.not_granted",
-            Self::ProofMissing | Self::ProofType { .. } | Self::TooManyProofs { .. } | Self::Proof { .. } => {
-                "credential.proof_invalid"
-            }
+            Self::ProofMissing
+            | Self::ProofType { .. }
+            | Self::TooManyProofs { .. }
+            | Self::SeveralNonces
+            | Self::KeyTwice { .. }
+            | Self::Proof { .. } => "credential.proof_invalid",
             Self::NonceMissing | Self::Nonce(_) => "credential.nonce_invalid",
             Self::KeyAttestationMissing { .. } => "credential.key_attestation_missing",
             Self::KeyAttestation { .. } => "credential.key_attestation_invalid",
             Self::Denied => "credential.denied",
-            Self::ClaimsPending { .. } => "credential.claims_pending",
         }
     }
 
@@ -274,10 +276,11 @@ impl Rejection {
             | Self::NotGranted { .. }
             | Self::ProofMissing
             | Self::TooManyProofs { .. }
+            | Self::SeveralNonces
+            | Self::KeyTwice { .. }
             | Self::NonceMissing
             | Self::Nonce(_)
-            | Self::Denied
-            | Self::ClaimsPending { .. } => Value::Null,
+            | Self::Denied => Value::Null,
         }
     }
 
@@ -331,10 +334,20 @@ impl Rejection {
                 "use a proof type of proof_types_supported",
                 "OpenID4VCI 1.0 Appendix F",
             ),
-            Self::TooManyProofs { got } => (
-                format!("there are {got} proofs, expected 1: the metadata have no batch_credential_issuance"),
-                "send one proof; for more credentials send more requests",
+            Self::TooManyProofs { most, got } => (
+                format!("there are {got} proofs, expected at most {most}, the batch_size of the metadata (1 without)"),
+                "send fewer proofs; for more credentials send more requests",
                 "OpenID4VCI 1.0 §12.2.4",
+            ),
+            Self::SeveralNonces => (
+                "the proofs carry different nonces".to_owned(),
+                "fetch one c_nonce and put it into every proof of the request",
+                "OpenID4VCI 1.0 §8.2",
+            ),
+            Self::KeyTwice { position } => (
+                format!("proof {} is of the same key as one before it", position.saturating_add(1)),
+                "make a key of its own for every proof",
+                "OpenID4VCI 1.0 §8.3",
             ),
             Self::NonceMissing => (
                 "the key proof has no nonce".to_owned(),
@@ -355,11 +368,6 @@ impl Rejection {
                 "the organisation denied or deleted the exchange".to_owned(),
                 "ask the organisation for a new offer",
                 "OpenID4VCI 1.0 §8.3.1.2",
-            ),
-            Self::ClaimsPending { .. } => (
-                "the organisation has not supplied the claims yet".to_owned(),
-                "let the organisation make a new offer that has its claims; this one was made without them",
-                "OpenID4VCI 1.0 §8.3",
             ),
         };
         Explanation { reason, help: help.into(), spec_ref }
@@ -459,12 +467,6 @@ mod tests {
     fn a_nonce_that_is_wrong_is_told_from_one_that_is_missing_by_prf_6() {
         assert_eq!(Rejection::NonceMissing.error().name(), "invalid_proof");
         assert_eq!(Rejection::Nonce(CNonceRejection::Used).error().name(), "invalid_nonce");
-    }
-
-    #[test]
-    fn claims_that_are_not_there_yet_are_not_final_for_the_wallet() {
-        let error = Rejection::ClaimsPending { seconds: 5 }.error();
-        assert_eq!((error, error.name()), (ErrorCode::NotYet { seconds: 5 }, "temporarily_unavailable"));
     }
 
     #[test]

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use chancery_formats::ClaimPath;
 use chancery_formats::sd_jwt::{Content, KeyReference, Prepared};
 use chancery_model::{
-    Credential, CredentialId, Definition, Entry, Exchange, Format, Grant, Organisation, RevocationStatus, StatusPlace,
-    Submission, Timestamp, TrustAnchor,
+    Credential, CredentialId, Definition, Entry, ExchangeId, Format, GrantId, Organisation, ProvenKey, Reported,
+    RevocationStatus, StatusPlace, Timestamp, TrustAnchor,
 };
 use serde_json::{Map, Value};
 
-use super::Rejection;
-use super::proofs::Holder;
 use super::validity::{Validity, validity};
 use crate::keyring::{Keyring, ReadyKey};
 use crate::sealed::Place;
@@ -29,15 +27,24 @@ pub(super) struct Signing<'c> {
     validity: Validity,
 }
 
+/// What a credential is signed for.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Purpose {
+    pub(in super::super) exchange: ExchangeId,
+    pub(in super::super) grant: GrantId,
+    /// Which dataset of the entry.
+    pub(in super::super) dataset: u16,
+}
+
 impl<'c> Signing<'c> {
     /// Finds the key and fixes the times.
-    pub(super) async fn prepare(
+    pub(super) async fn prepare<R>(
         context: &'c Context,
         organisation: &'c Organisation,
         now: Timestamp,
         definition: &Definition,
         entry: &'c Entry,
-    ) -> Result<Self, Failure<Rejection>> {
+    ) -> Result<Self, Failure<R>> {
         let keyring: Arc<Keyring> = context.keyring(organisation).await?;
         let kid = &definition.content.kid;
         let key = keyring.signing(kid).cloned().ok_or_else(|| {
@@ -61,21 +68,21 @@ impl<'c> Signing<'c> {
     }
 
     /// Signs one credential, outside any transaction. Answers what is stored of it, and what the wallet gets.
-    pub(super) async fn sign(
+    /// `status_place` is where its status is published.
+    pub(super) async fn sign<R>(
         &self,
-        exchange: &Exchange,
-        grant: &Grant,
-        submission: Submission,
-        holder: Holder,
+        purpose: Purpose,
+        claims: Map<String, Value>,
+        proven: ProvenKey,
         status_place: Option<StatusPlace>,
-    ) -> Result<(Credential, String), Failure<Rejection>> {
+    ) -> Result<(Credential, String), Failure<R>> {
         let Self { context, organisation, entry, .. } = self;
         let content = Content {
             vct: entry.vct.clone(),
             issuer: Some(organisation.issuer.as_str().to_owned()),
-            claims: complete(entry, submission.claims)?,
+            claims: complete(entry, claims)?,
             disclosable: disclosable(entry),
-            holder_key: Some(holder.key.clone()),
+            holder_key: Some(proven.key.clone()),
             issued_at: Some(self.validity.issued_at),
             not_before: Some(self.validity.issued_at),
             expires_at: Some(self.validity.expires_at),
@@ -92,25 +99,28 @@ impl<'c> Signing<'c> {
             context.seal_bytes(organisation, Place::CredentialToken, id.as_uuid(), issued.compact.as_bytes())?;
         let credential = Credential {
             id,
-            exchange_id: exchange.id,
-            grant_id: grant.id,
+            exchange_id: purpose.exchange,
+            grant_id: purpose.grant,
             entry: entry.id,
+            dataset: purpose.dataset,
             format: entry.format,
-            holder_key: holder.key,
+            holder_key: proven.key,
             signing_key_id: self.key.id,
-            proof: decoded(holder.header, holder.claims),
+            proof: proven.proof,
             sealed_token: sealed,
             issued_at: self.now,
             expires_at: Timestamp::from_seconds(self.validity.expires_at),
             status_place,
             revocation_status: RevocationStatus::Operational,
+            notification_hash: None,
+            reported: Reported::default(),
         };
         Ok((credential, issued.compact))
     }
 }
 
 /// The claims, once more against the definition: whatever reached the database, nothing incomplete is signed.
-fn complete(entry: &Entry, claims: Map<String, Value>) -> Result<Map<String, Value>, Failure<Rejection>> {
+fn complete<R>(entry: &Entry, claims: Map<String, Value>) -> Result<Map<String, Value>, Failure<R>> {
     let claims = Value::Object(claims);
     let missing = |path: &ClaimPath| path.select(&claims).is_empty();
     if let Some(claim) = entry.claims.iter().find(|claim| claim.mandatory && missing(&claim.path)) {
@@ -125,8 +135,4 @@ fn complete(entry: &Entry, claims: Map<String, Value>) -> Result<Map<String, Val
 
 fn disclosable(entry: &Entry) -> Vec<ClaimPath> {
     entry.claims.iter().filter(|claim| claim.limit_disclosure).map(|claim| claim.path.clone()).collect()
-}
-
-fn decoded(header: Map<String, Value>, claims: Map<String, Value>) -> Map<String, Value> {
-    Map::from_iter([("header".to_owned(), Value::Object(header)), ("claims".to_owned(), Value::Object(claims))])
 }

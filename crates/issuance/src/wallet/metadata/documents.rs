@@ -9,9 +9,9 @@ use chancery_model::{AttestationRule, ClaimDescription, Definition, Display, Ent
 use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, REFRESH_TOKEN_GRANT};
 use chancery_protocol::encryption::Rule as EncryptionRule;
 use chancery_protocol::metadata::{
-    self, AuthorizationServerMetadata, CredentialConfiguration, CredentialDisplay, CredentialMetadata, CredentialType,
-    HolderBinding, IssuerDisplay, IssuerMetadata, JwksDocument, JwtVcIssuerMetadata, ProofType, PublishedKey,
-    SigningAlgorithm,
+    self, AuthorizationServerMetadata, BatchCredentialIssuance, CredentialConfiguration, CredentialDisplay,
+    CredentialMetadata, CredentialType, HolderBinding, IssuerDisplay, IssuerMetadata, JwksDocument,
+    JwtVcIssuerMetadata, ProofType, PublishedKey, SigningAlgorithm,
 };
 use chancery_protocol::token::PRE_AUTHORIZED_CODE_GRANT;
 use chancery_protocol::{authorization_details, client_assertion, client_attestation};
@@ -61,16 +61,19 @@ fn credential_issuer(
 ) -> IssuerMetadata {
     let issuer = &organisation.issuer;
     let encryption = organisation.policy.message_encryption();
+    let batch_size = u32::from(organisation.policy.batch_size);
+    // 2 or more, else not there (OpenID4VCI §12.2.4).
+    let batches = batch_size > 1;
     IssuerMetadata {
         credential_issuer: issuer.clone(),
         authorization_servers: Vec::new(),
         credential_endpoint: issuer.endpoint("credential"),
         nonce_endpoint: Some(issuer.endpoint("nonce")),
-        deferred_credential_endpoint: None,
-        notification_endpoint: None,
         credential_request_encryption: encryption.request_metadata(encryption_keys),
         credential_response_encryption: encryption.response_metadata(),
-        batch_credential_issuance: None,
+        deferred_credential_endpoint: Some(issuer.endpoint("deferred-credential")),
+        notification_endpoint: Some(issuer.endpoint("notification")),
+        batch_credential_issuance: batches.then_some(BatchCredentialIssuance { batch_size }),
         display: vec![IssuerDisplay { name: Some(organisation.name.clone()), locale: None, logo: None }],
         credential_configurations_supported: configurations,
     }

@@ -267,6 +267,7 @@ fn granted(
     requested
         .map(|asked| GrantedCredential {
             entry: asked.entry,
+            dataset: 0,
             configuration_id: asked.configuration_id.clone(),
             identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
         })

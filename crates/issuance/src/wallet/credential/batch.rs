@@ -1,0 +1,124 @@
+//! From proven keys to the credentials of one answer: what the credential and the deferred credential endpoint share.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_model::{
+    Credential, Definition, Entry, Exchange, ExchangeStatus, Organisation, Passage, ProvenKey, SecretHash, Submission,
+    Timestamp,
+};
+use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
+use chancery_storage::{StoreError, Transaction};
+use serde_json::json;
+
+use super::super::redaction;
+use super::super::trail::Trail;
+use super::signing::{Purpose, Signing};
+use crate::announcement::Announcement;
+use crate::sealed::Place;
+use crate::{Context, Failure};
+
+/// What the organisation supplied for one dataset of `entry`; `None` while it has not.
+pub(in super::super) fn submission<R>(
+    context: &Context,
+    organisation: &Organisation,
+    exchange: &Exchange,
+    entry: &Entry,
+    dataset: u16,
+) -> Result<Option<Submission>, Failure<R>> {
+    let Some(sealed) = exchange.sealed_submissions.as_deref() else { return Ok(None) };
+    let submissions: Vec<Submission> =
+        context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?;
+    Ok(submissions.into_iter().filter(|submission| submission.entry == entry.id).nth(usize::from(dataset)))
+}
+
+/// Who is told that the exchange issued; ask before [`Batch::record`].
+pub(in super::super) async fn announce(
+    context: &Context,
+    organisation: &Organisation,
+    exchange: &Exchange,
+    now: Timestamp,
+) -> Result<Announcement, StoreError> {
+    context.announce(organisation, exchange.id, &[ExchangeStatus::CredentialIssued], now).await
+}
+
+/// The signed credentials of one answer, one for each key, and the name that notifications give them.
+pub(in super::super) struct Batch {
+    pub(in super::super) credentials: Vec<Credential>,
+    pub(in super::super) notification_id: String,
+    tokens: Vec<String>,
+}
+
+impl Batch {
+    /// Signs `submission` for each of `keys`, outside any transaction: with salts and a status of its own, and with
+    /// rounded times that the copies of a period share.
+    pub(in super::super) async fn sign<R>(
+        context: &Context,
+        organisation: &Organisation,
+        now: Timestamp,
+        (definition, entry): (&Definition, &Entry),
+        purpose: Purpose,
+        submission: &Submission,
+        keys: Vec<ProvenKey>,
+    ) -> Result<Self, Failure<R>> {
+        let signing = Signing::prepare(context, organisation, now, definition, entry).await?;
+        let notification_id = URL_SAFE_NO_PAD.encode(context.env().random::<16>());
+        let mut credentials = Vec::with_capacity(keys.len());
+        let mut tokens = Vec::with_capacity(keys.len());
+        let mut places = match entry.status_bits() {
+            Some(bits) => context.draw_status_places(organisation, bits, keys.len(), now).await?,
+            None => Vec::new(),
+        };
+        for key in keys {
+            let (credential, token) = signing.sign(purpose, submission.claims.clone(), key, places.pop()).await?;
+            credentials.push(credential);
+            tokens.push(token);
+        }
+        if let Some(first) = credentials.first_mut() {
+            first.notification_hash = Some(SecretHash::of(&notification_id));
+        }
+        Ok(Self { credentials, notification_id, tokens })
+    }
+
+    /// Puts the issuance into the trail.
+    pub(in super::super) fn note(&self, entry: &Entry, trail: &mut Trail) {
+        let count = self.credentials.len();
+        trail.recording.info(
+            "credential.issued",
+            json!({
+                "config_id": entry.configuration_id,
+                "format": entry.format.name(),
+                "count": count,
+                "notification_id": redaction::secret(&self.notification_id),
+            }),
+        );
+        let details = json!({ "credential_configuration_id": entry.configuration_id, "count": count });
+        trail.recording.event("credential_issued", details);
+    }
+
+    /// Writes the credentials down, and that the exchange issued them; `false` when it may not any more. Nothing leaves
+    /// before this is committed.
+    pub(in super::super) async fn record(
+        &self,
+        tx: &Transaction,
+        exchange: &Exchange,
+        passage: &Passage,
+        announcement: &Announcement,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let recorded = tx.record_issuance(exchange.id, now).await?;
+        if recorded {
+            tx.add_credentials(&self.credentials, passage).await?;
+            announcement.record(tx).await?;
+        }
+        Ok(recorded)
+    }
+
+    /// The answer for the wallet (OpenID4VCI §8.3).
+    pub(in super::super) fn into_answer(self) -> CredentialResponse {
+        let issued = |credential| IssuedCredential { credential };
+        CredentialResponse::Issued {
+            credentials: self.tokens.into_iter().map(issued).collect(),
+            notification_id: Some(self.notification_id),
+        }
+    }
+}

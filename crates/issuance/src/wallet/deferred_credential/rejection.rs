@@ -1,0 +1,185 @@
+//! What a deferred credential request can do wrong, and how a transaction ends without a credential.
+
+use chancery_protocol::Explanation;
+use chancery_protocol::deferred::{DeferredRefusal, DeferredRequestError};
+use chancery_protocol::encryption::EncryptionError;
+use serde_json::Value;
+
+use super::super::trail::{Account, Accountable, Setback};
+use super::super::{access, encryption};
+
+/// Why a deferred credential request is refused.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The access token or its DPoP proof.
+    Access(access::Rejection),
+    /// The body is of another kind, or is or is not encrypted in the wrong way.
+    Message(encryption::Rejection),
+    /// The body is no proper deferred credential request.
+    Request(DeferredRequestError),
+    /// The exchange of the access token has no such transaction.
+    Unknown,
+    /// The wallet has the credentials.
+    Collected,
+    /// The organisation denied the exchange.
+    Denied,
+    /// The transaction waited for too long.
+    Expired,
+}
+
+/// Error codes of the deferred credential endpoint (OpenID4VCI §9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// One of the access token's (OpenID4VCI §8.3.1.1).
+    Access(access::ErrorCode),
+    /// `invalid_credential_request`.
+    InvalidCredentialRequest,
+    /// `invalid_encryption_parameters`.
+    InvalidEncryptionParameters,
+    /// `invalid_transaction_id`.
+    InvalidTransactionId,
+    /// `credential_request_denied`.
+    CredentialRequestDenied,
+}
+
+impl ErrorCode {
+    /// The code on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Access(code) => code.name(),
+            Self::InvalidCredentialRequest => "invalid_credential_request",
+            Self::InvalidEncryptionParameters => "invalid_encryption_parameters",
+            Self::InvalidTransactionId => DeferredRefusal::InvalidTransactionId.code(),
+            Self::CredentialRequestDenied => DeferredRefusal::Denied.code(),
+        }
+    }
+}
+
+impl Rejection {
+    /// The error code for the wallet.
+    pub fn error(&self) -> ErrorCode {
+        match self {
+            Self::Access(rejection) => ErrorCode::Access(rejection.error()),
+            Self::Message(
+                encryption::Rejection::MediaType | encryption::Rejection::Parameters(EncryptionError::Json(_)),
+            ) => ErrorCode::InvalidCredentialRequest,
+            Self::Message(encryption::Rejection::Parameters(_)) => ErrorCode::InvalidEncryptionParameters,
+            Self::Request(error) => match error {
+                DeferredRequestError::Json(_) | DeferredRequestError::TransactionId { .. } => {
+                    ErrorCode::InvalidCredentialRequest
+                }
+                DeferredRequestError::Encryption(_) => ErrorCode::InvalidEncryptionParameters,
+            },
+            // Which of them is not said.
+            Self::Unknown | Self::Collected => ErrorCode::InvalidTransactionId,
+            Self::Denied | Self::Expired => ErrorCode::CredentialRequestDenied,
+        }
+    }
+
+    /// For the wallet's developer.
+    pub fn description(&self) -> &'static str {
+        match self {
+            Self::Access(rejection) => rejection.description(),
+            Self::Message(encryption::Rejection::MediaType) => "send an application/json body",
+            Self::Message(encryption::Rejection::Parameters(error)) => encryption::description(error),
+            Self::Request(error) => match error {
+                DeferredRequestError::Json(_) => "the body is not an acceptable JSON object",
+                DeferredRequestError::TransactionId { .. } => "transaction_id is not an acceptable string",
+                DeferredRequestError::Encryption(error) => encryption::description(error),
+            },
+            Self::Unknown | Self::Collected => "the transaction_id is not valid",
+            Self::Denied | Self::Expired => "the credential will not be issued",
+        }
+    }
+
+    /// Our name for the cause, in the transcript's event.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Access(_) => "access_refused",
+            Self::Message(encryption::Rejection::MediaType) => "request_malformed",
+            Self::Message(encryption::Rejection::Parameters(error))
+            | Self::Request(DeferredRequestError::Encryption(error)) => encryption::code(error),
+            Self::Request(DeferredRequestError::Json(_) | DeferredRequestError::TransactionId { .. }) => {
+                "request_malformed"
+            }
+            Self::Unknown => "transaction_unknown",
+            Self::Collected => "transaction_collected",
+            Self::Denied => "issuance_denied",
+            Self::Expired => "transaction_expired",
+        }
+    }
+
+    fn message(&self) -> &'static str {
+        match self {
+            Self::Access(rejection) => rejection.message(),
+            Self::Message(encryption::Rejection::MediaType)
+            | Self::Request(DeferredRequestError::Json(_) | DeferredRequestError::TransactionId { .. }) => {
+                "deferred.request_invalid"
+            }
+            Self::Message(encryption::Rejection::Parameters(_))
+            | Self::Request(DeferredRequestError::Encryption(_)) => "deferred.encryption_invalid",
+            Self::Unknown | Self::Collected => "deferred.unknown_transaction",
+            Self::Denied => "deferred.rejected",
+            Self::Expired => "deferred.expired",
+        }
+    }
+
+    fn explain(&self) -> Explanation {
+        let (reason, refusal) = match self {
+            Self::Access(rejection) => return rejection.explain(),
+            Self::Request(error) => return error.explain(),
+            Self::Message(encryption::Rejection::Parameters(error)) => return error.explain(),
+            Self::Message(encryption::Rejection::MediaType) => {
+                return Explanation {
+                    reason: "the content type is neither application/json nor application/jwt".to_owned(),
+                    help: "send the request as JSON, or encrypted as application/jwt".into(),
+                    spec_ref: "OpenID4VCI 1.0 §9.1",
+                };
+            }
+            Self::Unknown => {
+                ("the exchange of the access token has no such transaction", DeferredRefusal::InvalidTransactionId)
+            }
+            Self::Collected => (
+                "the credentials of the transaction were issued, and the wallet has them",
+                DeferredRefusal::InvalidTransactionId,
+            ),
+            Self::Denied => ("the organisation denied the credential", DeferredRefusal::Denied),
+            Self::Expired => ("the transaction waited for too long", DeferredRefusal::Denied),
+        };
+        Explanation { reason: reason.to_owned(), ..refusal.explain() }
+    }
+}
+
+impl Accountable for Rejection {
+    fn account(&self) -> Account {
+        let error = self.error();
+        // A demand for a nonce is part of a proper dialogue.
+        let event = (error != ErrorCode::Access(access::ErrorCode::UseDpopNonce)).then(|| Setback {
+            kind: "credential_failed",
+            error: error.name(),
+            code: self.code(),
+        });
+        Account { message: self.message(), explanation: self.explain(), data: Value::Null, event }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_was_and_what_is_over_look_the_same_to_the_wallet_by_def_5() {
+        let (unknown, collected) = (Rejection::Unknown, Rejection::Collected);
+        assert_eq!(unknown.error(), collected.error());
+        assert_eq!(unknown.description(), collected.description());
+        assert_ne!(unknown.account().explanation.reason, collected.account().explanation.reason);
+    }
+
+    #[test]
+    fn a_transaction_that_ends_without_a_credential_is_denied_by_def_6() {
+        for rejection in [Rejection::Denied, Rejection::Expired] {
+            assert_eq!(rejection.error().name(), "credential_request_denied");
+            assert_eq!(rejection.account().explanation.spec_ref, "OpenID4VCI 1.0 §9.3");
+        }
+    }
+}

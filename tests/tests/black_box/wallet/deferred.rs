@@ -1,0 +1,256 @@
+//! Deferred issuance (OpenID4VCI §9): what was not ready is asked for again.
+
+use std::time::Duration;
+
+use chancery_tests::key::random;
+use chancery_tests::platform::{history_path, issue_body};
+use chancery_tests::sd_jwt::parts;
+use chancery_tests::{Answer, Backend, Call, Key, Place, block_on, on_every_backend};
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// An organisation that offered a badge without its claims, a wallet that asked for it, and the transaction.
+struct Pending {
+    scene: Scene,
+    token: Token,
+    transaction: String,
+}
+
+impl Pending {
+    async fn new(world: &World) -> Self {
+        Self::under(world, json!({}), 1).await
+    }
+
+    async fn under(world: &World, policy: Value, keys: usize) -> Self {
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        let definition = operator.define(&samples::staff_badge()).await;
+        let mut body = issue_body(&definition, &json!({}));
+        body["issuanceMode"] = "Deferred".into();
+        body["credential"].as_object_mut().unwrap().shift_remove("claims");
+        let offer = operator.offer_of(body).await;
+        let wallet = world.wallet();
+        let opened = wallet.open(&offer.link).await;
+        let scene = Scene { operator, definition, offer, wallet, opened };
+        let token = scene.redeem().await;
+        let nonce = scene.wallet.nonce(&scene.opened).await;
+        let mut call = scene.wallet.credential_call(&token, &nonce);
+        for _ in 1..keys {
+            let mut wallet = scene.wallet.clone();
+            wallet.holder_key = Key::p256();
+            call.proofs.push(wallet.proof(&scene.opened, &nonce));
+        }
+        let answer = scene.wallet.send(call).await;
+        let body = answer.expect(202);
+        assert_eq!(body["interval"], 5);
+        assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let transaction = body["transaction_id"].as_str().unwrap().to_owned();
+        Self { scene, token, transaction }
+    }
+
+    fn call(&self) -> Call {
+        self.scene.wallet.deferred_call(&self.token, &self.transaction)
+    }
+
+    async fn poll(&self) -> Answer {
+        self.scene.wallet.send(self.call()).await
+    }
+
+    async fn supply(&self) {
+        let id = &self.scene.definition["credentialDefinitions"][0]["id"];
+        let body = json!({"credential": {"id": id, "claims": samples::staff_claims()}});
+        self.scene.operator.put(&history_path(&self.scene.offer.id), body).await.ok();
+    }
+
+    async fn deny(&self) {
+        let path = format!("{}/deny", history_path(&self.scene.offer.id));
+        self.scene.operator.post(&path, json!({"reason": "Not on the payroll."})).await.ok();
+    }
+
+    async fn status(&self) -> String {
+        self.scene.operator.status(&self.scene.offer.id).await
+    }
+}
+
+async fn credentials(world: &World) -> i64 {
+    world.database.number("SELECT count(*) FROM credential").await
+}
+
+on_every_backend! {
+    /// DEF-1, DEF-2, DEF-3, DEF-4: pending, then ready; the credential is bound to the key of the first request.
+    async fn a_credential_that_was_not_ready_is_collected_later(world: &World) {
+        let pending = Pending::new(world).await;
+        let issuer = pending.scene.operator.issuer();
+        assert_eq!(pending.scene.opened.issuer["deferred_credential_endpoint"], format!("{issuer}/deferred-credential"));
+        assert_eq!(pending.status().await, "token_issued");
+        world.advance(Duration::from_secs(5));
+        let body = pending.poll().await.expect(202);
+        assert_eq!(body, json!({"transaction_id": pending.transaction, "interval": 5}));
+        pending.supply().await;
+        world.advance(Duration::from_secs(5));
+        let answer = pending.poll().await;
+        let body = answer.ok();
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        for absent in ["transaction_id", "interval"] {
+            assert_eq!(body.get(absent), None, "{absent}");
+        }
+        let credential = parts(body["credentials"][0]["credential"].as_str().unwrap());
+        assert_eq!(credential.signed["cnf"]["jwk"], pending.scene.wallet.holder_key.jwk());
+        assert_eq!(credential.disclosed["given_name"], "Ilse");
+        assert_eq!(pending.status().await, "credential_issued");
+
+        let kinds: Vec<String> = pending.scene.operator.events(&pending.scene.offer.id).await
+            .iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
+        let tail: Vec<&str> = kinds.iter().map(String::as_str).skip_while(|kind| *kind != "token_exchanged").collect();
+        assert_eq!(tail, ["token_exchanged", "credential_deferred", "claims_supplied", "credential_issued"]);
+        let transcript = pending.scene.operator.records(&pending.scene.offer.id).await;
+        for message in ["credential.deferred", "deferred.request_received", "deferred.context", "deferred.pending",
+            "deferred.claims_lookup", "credential.issued"] {
+            assert!(transcript.iter().any(|record| record["message"] == message), "{message}");
+        }
+        assert!(!json!(transcript).to_string().contains(&pending.transaction));
+        assert!(!world.gives_away(&pending.transaction).await);
+    }
+
+    /// DEF-5: a wallet whose connection broke gets the same answer again, until it says that it has it.
+    async fn the_answer_can_be_fetched_again_until_the_wallet_says_that_it_has_it(world: &World) {
+        let pending = Pending::new(world).await;
+        pending.supply().await;
+        let first = pending.poll().await.ok();
+        assert_eq!(pending.poll().await.ok(), first);
+        world.restart().await;
+        assert_eq!(pending.poll().await.ok(), first);
+        assert_eq!(credentials(world).await, 1);
+        let id = first["notification_id"].as_str().unwrap();
+        let notify = pending.scene.wallet.notification_call(&pending.token, id, "credential_accepted");
+        assert_eq!(pending.scene.wallet.send(notify).await.status, 204);
+        pending.poll().await.refused(400, "invalid_transaction_id");
+        assert!(pending.scene.cause().await.reason.contains("has them"));
+        assert_eq!(pending.status().await, "credential_accepted");
+    }
+
+    /// DEF-5: a wallet that never says anything is taken to have it after a day.
+    async fn the_answer_cannot_be_fetched_for_ever(world: &World) {
+        let pending = Pending::new(world).await;
+        pending.supply().await;
+        pending.poll().await.ok();
+        world.advance(Duration::from_secs(86_399));
+        pending.poll().await.ok();
+        world.advance(Duration::from_secs(1));
+        pending.poll().await.refused(400, "invalid_transaction_id");
+    }
+
+    /// DEF-6: a denied transaction gives nothing, ever.
+    async fn a_denied_transaction_gives_nothing(world: &World) {
+        let denied = Pending::new(world).await;
+        denied.deny().await;
+        denied.poll().await.refused(400, "credential_request_denied");
+        assert_eq!(denied.scene.cause().await.message, "deferred.rejected");
+        assert_eq!(credentials(world).await, 0);
+    }
+
+    /// DEF-5, NOT-4: unknown and foreign transactions, malformed requests.
+    async fn bad_deferred_requests_are_refused(world: &World) {
+        let pending = Pending::new(world).await;
+        let other = Pending::new(world).await;
+        for id in [random(16), "x".to_owned(), other.transaction.clone()] {
+            let call = pending.scene.wallet.deferred_call(&pending.token, &id);
+            pending.scene.wallet.send(call).await.refused(400, "invalid_transaction_id");
+        }
+        for call in [
+            pending.call().with_member("transaction_id", Value::Null),
+            pending.call().with_member("transaction_id", 7),
+            pending.call().with_bytes(""),
+            pending.call().with_content_type("text/plain"),
+        ] {
+            pending.scene.wallet.send(call).await.refused(400, "invalid_credential_request");
+            assert_eq!(pending.scene.cause().await.message, "deferred.request_invalid");
+        }
+        pending.scene.wallet.send(pending.call().with_member("x", 1)).await.expect(202);
+    }
+
+    /// TOK-14, RFC 9449 §7.2: the token lives as long as the transaction, and only with its key.
+    async fn the_token_outlives_its_time_while_a_transaction_waits(world: &World) {
+        let pending = Pending::new(world).await;
+        world.advance(Duration::from_secs(3 * 86_400));
+        pending.poll().await.expect(202);
+        let bearer = format!("Bearer {}", pending.token.value());
+        let downgraded = pending.call().without_dpop().without_header("authorization").with_header("authorization", &bearer);
+        pending.scene.wallet.send(downgraded).await.refused(401, "invalid_token");
+        pending.scene.wallet.send(pending.call().without_dpop()).await.refused(401, "invalid_dpop_proof");
+        let mut thief = pending.scene.wallet.clone();
+        thief.dpop_key = Some(Key::p256());
+        let stolen = thief.deferred_call(&pending.token, &pending.transaction);
+        pending.scene.wallet.send(stolen).await.refused(401, "invalid_token");
+        pending.supply().await;
+        pending.poll().await.ok();
+    }
+
+    /// A wallet that does not wait is told to wait longer; a credential that is ready is not kept from it.
+    async fn a_wallet_that_asks_too_early_is_told_to_wait_longer(world: &World) {
+        let pending = Pending::new(world).await;
+        for interval in [10, 15, 20] {
+            assert_eq!(pending.poll().await.expect(202)["interval"], interval);
+        }
+        world.advance(Duration::from_secs(20));
+        assert_eq!(pending.poll().await.expect(202)["interval"], 20);
+        for _ in 0..60 {
+            pending.poll().await.expect(202);
+        }
+        let records = pending.scene.operator.records(&pending.scene.offer.id).await;
+        let told = records.iter().filter(|record| record["message"] == "deferred.pending").count();
+        assert_eq!(told, 7, "1, 2, 4, 8, 16, 32, 64");
+        pending.supply().await;
+        pending.poll().await.ok();
+    }
+
+    /// DEF-3, CRE-11: a batch that waits gives a credential for each of its keys; two polls at once give the same ones.
+    async fn parallel_polls_of_a_ready_batch_get_one_set_of_credentials(world: &World) {
+        let pending = Pending::under(world, json!({"batchSize": 4}), 4).await;
+        pending.supply().await;
+        let mut crowd = JoinSet::new();
+        for _ in 0..8 {
+            let (wallet, call) = (pending.scene.wallet.clone(), pending.call());
+            crowd.spawn(async move { wallet.send(call).await.ok() });
+        }
+        let answers = crowd.join_all().await;
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        assert_eq!(answers[0]["credentials"].as_array().unwrap().len(), 4);
+        assert_eq!(credentials(world).await, 4);
+        let events = pending.scene.operator.events(&pending.scene.offer.id).await;
+        assert_eq!(events.iter().filter(|event| event["type"] == "credential_issued").count(), 1);
+    }
+
+    /// A wallet that asks for the same credential again and again does not fill the database.
+    async fn only_the_newest_transactions_of_a_credential_wait(world: &World) {
+        let pending = Pending::new(world).await;
+        for _ in 0..10 {
+            let nonce = pending.scene.wallet.nonce(&pending.scene.opened).await;
+            let call = pending.scene.wallet.credential_call(&pending.token, &nonce);
+            pending.scene.wallet.send(call).await.expect(202);
+        }
+        assert_eq!(world.database.number("SELECT count(*) FROM exchange_transaction").await, 8);
+        pending.poll().await.refused(400, "invalid_transaction_id");
+    }
+}
+
+/// The wire breaks at COMMIT, before or after it: the wallet asks again and has one credential.
+#[test]
+fn a_deferred_issuance_cut_at_commit_is_collected_by_the_next_poll() {
+    block_on(World::run(Backend::Networked, async |world| {
+        for place in [Place::Before, Place::After] {
+            let pending = Pending::new(world).await;
+            pending.supply().await;
+            let before = credentials(world).await;
+            world.postgres().cut_at(b"COMMIT", place);
+            pending.poll().await.refused(503, "temporarily_unavailable");
+            world.postgres().sprung().await;
+            world.postgres().restore();
+            let answer = pending.poll().await.ok();
+            assert_eq!(pending.poll().await.ok(), answer);
+            assert_eq!(credentials(world).await, before + 1);
+            assert_eq!(pending.status().await, "credential_issued");
+        }
+    }));
+}
