@@ -54,7 +54,7 @@ impl Replay {
         Self(Kind::InProcess(Arc::new(in_process::Claims::new(capacity))))
     }
 
-    /// Claims in the Redis that `url` names (`redis://`, `rediss://`), for any number of processes. Redis must be set
+    /// Claims in the Redis that `url` names (`redis://`, `rediss://`, `redis+unix://`), for any number of processes. Redis must be set
     /// to `noeviction`: a claim that was evicted is a replay that succeeds.
     ///
     /// # Errors

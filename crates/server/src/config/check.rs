@@ -175,8 +175,9 @@ fn database_url(text: &str) -> Result<String, String> {
 }
 
 fn redis_url(text: &str) -> Result<String, String> {
-    let known = text.is_empty() || ["redis://", "rediss://"].iter().any(|scheme| text.starts_with(scheme));
-    if known { Ok(text.to_owned()) } else { Err("must begin with redis:// or rediss://".to_owned()) }
+    let known =
+        text.is_empty() || ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| text.starts_with(scheme));
+    if known { Ok(text.to_owned()) } else { Err("must begin with redis://, rediss:// or redis+unix://".to_owned()) }
 }
 
 fn sealing_key(text: &str) -> Result<SealingKey, String> {

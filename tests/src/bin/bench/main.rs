@@ -25,12 +25,15 @@ async fn main() -> anyhow::Result<()> {
     let seconds = if quick { 3 } else { 10 };
     chancery_wallet::install_crypto_provider();
     describe_machine();
-    if std::env::args().any(|argument| argument == "--history") {
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    if has("--history") {
         return history::measure(quick).await.context("histories");
     }
-    let only_status = std::env::args().any(|argument| argument == "--status");
     for backend in [Backend::Sqlite, Backend::PostgresAndRedis] {
-        if !only_status {
+        if has("--networked") && backend == Backend::Sqlite {
+            continue;
+        }
+        if !has("--status") {
             measure(backend, Duration::from_secs(seconds)).await.with_context(|| format!("on {backend}"))?;
         }
         status::measure(backend, quick).await.with_context(|| format!("statuses on {backend}"))?;

@@ -64,8 +64,8 @@ impl ServerProcess {
                 environment.push(("CHANCERY_DATABASE_URL", format!("sqlite://{}/chancery.db", directory.display())));
             }
             Backend::PostgresAndRedis => {
-                environment.push(("CHANCERY_DATABASE_URL", variable("CHANCERY_TEST_POSTGRES_URL")?));
-                environment.push(("CHANCERY_REDIS_URL", variable("CHANCERY_TEST_REDIS_URL")?));
+                environment.push(("CHANCERY_DATABASE_URL", variable("CHANCERY_TEST_POSTGRES_SOCKET_URL")?));
+                environment.push(("CHANCERY_REDIS_URL", variable("CHANCERY_TEST_REDIS_SOCKET_URL")?));
                 database = Some(statistics().await?);
             }
         }
