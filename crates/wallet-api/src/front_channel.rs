@@ -253,7 +253,12 @@ fn refused(
 /// What the person is told.
 fn message(rejection: &Rejection) -> fn(&'static Texts) -> &'static Message {
     match rejection {
-        Rejection::Form(_) | Rejection::Request(_) | Rejection::Client => |texts| &texts.wallet_request,
+        Rejection::Form(_)
+        | Rejection::Request(_)
+        | Rejection::Asked(_)
+        | Rejection::PushedOnly
+        | Rejection::ObjectNotPushed
+        | Rejection::Client => |texts| &texts.wallet_request,
         Rejection::RequestUri | Rejection::State | Rejection::Forged | Rejection::Offer => |texts| &texts.link,
         Rejection::Browser => |texts| &texts.browser,
         Rejection::TimeOver => |texts| &texts.time_over,

@@ -26,6 +26,7 @@ mod pushed_authorization;
 mod races;
 mod refresh;
 mod repeated;
+mod sign_in;
 mod token;
 mod token_policy;
 

@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_model::{Authorization, Organisation, SecretHash, Timestamp};
-use chancery_protocol::authorization::{AuthorizationError, Incoming, pushed_reference};
+use chancery_model::{Authorization, Organisation, PushedAuthorization, SecretHash, Timestamp};
+use chancery_protocol::authorization::{
+    AuthorizationError, AuthorizationRequest, Incoming, ReturnAddress, pushed_reference,
+};
 use chancery_protocol::form::Form;
 use serde_json::json;
 
@@ -11,7 +13,7 @@ use super::{Address, Browser, Cookie, Onward, Refused, Rejection, TIME, cookie_n
 use crate::provider;
 use crate::sealed::Place;
 use crate::wallet::trail::Trail;
-use crate::wallet::{Header, Notes, Refusal, redaction};
+use crate::wallet::{Header, Notes, Refusal, authorization_request, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/authorize";
@@ -114,16 +116,18 @@ async fn bound(
     locale: Option<&String>,
     trail: &mut Trail,
 ) -> Result<Authorization, Failure<Refused>> {
-    let ends = now.plus_seconds(TIME);
-    let locale = locale.map(String::as_str);
-    let (client_id, request_uri) = match Incoming::parse(form).map_err(show)? {
-        Incoming::Reference { client_id, request_uri } => (client_id, request_uri),
+    let Some(request_uri) = form.get("request_uri") else {
+        return plain(context, organisation, now, form, browser, locale, trail).await;
+    };
+    let client_id = match Incoming::parse(form).map_err(show)? {
+        Incoming::Reference { client_id, .. } => client_id,
+        // Whoever sends a `request_uri` sends a reference.
         Incoming::Object { .. } | Incoming::Parameters(_) => {
-            return Err(show(AuthorizationError::Missing { name: "request_uri" }));
+            return Err(show(AuthorizationError::RequestAndRequestUri));
         }
     };
     let unusable = || show(Rejection::RequestUri);
-    let reference = pushed_reference(&request_uri).map(SecretHash::of).ok_or_else(unusable)?;
+    let reference = pushed_reference(request_uri).map(SecretHash::of).ok_or_else(unusable)?;
     let found = context.store().read(organisation).await?.authorization_by_request_uri(&reference).await?;
     let pushed = found.ok_or_else(unusable)?;
     if let Some(exchange) = pushed.exchange_id {
@@ -132,11 +136,52 @@ async fn bound(
     if pushed.client_id != client_id {
         return Err(show(Rejection::Client));
     }
+    let (ends, locale) = (now.plus_seconds(TIME), locale.map(String::as_str));
     let begun = context
         .store()
         .write_relaxed(organisation, async |tx| tx.begin_authorization(&reference, browser, locale, ends, now).await)
         .await?;
     begun.ok_or_else(unusable)
+}
+
+/// A request that comes by its parameters, where the policy takes those. Until it is known that the redirect URI is the
+/// client's, errors are shown; from then on they are told to the wallet (AUT-14).
+async fn plain(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    form: &Form,
+    browser: &SecretHash,
+    locale: Option<&String>,
+    trail: &mut Trail,
+) -> Result<Authorization, Failure<Refused>> {
+    let named = ReturnAddress::parse(form).map_err(show)?;
+    let redirect_uri = authorization_request::return_address(organisation, &named).map_err(show)?;
+    let address = Address { redirect_uri, state: named.state };
+    if organisation.policy.pushed_authorization == PushedAuthorization::Require {
+        return Err(address.refuse(Rejection::PushedOnly));
+    }
+    if form.get("request").is_some() {
+        return Err(address.refuse(Rejection::ObjectNotPushed));
+    }
+    let request = AuthorizationRequest::parse(form).map_err(|error| address.refuse(error))?;
+    let resolved = authorization_request::resolve(context, organisation, now, &request).await;
+    let (mut authorization, _definition) = resolved.map_err(|failure| {
+        failure.map_rejection(|rejection| Refused { rejection: rejection.into(), address: Some(address.clone()) })
+    })?;
+    if let Some(exchange) = authorization.exchange_id {
+        trail.belongs_to(exchange);
+    }
+    authorization.browser_hash = Some(*browser);
+    authorization.locale = locale.cloned();
+    authorization.expires_at = now.plus_seconds(TIME);
+    context
+        .store()
+        .write_relaxed(organisation, async |tx| tx.add_authorization(&authorization).await)
+        .await
+        .map_err(Failure::<Refused>::from)?;
+    context.sweep_authorizations(organisation, now).await;
+    Ok(authorization)
 }
 
 /// `ui_locales`, then what the browser says.

@@ -4,6 +4,7 @@ use chancery_protocol::form::FormError;
 use serde_json::Value;
 
 use crate::provider::ProviderError;
+use crate::wallet::authorization_request;
 use crate::wallet::trail::{Account, Accountable, Setback};
 
 /// Why an authorization does not go on.
@@ -13,6 +14,12 @@ pub enum Rejection {
     Form(FormError),
     /// The request breaks rules.
     Request(AuthorizationError),
+    /// What is asked for, or of whom.
+    Asked(authorization_request::Rejection),
+    /// The policy takes pushed requests only.
+    PushedOnly,
+    /// A request object came in the query; only pushed ones are read.
+    ObjectNotPushed,
     /// The reference is unknown, expired or used, or the request ended otherwise.
     RequestUri,
     /// Another client has pushed the request.
@@ -67,6 +74,12 @@ impl From<FormError> for Rejection {
     }
 }
 
+impl From<authorization_request::Rejection> for Rejection {
+    fn from(rejection: authorization_request::Rejection) -> Self {
+        Self::Asked(rejection)
+    }
+}
+
 impl From<AuthorizationError> for Rejection {
     fn from(error: AuthorizationError) -> Self {
         Self::Request(error)
@@ -84,6 +97,9 @@ impl Rejection {
         match self {
             Self::Form(_) | Self::Client | Self::Forged => Code::InvalidRequest,
             Self::Request(error) => error.code(),
+            Self::Asked(rejection) => rejection.error(),
+            Self::PushedOnly => Code::InvalidRequest,
+            Self::ObjectNotPushed => Code::RequestNotSupported,
             Self::RequestUri => Code::InvalidRequestUri,
             Self::Browser | Self::State | Self::TimeOver | Self::Decided => Code::AccessDenied,
             Self::Offer | Self::Cancelled | Self::Claims { .. } => Code::AccessDenied,
@@ -100,6 +116,9 @@ impl Rejection {
         match self {
             Self::Form(error) => error.to_string(),
             Self::Request(error) => error.to_string(),
+            Self::Asked(rejection) => rejection.description().to_owned(),
+            Self::PushedOnly => "push the request first (RFC 9126)".to_owned(),
+            Self::ObjectNotPushed => "request objects are read when they are pushed".to_owned(),
             Self::RequestUri => "request_uri is unknown, expired or used".to_owned(),
             Self::Client => "another client has pushed this request".to_owned(),
             Self::Browser | Self::State => "the answer came from another browser, or twice".to_owned(),
@@ -126,6 +145,9 @@ impl Rejection {
         match self {
             Self::Form(error) => error.explain(),
             Self::Request(error) => error.explain(),
+            Self::Asked(rejection) => rejection.explain(),
+            Self::PushedOnly => own("push the request to pushed_authorization_request_endpoint", "RFC 9126 §4"),
+            Self::ObjectNotPushed => own("push the request object", "RFC 9101 §5"),
             Self::RequestUri => own("push the request again, and use each request_uri once, in time", "RFC 9126 §2.2"),
             Self::Client => own("send the client_id that pushed the request", "RFC 9126 §2.2"),
             Self::Browser | Self::State => own(
@@ -168,7 +190,8 @@ impl Rejection {
 impl Accountable for Rejection {
     fn account(&self) -> Account {
         let message = match self {
-            Self::Form(_) | Self::Request(_) => "authorize.request_invalid",
+            Self::Form(_) | Self::Request(_) | Self::Asked(_) => "authorize.request_invalid",
+            Self::PushedOnly | Self::ObjectNotPushed => "authorize.not_pushed",
             Self::RequestUri => "authorize.request_uri_unusable",
             Self::Client => "authorize.client_mismatch",
             Self::Browser => "sign_in.other_browser",
