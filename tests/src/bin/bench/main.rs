@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
         }
         status::measure(backend, quick).await.with_context(|| format!("statuses on {backend}"))?;
     }
-    if !only_status {
+    if !has("--status") && !has("--networked") {
         history::measure(quick).await.context("histories")?;
     }
     Ok(())
