@@ -1,7 +1,7 @@
 //! Refresh tokens.
 
 use chancery_model::{Exchange, ExchangeId, RefreshToken, RefreshTokenId, SecretHash, Timestamp};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationDef, Set,
 };
@@ -57,12 +57,12 @@ impl Transaction {
         replaced_after: Timestamp,
     ) -> Result<bool, StoreError> {
         // Setting the column to what it was keeps the first replacement's instant.
-        let first = Expr::col(Column::ReplacedAt).into();
-        let replaced_at = Expr::from(sea_orm::sea_query::Func::coalesce([first, Expr::value(now.millis())]));
+        let first = Expr::col(Column::ReplacedAt);
+        let replaced_at = Func::coalesce([first, Expr::value(now.millis())]);
         let replace = self
             .scope
             .update::<Entity>()
-            .col_expr(Column::ReplacedAt, replaced_at)
+            .col_expr(Column::ReplacedAt, replaced_at.into())
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::ExpiresAt.gt(now.millis()))
             .filter(Column::ReplacedAt.is_null().or(Column::ReplacedAt.gt(replaced_after.millis())));

@@ -154,11 +154,6 @@ fn attested(
 }
 
 impl Identified {
-    /// The client that is named, proven or not.
-    pub(super) fn client_id(&self) -> Option<&str> {
-        self.client_id.as_deref()
-    }
-
     /// The wallet instance's key, when it was attested.
     pub(super) fn instance_key(&self) -> Option<&PublicJwk> {
         let attested = self.attested.as_ref().and_then(|attested| attested.as_ref().ok());

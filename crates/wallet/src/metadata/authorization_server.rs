@@ -58,8 +58,10 @@ impl AuthorizationServer {
             let expected = format!("{PRE_AUTHORIZED_CODE} or {AUTHORIZATION_CODE}");
             return reader.wrong("grant_types_supported", "lacks the grants of OpenID4VCI", &expected, &got);
         }
-        // OpenID4VCI §12.3 lets it be absent only when the pre-authorized code is all there is.
-        if !object.contains_key("response_types_supported") && grant_types.len() > 1 {
+        // OpenID4VCI §12.3 lets it be absent when the pre-authorized code is all there is to begin with; refreshing needs no
+        // authorization endpoint either.
+        let begins_otherwise = |grant: &String| grant != PRE_AUTHORIZED_CODE && grant != "refresh_token";
+        if !object.contains_key("response_types_supported") && grant_types.iter().any(begins_otherwise) {
             let expected = "an array, unless only the pre-authorized code grant is supported";
             return reader.wrong("response_types_supported", "is missing", expected, "nothing");
         }

@@ -81,27 +81,6 @@ impl Rejection {
         }
     }
 
-    /// Whether there is nowhere safe to send the error: it is shown to the person instead (AUT-14).
-    pub(crate) fn stays_here(&self) -> bool {
-        match self {
-            Self::Request(error) => matches!(
-                error,
-                AuthorizationError::RedirectUri(_)
-                    | AuthorizationError::Missing { name: "client_id" | "redirect_uri" }
-                    | AuthorizationError::TooLong { name: "client_id" | "state", .. }
-            ),
-            Self::ClientUnknown { .. } => true,
-            Self::Target { .. }
-            | Self::Location { .. }
-            | Self::IssuerStateUnknown
-            | Self::OfferOver { .. }
-            | Self::ConfigurationUnknown { .. }
-            | Self::ScopeUnknown { .. }
-            | Self::TooMany { .. }
-            | Self::SeveralDefinitions { .. } => false,
-        }
-    }
-
     /// For the wallet's developer.
     pub fn description(&self) -> &'static str {
         match self {
