@@ -210,8 +210,7 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         Fault::Silent => {
             // Until the other side gives up.
             let mut rest = [0; 1];
-            stream.read(&mut rest).await?;
-            return Ok(());
+            return stream.read(&mut rest).await.map(drop);
         }
         Fault::Redirect(location) => {
             format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -205,7 +205,7 @@ pub(crate) async fn arrive(
         verified => verified?,
     };
     // Two requirements of OpenID Connect Core 1.0 §3.1.3.7 that the library leaves out.
-    if claims.get("azp").is_some_and(|party| *party != Value::from(provider.client_id.as_str())) {
+    if claims.get("azp").is_some_and(|party| party.as_str() != Some(provider.client_id.as_str())) {
         return Err(ProviderError::IdToken("azp names another client"));
     }
     let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());

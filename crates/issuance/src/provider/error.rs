@@ -120,6 +120,7 @@ const ID_TOKEN: &str = "OpenID Connect Core 1.0 §3.1.3.7";
 impl From<DiscoveryError<OutboundError>> for ProviderError {
     fn from(error: DiscoveryError<OutboundError>) -> Self {
         let document = "discovery document or key set";
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add causes")]
         match error {
             DiscoveryError::Request(error) => error.into(),
             DiscoveryError::Response(status, ..) if !status.is_success() => {
@@ -161,6 +162,7 @@ impl From<TokenError> for ProviderError {
 
 impl From<UserInfoError<OutboundError>> for ProviderError {
     fn from(error: UserInfoError<OutboundError>) -> Self {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add causes")]
         match error {
             UserInfoError::Request(error) => error.into(),
             UserInfoError::Response(status, ..) => {
@@ -181,7 +183,8 @@ impl From<ClaimsVerificationError> for ProviderError {
         use ClaimsVerificationError as Error;
         use SignatureVerificationError as Signature;
 
-        Self::IdToken(match error {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add causes")]
+        let reason = match error {
             Error::Expired(reason) if reason.starts_with("iat") => "iat is in the future or long ago",
             Error::Expired(_) => "it has expired",
             Error::InvalidAudience(_) => "aud is not our client id alone",
@@ -195,6 +198,7 @@ impl From<ClaimsVerificationError> for ProviderError {
             Error::SignatureVerification(_) => "the signature does not verify",
             Error::Unsupported(_) => "it is encrypted, or of an unknown type",
             _ => "a claim has the wrong form",
-        })
+        };
+        Self::IdToken(reason)
     }
 }

@@ -56,9 +56,9 @@ async fn signed(patient: &mut Patient<'_>) {
         return;
     }
     let now = patient.now();
-    match signed_metadata::fetch(&patient.wallet.http, &url, patient.identifier, now, patient.options).await {
-        Err(error) => patient.find_error(Kind::SIGNED_METADATA, &error),
-        Ok(_) => {}
+    let fetched = signed_metadata::fetch(&patient.wallet.http, &url, patient.identifier, now, patient.options).await;
+    if let Err(error) = fetched {
+        patient.find_error(Kind::SIGNED_METADATA, &error);
     }
     if let Ok(jws) = Jws::decode(String::from_utf8_lossy(reply.body()).trim()) {
         chain(patient, jws.header());

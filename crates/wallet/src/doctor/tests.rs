@@ -29,12 +29,15 @@ fn codes(report: &Report) -> HashSet<&'static str> {
     report.findings().map(|finding| finding.kind.code).collect()
 }
 
+/// What is wrong with an answer.
+type Change = fn(&mut Answer);
+
 const ISSUER: &str = "/.well-known/openid-credential-issuer/t/acme";
 const SERVER: &str = "/.well-known/oauth-authorization-server/t/acme";
 
 #[tokio::test]
 async fn each_broken_document_is_found_under_its_name() {
-    let cases: [(&'static str, fn(&mut Answer), &str); 10] = [
+    let cases: [(&'static str, Change, &str); 10] = [
         (ISSUER, |a| a.status = 404, "issuer-metadata-missing"),
         (ISSUER, |a| a.status = 301, "redirected"),
         (ISSUER, |a| a.body["credential_issuer"] = json!("https://other.example"), "issuer-differs"),
@@ -54,7 +57,7 @@ async fn each_broken_document_is_found_under_its_name() {
 
 #[tokio::test]
 async fn each_broken_endpoint_is_found_under_its_name() {
-    let cases: [(&'static str, fn(&mut Answer), &str); 3] = [
+    let cases: [(&'static str, Change, &str); 3] = [
         ("/challenge", |a| drop(a.headers.remove(1)), "cacheable"),
         ("/nonce", |a| a.body = Value::Null, "nonce-endpoint-wrong"),
         ("/notification", |a| a.status = 200, "endpoint-open"),

@@ -72,9 +72,16 @@ fn named(leaf: &X509Certificate<'_>, host: &str) -> bool {
         GeneralName::IPAddress(bytes) => match Host::parse(host) {
             Ok(Host::Ipv4(address)) => address.octets() == **bytes,
             Ok(Host::Ipv6(address)) => address.octets() == **bytes,
-            _ => false,
+            Ok(Host::Domain(_)) | Err(_) => false,
         },
-        _ => false,
+        GeneralName::OtherName(..)
+        | GeneralName::RFC822Name(_)
+        | GeneralName::X400Address(_)
+        | GeneralName::DirectoryName(_)
+        | GeneralName::EDIPartyName(_)
+        | GeneralName::URI(_)
+        | GeneralName::RegisteredID(_)
+        | GeneralName::Invalid(..) => false,
     })
 }
 

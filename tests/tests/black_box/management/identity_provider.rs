@@ -1,6 +1,6 @@
 //! Connecting an identity provider.
 
-use chancery_tests::on_every_backend;
+use chancery_tests::{Options, on_every_backend};
 
 use super::*;
 
@@ -59,19 +59,23 @@ on_every_backend! {
     }
 
     /// SSRF: what only this machine can reach is not a provider.
-    async fn a_provider_at_a_private_address_is_refused(world: &World) {
-        let operator = world.organisation().await;
-        for issuer in [
-            "http://login.example", "https://127.0.0.1", "https://127.1:8443", "https://[::1]", "https://10.0.0.8",
-            "https://192.168.1.1", "https://172.16.0.1", "https://169.254.169.254", "https://[fd00::1]",
-            "https://[::ffff:10.0.0.1]", "https://2130706433", "https://user@login.example",
-            "https://login.example/?a=b", "https://login.example/#a", "ftp://login.example", "login.example", "",
-        ] {
-            let mut body = connection();
-            body["issuer"] = issuer.into();
-            operator.put(PROVIDER, body).await.problem_at(400, "/issuer");
-        }
-        assert_problem(&operator.get(PROVIDER).await, 404, "not-found");
+    async fn a_provider_at_a_private_address_is_refused(backend: Backend) {
+        let environment = [("CHANCERY_OUTBOUND_ADDRESSES".to_owned(), "public".to_owned())].into();
+        World::run_with(backend, Options { environment, ..Options::default() }, async |world| {
+            let operator = world.organisation().await;
+            for issuer in [
+                "http://login.example", "https://127.0.0.1", "https://127.1:8443", "https://[::1]", "https://10.0.0.8",
+                "https://192.168.1.1", "https://172.16.0.1", "https://169.254.169.254", "https://[fd00::1]",
+                "https://[::ffff:10.0.0.1]", "https://2130706433", "https://user@login.example",
+                "https://login.example/?a=b", "https://login.example/#a", "ftp://login.example", "login.example", "",
+            ] {
+                let mut body = connection();
+                body["issuer"] = issuer.into();
+                operator.put(PROVIDER, body).await.problem_at(400, "/issuer");
+            }
+            assert_problem(&operator.get(PROVIDER).await, 404, "not-found");
+        })
+        .await;
     }
 
     async fn a_connection_that_cannot_work_is_refused_member_by_member(world: &World) {

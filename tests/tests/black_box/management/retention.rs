@@ -62,13 +62,13 @@ on_every_backend! {
         let record = operator.history(&offer.id).await;
         assert_eq!(record["credentialToken"], received.credential);
         assert!(!record.to_string().contains("employee_id\":\""), "{record}");
-        assert_eq!(record["status"], "credential_acked");
+        assert_eq!(record["status"], "credential_issued");
         assert_eq!(count(world, "SELECT count(*) FROM exchange WHERE sealed_submissions IS NULL").await, 1);
 
         world.advance(2 * DAY);
         world.work().await;
         let record = operator.history(&offer.id).await;
-        assert_eq!((&record["credentialToken"], &record["status"]), (&json!(""), &json!("credential_acked")));
+        assert_eq!((&record["credentialToken"], &record["status"]), (&json!(""), &json!("credential_issued")));
         assert_eq!(count(world, "SELECT count(*) FROM exchange_grant").await, 1);
         assert!(!operator.events(&offer.id).await.is_empty());
 
@@ -85,7 +85,7 @@ on_every_backend! {
         world.work().await;
         assert_problem(&operator.get(&history_path(&offer.id)).await, 404, "not-found");
         assert_eq!(operator.history(&open.id).await["status"], "offer_sent");
-        assert_eq!(bystander.history(&kept.id).await["status"], "credential_acked");
+        assert_eq!(bystander.history(&kept.id).await["status"], "credential_issued");
         assert_ne!(bystander.history(&kept.id).await["credentialToken"], "");
     }
 
@@ -127,7 +127,7 @@ on_every_backend! {
         for mark in &marks {
             assert!(!world.database.holds(mark).await, "{mark} is still there");
         }
-        assert_eq!(operator.history(&stayed.id).await["status"], "credential_acked");
+        assert_eq!(operator.history(&stayed.id).await["status"], "credential_issued");
         operator.delete(&history_path(&stayed.id)).await.ok();
         let after = census(world).await;
         let without = |census: &[(String, i64)]| -> Vec<(String, i64)> {

@@ -12,21 +12,22 @@ fn networked(behaviour: impl AsyncFnOnce(&World)) {
 /// Whatever COMMIT the wire breaks at: what was recorded arrives at least once, what was not does not.
 #[test]
 fn an_event_is_recorded_with_its_step_or_not_at_all() {
-    networked(async |world| {
-        let receiver = Receiver::listen().await;
-        let (operator, _) = subscribed(world, &receiver, &["offer_sent"]).await;
-        let definition = operator.define(&samples::staff_badge()).await;
-        let body = issue_body(&definition, &samples::staff_claims());
-        for (place, arrives) in [(Place::Before, 0), (Place::After, 1)] {
+    // A world each: after a restart the first use of the operator's key is written down, with a COMMIT of its own.
+    for (place, arrives) in [(Place::Before, 0), (Place::After, 1)] {
+        networked(async |world| {
+            let receiver = Receiver::listen().await;
+            let (operator, _) = subscribed(world, &receiver, &["offer_sent"]).await;
+            let definition = operator.define(&samples::staff_badge()).await;
+            let body = issue_body(&definition, &samples::staff_claims());
             world.postgres().cut_at(b"COMMIT", place);
-            operator.issue(body.clone()).await.problem(503);
+            operator.issue(body).await.problem(503);
             world.postgres().sprung().await;
             world.postgres().restore();
             world.restart().await;
             world.work().await;
             assert_eq!(receiver.take().len(), arrives, "{place:?}");
-        }
-    });
+        });
+    }
 }
 
 /// The receiver has taken it, and the server could not write that down: it comes again, under the same id.

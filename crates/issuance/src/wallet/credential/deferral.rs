@@ -21,6 +21,7 @@ const MOST_WAITING: u64 = 8;
 
 /// Keeps the proven keys until the claims are there, and tells the wallet where to ask for its credentials. A token that
 /// is bound to a key lives as long as the transaction does (TOK-14); others never live long (TOK-12).
+#[expect(clippy::too_many_arguments, reason = "each of them is one part of the transaction")]
 pub(super) async fn begin<R>(
     context: &Context,
     organisation: &Organisation,

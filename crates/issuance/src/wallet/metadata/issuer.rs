@@ -176,7 +176,14 @@ fn for_each_display(value: &Value, visit: &mut impl FnMut(&[Value])) {
             for (name, member) in members {
                 match member {
                     Value::Array(display) if name == "display" => visit(display),
-                    _ => for_each_display(member, visit),
+                    Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::String(_)
+                    | Value::Array(_)
+                    | Value::Object(_) => {
+                        for_each_display(member, visit);
+                    }
                 }
             }
         }
@@ -193,7 +200,14 @@ fn keep_language(value: &mut Value, tag: &str) {
             for (name, member) in members {
                 match member {
                     Value::Array(display) if name == "display" => keep_in(display, tag),
-                    _ => keep_language(member, tag),
+                    Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::String(_)
+                    | Value::Array(_)
+                    | Value::Object(_) => {
+                        keep_language(member, tag);
+                    }
                 }
             }
         }

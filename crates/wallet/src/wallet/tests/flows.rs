@@ -39,6 +39,11 @@ fn changed(place: &'static str, change: fn(&mut Answer)) -> Manner {
     Manner { change: Box::new(change), ..everything() }
 }
 
+/// What an attacker makes of the address that the wallet returns to.
+type Rewrite = fn(&str) -> String;
+/// What is wrong with an answer.
+type Change = fn(&mut Answer);
+
 #[tokio::test]
 async fn a_pushed_request_with_dpop_and_wallet_attestation_becomes_a_credential() {
     let server = Server::start(Manner { nonces: Some(("as-nonce", "cn-rs")), ..everything() }).await;
@@ -91,7 +96,7 @@ async fn a_wallet_asks_by_itself() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_the_servers_to_this_request_is_refused() {
-    let cases: [(&str, fn(&str) -> String); 7] = [
+    let cases: [(&str, Rewrite); 7] = [
         ("RFC 9207 §2.4", |url| consent(url).replace("issuer.example", "attacker.example")),
         ("RFC 9207 §2.4", |url| consent(url).split("&iss=").next().unwrap().to_owned()),
         ("RFC 6749 §4.1.2, §10.12", |url| consent(url).replace("state=", "state=x")),
@@ -159,8 +164,8 @@ async fn refused_by(manner: Manner) -> WalletError {
 
 #[tokio::test]
 async fn each_wrong_answer_of_the_new_endpoints_is_named_with_its_clause() {
-    let cached: fn(&mut Answer) = |answer| drop(answer.headers.remove(1));
-    let cases: [(&'static str, fn(&mut Answer), &str, Step); 6] = [
+    let cached: Change = |answer| drop(answer.headers.remove(1));
+    let cases: [(&'static str, Change, &str, Step); 6] = [
         ("/par", |answer| answer.status = 200, "RFC 9126 §2.2", Step::PushedAuthorization),
         ("/par", cached, "RFC 9126 §2.2", Step::PushedAuthorization),
         (
