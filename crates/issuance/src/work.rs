@@ -1,7 +1,7 @@
 //! Background work, piece by piece.
 //!
 //! A use case asks for work with [`chancery_storage::Transaction::enqueue`], in the unit of work that makes it necessary.
-//! A new kind of work is a variant of [`WorkKind`] and an arm of [`attend`].
+//! A new kind of work is a variant of [`WorkKind`] and an arm of `attend`.
 
 use std::convert::Infallible;
 use std::time::Duration;

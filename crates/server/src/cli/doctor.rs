@@ -26,7 +26,7 @@ pub(super) struct DoctorArguments {
     /// Transaction code of that offer.
     #[arg(long, requires = "offer")]
     tx_code: Option<String>,
-    /// Send what is meant for the public base URL to another one, as in https://issuer.example=http://127.0.0.1:8080.
+    /// Send what is meant for the public base URL to another one, as in `https://issuer.example=http://127.0.0.1:8080`.
     #[arg(long, value_name = "PUBLIC=ACTUAL", value_parser = super::wallet::pair)]
     resolve: Vec<(String, String)>,
     /// Count warnings as healthy; errors still are not.

@@ -86,7 +86,7 @@ pub(in crate::cli) struct Flags {
     /// Print the compact credentials, too.
     #[arg(long)]
     pub(super) compact: bool,
-    /// Send what is meant for one base URL to another one, as in https://issuer.example=http://127.0.0.1:8080.
+    /// Send what is meant for one base URL to another one, as in `https://issuer.example=http://127.0.0.1:8080`.
     #[arg(long, value_name = "PUBLIC=ACTUAL", value_parser = pair)]
     resolve: Vec<(String, String)>,
 }
