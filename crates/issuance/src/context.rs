@@ -16,6 +16,7 @@ use crate::management::definitions::Definitions;
 use crate::management::idempotency::Sweeps;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
+use crate::rate_limits::{Budgets, RateLimits};
 use crate::status_lists::StatusLists;
 use crate::wallet::metadata::Publications;
 use crate::wallet::remembered::Remembered;
@@ -45,6 +46,7 @@ struct Inner {
     status_lists: StatusLists,
     listeners: Listeners,
     stopping: watch::Sender<bool>,
+    budgets: Budgets,
 }
 
 /// Settings of the deployment that use cases need.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub platform_key: Option<SecretHash>,
     /// Addresses that requests to servers of organisations may go to.
     pub outbound: Addresses,
+    /// What wallets may ask of this process.
+    pub rate_limits: RateLimits,
 }
 
 impl Context {
@@ -67,6 +71,7 @@ impl Context {
             store,
             replay,
             outbound: Outbound::new(settings.outbound),
+            budgets: Budgets::new(settings.rate_limits),
             settings,
             sealing_key,
             nonce_key,
@@ -132,6 +137,10 @@ impl Context {
     /// For requests to servers that an organisation names.
     pub(crate) fn outbound(&self) -> &Outbound {
         &self.0.outbound
+    }
+
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.0.budgets
     }
 
     pub(crate) fn providers(&self) -> &Providers {

@@ -12,6 +12,7 @@ mod keyring;
 pub mod management;
 mod outbound;
 mod provider;
+pub mod rate_limits;
 mod recording;
 mod sealed;
 mod status_lists;

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use chancery_issuance::Addresses;
+use chancery_issuance::rate_limits::RateLimits;
 use chancery_keys::SealingKey;
 use chancery_model::SecretHash;
 use url::Url;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub wallet_listen: SocketAddr,
     /// Where the management face listens.
     pub management_listen: SocketAddr,
+    /// Reverse proxies in front of the wallet face, each of which appends to `X-Forwarded-For`.
+    pub trusted_proxies: usize,
     /// Seconds that running requests get to finish after a signal.
     pub shutdown_grace: u32,
     /// Whether this process does background work.
@@ -45,6 +48,8 @@ pub struct Settings {
     pub platform_key: Option<SecretHash>,
     /// Addresses that requests to servers of organisations may go to.
     pub outbound: Addresses,
+    /// What wallets may ask of this process.
+    pub rate_limits: RateLimits,
     /// Filter of the log.
     pub log_filter: String,
     /// Form of the log.

@@ -45,7 +45,8 @@ impl Server {
             grace: Duration::from_secs(u64::from(settings.shutdown_grace)),
         };
         if settings.api.wallet() {
-            let router = chancery_wallet_api::router(context.clone()).merge(health::router(context.clone()));
+            let router = chancery_wallet_api::router(context.clone(), settings.trusted_proxies)
+                .merge(health::router(context.clone()));
             server.wallet = Some(listen("server.wallet_listen", settings.wallet_listen, router).await?);
         }
         if settings.api.management() {
@@ -116,6 +117,7 @@ pub async fn open_context(settings: &Settings, env: Env) -> anyhow::Result<Conte
         public_url: settings.public_url.clone(),
         platform_key: settings.platform_key,
         outbound: settings.outbound,
+        rate_limits: settings.rate_limits,
     };
     Ok(Context::new(env, store, replay, deployment, settings.sealing_key.clone()))
 }

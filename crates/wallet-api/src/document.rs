@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::routes;
+use crate::{rate_limit, routes};
 
 const INTRODUCTION: &str = "What wallets call: OpenID for Verifiable Credential Issuance 1.0 with the pre-authorized code, DPoP \
 (RFC 9449) and `dc+sd-jwt` credentials.\n\n\
@@ -37,6 +37,7 @@ pub(crate) fn describe() -> OpenApi {
         .build();
     let mut description = OpenApiRouter::with_openapi(frame).nest("/o/{organisation}", routes::table()).into_openapi();
     for item in description.paths.paths.values_mut() {
+        rate_limit::describe(item);
         item.parameters.get_or_insert_default().push(
             ParameterBuilder::new()
                 .name("organisation")

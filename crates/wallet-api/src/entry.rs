@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 use crate::envelope::{self, Envelope};
 use crate::path::{self, Endpoint, Target};
 use crate::request::{self, REQUEST_ID};
-use crate::{metadata, routes};
+use crate::{metadata, rate_limit, routes};
 
 /// Time for one request, from its headers to its answer.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -37,16 +37,17 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 #[derive(Clone)]
 struct Face {
     context: Context,
+    trusted_proxies: usize,
     routes: Router,
 }
 
-pub(crate) fn router(context: Context) -> Router {
+pub(crate) fn router(context: Context, trusted_proxies: usize) -> Router {
     let (routes, _description) = routes::table().split_for_parts();
     let routes = routes
         .fallback(metadata::type_metadata)
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .with_state(context.clone());
-    let closed = Router::new().fallback(enter).with_state(Face { context, routes });
+    let closed = Router::new().fallback(enter).with_state(Face { context, trusted_proxies, routes });
     let open = closed.clone().layer(cors());
     Router::new()
         .fallback(async move |request: Request| {
@@ -129,6 +130,11 @@ async fn answer(face: Face, mut request: Request) -> Response {
     let span = tracing::Span::current();
     span.record("organisation", organisation.slug.as_str());
     span.record("endpoint", inner.endpoint);
+    if target.endpoint.is_limited()
+        && let Err(refused) = rate_limit::admit(&face.context, &organisation, face.trusted_proxies, &target, &request)
+    {
+        return refused.into_response();
+    }
     match rewritten(request.uri(), &inner.path) {
         Some(uri) => *request.uri_mut() = uri,
         None => return Envelope::not_found("nothing is here").into_response(),

@@ -18,6 +18,7 @@ mod offer;
 mod page;
 mod path;
 mod pushed_authorization;
+mod rate_limit;
 mod request;
 mod routes;
 mod schema;
@@ -31,8 +32,10 @@ use chancery_issuance::Context;
 ///
 /// An organisation is found at `/o/{slug}` and at its issuer identifier, whether a proxy keeps the identifier's path or
 /// strips it. Public URLs in answers always come from the issuer identifier, never from `Host` or `X-Forwarded-*`.
-pub fn router(context: Context) -> Router {
-    entry::router(context)
+///
+/// `trusted_proxies` stand in front and append to `X-Forwarded-For`; rate limits look at nothing before them.
+pub fn router(context: Context, trusted_proxies: usize) -> Router {
+    entry::router(context, trusted_proxies)
 }
 
 /// Description of the face in OpenAPI 3.1.

@@ -66,6 +66,15 @@ impl Endpoint<'_> {
         matches!(self, Self::Fixed(AUTHORIZE | CALLBACK | CONSENT))
     }
 
+    /// Whether requests are counted against rate limits: all but those for documents that are the same for everybody.
+    pub(crate) fn is_limited(self) -> bool {
+        match self {
+            Self::Fixed(name) => !WELL_KNOWN.contains(&name) && !matches!(name, "/jwks" | STATUS_LISTS),
+            Self::Offer(_) => true,
+            Self::StatusList(_) | Self::Other => false,
+        }
+    }
+
     /// Whether answers carry a DPoP nonce (RFC 9449 §8.2): those of every endpoint that takes a DPoP proof, and of the
     /// nonce endpoint.
     pub(crate) fn hands_out_dpop_nonces(self) -> bool {

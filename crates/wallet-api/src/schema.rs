@@ -241,3 +241,12 @@ pub(crate) enum Failed {
     )]
     Unavailable(Error),
 }
+
+/// Patience.
+#[derive(IntoResponses)]
+#[response(
+    status = 429,
+    description = "Too many requests for this issuer or offer, of this client, or from this address; `Retry-After` says when to try again. Nothing was used up",
+    example = json!({"error": "temporarily_unavailable", "error_description": "too many requests of this client, try again later"})
+)]
+pub(crate) struct TooMany(Error);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chancery_issuance::Addresses;
+use chancery_issuance::rate_limits::RateLimits;
 use chancery_keys::SealingKey;
 use chancery_model::SecretHash;
 use url::{Host, Url};
@@ -23,6 +24,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
     let public_url = checker.parse("server.public_url", public_url);
     let wallet_listen = checker.parse("server.wallet_listen", listen);
     let management_listen = checker.parse("server.management_listen", listen);
+    let trusted_proxies = checker.number("server.trusted_proxies", 0, 10);
     let shutdown_grace = checker.number("server.shutdown_grace", 0, 3600);
     let workers = checker.parse("server.workers", |text| match text {
         "on" => Ok(true),
@@ -41,6 +43,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
         "any" => Ok(Addresses::Any),
         other => Err(format!("must be public or any, not {other:?}")),
     });
+    let rate_limits = checker.rate_limits();
     let log_filter = checker.parse("log.filter", |text| {
         text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned()).map_err(|error| error.to_string())
     });
@@ -58,6 +61,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
             public_url: public_url?,
             wallet_listen: wallet_listen?,
             management_listen: management_listen?,
+            trusted_proxies: usize::try_from(trusted_proxies?).ok()?,
             shutdown_grace: shutdown_grace?,
             workers: workers?,
             database_url: database_url?,
@@ -66,6 +70,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
             sealing_key: sealing_key?,
             platform_key: platform_key?,
             outbound: outbound?,
+            rate_limits: rate_limits?,
             log_filter: log_filter?,
             log_format: log_format?,
         })
@@ -107,6 +112,12 @@ impl Checker {
             self.problems.push(problem(key, source, format!("must be a whole number from {least} to {most}")));
         }
         number
+    }
+
+    fn rate_limits(&mut self) -> Option<RateLimits> {
+        let [organisation, client, offer, address] = ["organisation", "client", "offer", "address"]
+            .map(|name| self.number(&format!("rate_limits.{name}"), 0, 60_000_000));
+        Some(RateLimits { organisation: organisation?, client: client?, offer: offer?, address: address? })
     }
 
     fn replay(

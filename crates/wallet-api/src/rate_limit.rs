@@ -1,0 +1,150 @@
+//! Refuses who asks too often, before anything is verified or looked up.
+//!
+//! Such a refusal is not written to a transcript: that would cost the very statements it saves.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::{HeaderMap, StatusCode};
+use chancery_issuance::Context;
+use chancery_issuance::rate_limits::{Asking, Limit};
+use chancery_model::Organisation;
+use utoipa::IntoResponses as _;
+use utoipa::openapi::PathItem;
+
+use crate::envelope::Envelope;
+use crate::path::{Endpoint, Target};
+use crate::schema;
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const CLIENT_ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Charges a request to the budgets of its organisation, client, offer and address.
+///
+/// # Errors
+/// 429 when one of them is spent.
+pub(crate) fn admit(
+    context: &Context,
+    organisation: &Organisation,
+    trusted_proxies: usize,
+    target: &Target<'_>,
+    request: &Request,
+) -> Result<(), Envelope> {
+    let headers = request.headers();
+    let offer = match target.endpoint {
+        Endpoint::Offer(id) => Some(id.as_bytes()),
+        Endpoint::Fixed(_) | Endpoint::StatusList(_) | Endpoint::Other => {
+            headers.get(AUTHORIZATION).map(|value| value.as_bytes())
+        }
+    };
+    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
+    let address = address(headers, peer, trusted_proxies);
+    let asking = Asking { client: client(headers), offer, address };
+    context.admit(organisation, &asking).map_err(|exceeded| {
+        tracing::debug!(limit = ?exceeded.limit, "a wallet asks too often");
+        let description = match exceeded.limit {
+            Limit::Organisation => "too many requests for this issuer, try again later",
+            Limit::Client => "too many requests of this client, try again later",
+            Limit::Offer => "too many requests for this offer, try again later",
+            Limit::Address => "too many requests from this network address, try again later",
+        };
+        Envelope::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", description)
+            .retry_after(exceeded.retry_after)
+    })
+}
+
+/// Adds the refusal to the description of every operation that is counted.
+pub(crate) fn describe(item: &mut PathItem) {
+    let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+    for operation in operations.into_iter().flatten() {
+        let tags = operation.tags.as_deref().unwrap_or_default();
+        if !tags.iter().any(|tag| tag == "Discovery" || tag == "Status") {
+            operation.responses.responses.extend(schema::TooMany::responses());
+        }
+    }
+}
+
+/// What tells this client from others: the header of its DPoP proof, which holds its key and is the same every time, or
+/// its wallet attestation. Nothing is verified yet; who sends the key of another must know it.
+fn client(headers: &HeaderMap) -> Option<&[u8]> {
+    match headers.get(DPOP) {
+        Some(proof) => proof.as_bytes().split(|byte| *byte == b'.').next(),
+        None => headers.get(CLIENT_ATTESTATION).map(|attestation| attestation.as_bytes()),
+    }
+}
+
+/// The address that the outermost trusted proxy saw, or that of the connection where there is no proxy. Only public
+/// addresses count: any other is that of a proxy or of one's own network.
+fn address(headers: &HeaderMap, peer: Option<IpAddr>, trusted_proxies: usize) -> Option<IpAddr> {
+    let address = match trusted_proxies.checked_sub(1) {
+        None => peer,
+        Some(skipped) => {
+            let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+            let mut seen: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+            seen.reverse();
+            // Whatever stands before was written by the client.
+            seen.get(skipped).and_then(|text| text.parse().ok())
+        }
+    };
+    address.filter(|address| is_public(*address))
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || shared)
+        }
+        IpAddr::V6(address) => {
+            !(address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.is_unspecified())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (FORWARDED_FOR, value.parse().unwrap())).collect()
+    }
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn without_trusted_proxies_the_connection_counts_and_no_header() {
+        let headers = headers(&["198.51.100.1"]);
+        assert_eq!(address(&headers, ip("203.0.113.7"), 0), ip("203.0.113.7"));
+        assert_eq!(address(&headers, ip("10.0.0.2"), 0), None);
+        assert_eq!(address(&headers, ip("::ffff:127.0.0.1"), 0), None);
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_appended_counts() {
+        let headers = headers(&["1.1.1.1, 198.51.100.1", "203.0.113.7"]);
+        assert_eq!(address(&headers, ip("10.0.0.2"), 1), ip("203.0.113.7"));
+        assert_eq!(address(&headers, ip("10.0.0.2"), 2), ip("198.51.100.1"));
+        assert_eq!(address(&headers, ip("10.0.0.2"), 4), None);
+    }
+
+    #[test]
+    fn proofs_with_one_key_are_one_client() {
+        let with = |proof: &str| HeaderMap::from_iter([(DPOP, proof.parse().unwrap())]);
+        let (first, second) = (with("e30.first.s"), with("e30.second.t"));
+        assert_eq!(client(&first), client(&second));
+        assert_ne!(client(&first), client(&with("e31.first.s")));
+        assert_eq!(client(&HeaderMap::new()), None);
+    }
+}
