@@ -5,7 +5,7 @@ PROFILE ?= dev
 CARGO ?= cargo
 SCRIPTS := tests/scripts
 
-.PHONY: help run test check openapi fmt bench interop tools
+.PHONY: help run test check openapi fmt bench interop fuzz tools
 
 help:
 	@echo 'make run      build Chancery, start it with a demo organisation, and show a credential issued'
@@ -15,6 +15,7 @@ help:
 	@echo 'make fmt      format the code'
 	@echo 'make bench    measure complete issuances on both backends (release build)'
 	@echo 'make interop  let wallets and verifiers that others wrote judge a running server'
+	@echo 'make fuzz     fuzz every parser of wallet input, SECONDS=600 each'
 
 run: tools
 	$(CARGO) run --profile $(PROFILE) --package chancery-server --bin chancery -- demo
@@ -41,6 +42,12 @@ bench: tools
 
 interop: tools
 	tests/interop/run
+
+# Seconds for each target of `make fuzz`.
+SECONDS ?= 600
+
+fuzz: tools
+	$(SCRIPTS)/fuzz $(SECONDS)
 
 tools:
 	@$(SCRIPTS)/install-build-tools
