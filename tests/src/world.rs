@@ -97,10 +97,10 @@ impl World {
                 ("CHANCERY_SECRETS_SEALING_KEY", STANDARD.encode(random_key())),
                 ("CHANCERY_SECRETS_PLATFORM_KEY", platform_key.clone()),
                 // The clock stands still, so a spent budget would never refill.
-                ("CHANCERY_RATE_LIMITS_ORGANISATION", "0".to_owned()),
-                ("CHANCERY_RATE_LIMITS_CLIENT", "0".to_owned()),
-                ("CHANCERY_RATE_LIMITS_OFFER", "0".to_owned()),
-                ("CHANCERY_RATE_LIMITS_ADDRESS", "0".to_owned()),
+                ("CHANCERY_LIMITS_ORGANISATION", "0".to_owned()),
+                ("CHANCERY_LIMITS_CLIENT", "0".to_owned()),
+                ("CHANCERY_LIMITS_OFFER", "0".to_owned()),
+                ("CHANCERY_LIMITS_ADDRESS", "0".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

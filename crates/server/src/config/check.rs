@@ -116,7 +116,7 @@ impl Checker {
 
     fn rate_limits(&mut self) -> Option<RateLimits> {
         let [organisation, client, offer, address] = ["organisation", "client", "offer", "address"]
-            .map(|name| self.number(&format!("rate_limits.{name}"), 0, 60_000_000));
+            .map(|name| self.number(&format!("limits.{name}"), 0, 60_000_000));
         Some(RateLimits { organisation: organisation?, client: client?, offer: offer?, address: address? })
     }
 

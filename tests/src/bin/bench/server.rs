@@ -58,7 +58,7 @@ impl ServerProcess {
             ("CHANCERY_SECRETS_PLATFORM_KEY", PLATFORM_KEY.to_owned()),
             ("CHANCERY_LOG_FILTER", "warn".to_owned()),
             // One organisation gets the load of hundreds.
-            ("CHANCERY_RATE_LIMITS_ORGANISATION", "6000000".to_owned()),
+            ("CHANCERY_LIMITS_ORGANISATION", "6000000".to_owned()),
         ];
         let mut database = None;
         match backend {

@@ -39,7 +39,7 @@ on_every_backend! {
     /// An organisation that spends its budget is refused before anything else is done, and another one issues as if it
     /// were alone.
     async fn a_noisy_organisation_does_not_slow_another(backend: Backend) {
-        limited(backend, &[("RATE_LIMITS_ORGANISATION", "300")], async |world| {
+        limited(backend, &[("LIMITS_ORGANISATION", "300")], async |world| {
             let (noisy, quiet) = (Scene::new(world).await, Scene::new(world).await);
             assert!(exhaust(&noisy).await <= 50);
             let call = noisy.wallet.token_call(&noisy.opened);
@@ -55,7 +55,7 @@ on_every_backend! {
 
     /// One client that runs wild is stopped, and the next one at the same organisation is served.
     async fn a_wild_client_is_stopped_alone(backend: Backend) {
-        limited(backend, &[("RATE_LIMITS_CLIENT", "60")], async |world| {
+        limited(backend, &[("LIMITS_CLIENT", "60")], async |world| {
             let scene = Scene::new(world).await;
             let mut refused = 0;
             for _ in 0..30 {
@@ -71,7 +71,7 @@ on_every_backend! {
 
     /// An offer that is fetched again and again is closed for a while, and the next offer is open.
     async fn an_offer_has_a_budget_of_its_own(backend: Backend) {
-        limited(backend, &[("RATE_LIMITS_OFFER", "60")], async |world| {
+        limited(backend, &[("LIMITS_OFFER", "60")], async |world| {
             let scene = Scene::new(world).await;
             let uri = chancery_tests::wallet::offer_uri(&scene.offer.link);
             for _ in 0..9 {
@@ -86,7 +86,7 @@ on_every_backend! {
 
     /// Behind a proxy the address that the proxy saw counts, and what the client wrote into the header does not.
     async fn an_address_has_a_budget_behind_a_trusted_proxy(backend: Backend) {
-        let limits = [("RATE_LIMITS_ADDRESS", "60"), ("SERVER_TRUSTED_PROXIES", "1")];
+        let limits = [("LIMITS_ADDRESS", "60"), ("SERVER_TRUSTED_PROXIES", "1")];
         limited(backend, &limits, async |world| {
             let scene = Scene::new(world).await;
             let from = async |forwarded: String| {
@@ -107,10 +107,10 @@ on_every_backend! {
     /// The defaults leave a wallet alone that collects ten times in the same second.
     async fn the_defaults_do_not_notice_a_busy_wallet(backend: Backend) {
         let defaults = [
-            ("RATE_LIMITS_ORGANISATION", "60000"),
-            ("RATE_LIMITS_CLIENT", "300"),
-            ("RATE_LIMITS_OFFER", "300"),
-            ("RATE_LIMITS_ADDRESS", "6000"),
+            ("LIMITS_ORGANISATION", "60000"),
+            ("LIMITS_CLIENT", "300"),
+            ("LIMITS_OFFER", "300"),
+            ("LIMITS_ADDRESS", "6000"),
         ];
         limited(backend, &defaults, async |world| {
             let scene = Scene::new(world).await;
