@@ -57,8 +57,10 @@ impl ServerProcess {
             ("CHANCERY_SECRETS_SEALING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
             ("CHANCERY_SECRETS_PLATFORM_KEY", PLATFORM_KEY.to_owned()),
             ("CHANCERY_LOG_FILTER", "warn".to_owned()),
-            // One organisation gets the load of hundreds.
+            // One organisation gets the load of hundreds, of few clients.
             ("CHANCERY_LIMITS_ORGANISATION", "6000000".to_owned()),
+            ("CHANCERY_LIMITS_CLIENT", "6000000".to_owned()),
+            ("CHANCERY_LIMITS_OFFER", "6000000".to_owned()),
         ];
         let mut database = None;
         match backend {
