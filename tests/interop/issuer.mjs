@@ -3,7 +3,8 @@
 const managementUrl = required('CHANCERY_INTEROP_MANAGEMENT_URL')
 const platformKey = required('CHANCERY_INTEROP_PLATFORM_KEY')
 
-export async function createOrganisation(slug, policy = {}) {
+// `entry` is put over the entry of the definition.
+export async function createOrganisation(slug, policy = {}, entry = {}) {
   const created = await call(platformKey, 'POST', '/v2/platform/organisations', { slug, name: 'Interop', policy })
   const apiKey = created.apiKey.apiKey
   await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/key-management', { algorithm: 'ES256' })
@@ -21,30 +22,42 @@ export async function createOrganisation(slug, policy = {}) {
             { path: ['nationalities'], mandatory: false, limitDisclosure: false },
             { path: ['nationalities', null], mandatory: false, limitDisclosure: true }
           ]
-        }
+        },
+        ...entry
       }
     ]
   })
+  const { credentialDefinitionId, credentialDefinitions } = credentialDefinition
+  const issue = async (body) => {
+    const answer = await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/sdjwt/credential/issue', {
+      issuanceMode: 'InTime',
+      credentialDefinitionId,
+      ...body
+    })
+    return answer.credentialHistory
+  }
+  const historyPath = (id) => `/v2/config/digital-wallet/openid/sdjwt/credential/history/${id}`
   return {
-    issue: async (claims, options = {}) => {
-      const body = {
-        issuanceMode: 'InTime',
-        credentialDefinitionId: credentialDefinition.credentialDefinitionId,
-        credential: { vct: 'urn:eudi:pid:1', claims },
-        userPin: '',
-        ...options
-      }
-      const { credentialHistory } = await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/sdjwt/credential/issue', body)
-      return credentialHistory
-    },
+    issuer: created.organisation.issuer,
+    issue: (claims, options = {}) => issue({ credential: { vct: 'urn:eudi:pid:1', claims }, userPin: '', ...options }),
+    // Claims come later, with `supply`.
+    issueDeferred: () => issue({ issuanceMode: 'Deferred', userPin: '' }),
+    supply: (id, claims) =>
+      call(apiKey, 'PUT', historyPath(id), { credential: { id: credentialDefinitions[0].id, claims } }),
+    // The person signs in, and the claims come from there.
+    issueToWhoSignsIn: () => issue({ credential: { vct: 'urn:eudi:pid:1' } }),
+    connect: (issuer, clientSecret) =>
+      call(apiKey, 'PUT', '/v2/config/digital-wallet/openid/identity-provider', {
+        issuer,
+        clientId: 'chancery',
+        clientSecret,
+        scopes: ['openid', 'profile']
+      }),
     subscribe: async (payloadUrl, digitalWalletWebhook) => {
       const webhook = { payloadUrl, contentType: 'application/json', subscribedEvents: { digitalWalletWebhook } }
       return (await call(apiKey, 'POST', '/v2/config/webhook', { webhook })).webhook
     },
-    history: async (id) => {
-      const path = `/v2/config/digital-wallet/openid/sdjwt/credential/history/${id}`
-      return (await call(apiKey, 'GET', path)).credentialHistory
-    }
+    history: async (id) => (await call(apiKey, 'GET', historyPath(id))).credentialHistory
   }
 }
 
