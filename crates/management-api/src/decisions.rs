@@ -105,6 +105,76 @@ pub(crate) async fn resend(
     answer(decisions::resend(&ctx, &caller.organisation, id, &body).await)
 }
 
+/// Unlock an offer.
+///
+/// After wrong transaction codes an offer makes the wallet wait, and after too many it is locked. This forgets them: the
+/// next transaction code is read at once. Only while nobody has redeemed the offer.
+#[utoipa::path(
+    post, path = routes::UNLOCK, tag = "Issuance", operation_id = "unlockOffer",
+    params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
+    responses(
+        (status = 200, description = "No wrong transaction code counts any more", body = Decided),
+        (status = 409, description = "Problem `exchange-state`"),
+    ),
+)]
+pub(crate) async fn unlock(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ExchangeId>,
+    OptionalBody(body): OptionalBody,
+) -> Result<Json<Decided>, Problem> {
+    answer(decisions::unlock(&ctx, &caller.organisation, id, &body).await)
+}
+
+/// Give an offer another transaction code.
+///
+/// The earlier one is wrong from then on, and wrong ones are forgotten. `userPin` names the new one; left out, as many
+/// random digits as the earlier one has characters are drawn, and shown in this answer only. Only while nobody has redeemed
+/// the offer, and only when it has a transaction code. A wallet that has read the offer learns a new length when it reads
+/// it again.
+#[utoipa::path(
+    post, path = routes::NEW_PIN, tag = "Issuance", operation_id = "replaceUserPin",
+    params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
+    request_body(content = NewPinBody, example = json!({ "userPin": "493027" })),
+    responses(
+        (status = 200, description = "The transaction code is replaced", body = NewPin),
+        (status = 409, description = "Problem `exchange-state`"),
+    ),
+)]
+pub(crate) async fn new_pin(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ExchangeId>,
+    OptionalBody(body): OptionalBody,
+) -> Result<Json<NewPin>, Problem> {
+    let replaced = decisions::new_pin(&ctx, &caller.organisation, id, &body).await;
+    let replaced = replaced.map_err(|failure| Problem::of(failure, refuse))?;
+    let credential_history = CredentialHistory::from(&replaced.history);
+    Ok(Json(NewPin { success: true, user_pin: replaced.drawn.unwrap_or_default(), credential_history }))
+}
+
+/// Offer again under another link.
+///
+/// The exchange stays; its offer gets another link and another code, which live as long as those of a new offer. The earlier
+/// link and code are worthless from then on: use this when they went to the wrong person. The transaction code stays, and
+/// wrong ones are forgotten. Only while nobody has redeemed the offer.
+#[utoipa::path(
+    post, path = routes::REOFFER, tag = "Issuance", operation_id = "reofferCredential",
+    params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
+    responses(
+        (status = 200, description = "The record with the new `credentialOffer`", body = Decided),
+        (status = 409, description = "Problem `exchange-state`"),
+    ),
+)]
+pub(crate) async fn reoffer(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ExchangeId>,
+    OptionalBody(body): OptionalBody,
+) -> Result<Json<Decided>, Problem> {
+    answer(decisions::reoffer(&ctx, &caller.organisation, id, &body).await)
+}
+
 fn answer(decided: Result<History, Failure<Rejection>>) -> Result<Json<Decided>, Problem> {
     let history = decided.map_err(|failure| Problem::of(failure, refuse))?;
     Ok(Json(Decided { success: true, credential_history: CredentialHistory::from(&history) }))
@@ -126,6 +196,27 @@ pub(crate) struct Decided {
     /// Always `true`.
     success: bool,
     credential_history: CredentialHistory,
+}
+
+/// The transaction code is replaced.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewPin {
+    /// Always `true`.
+    success: bool,
+    /// The transaction code, when it was drawn: it is shown only here. Empty when the request named one.
+    user_pin: String,
+    credential_history: CredentialHistory,
+}
+
+/// The transaction code that is to be.
+#[derive(ToSchema)]
+#[schema(as = NewPinRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewPinBody {
+    /// 4 to 12 characters. Left out: random digits.
+    #[schema(min_length = 4, max_length = 12)]
+    user_pin: Option<String>,
 }
 
 /// Claims of a deferred issuance.

@@ -39,6 +39,12 @@ pub(crate) const CANCEL: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/cancel";
 pub(crate) const RESEND: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/resend";
+pub(crate) const UNLOCK: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/unlock";
+pub(crate) const NEW_PIN: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/new-pin";
+pub(crate) const REOFFER: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/reoffer";
 pub(crate) const RECORD_STATUS: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/revocation-status";
 pub(crate) const STATUS_OF_MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/revocation-status";
@@ -71,7 +77,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 53] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 56] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -107,6 +113,9 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 53] = [
     (Method::POST, DENY, Issue),
     (Method::POST, CANCEL, Issue),
     (Method::POST, RESEND, Issue),
+    (Method::POST, UNLOCK, Issue),
+    (Method::POST, NEW_PIN, Issue),
+    (Method::POST, REOFFER, Issue),
     (Method::PUT, RECORD_STATUS, Issue),
     (Method::GET, RECORD_STATUS, Read),
     (Method::POST, STATUS_OF_MANY, Administer),
@@ -153,6 +162,9 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(decisions::deny))
         .routes(routes!(decisions::cancel))
         .routes(routes!(decisions::resend))
+        .routes(routes!(decisions::unlock))
+        .routes(routes!(decisions::new_pin))
+        .routes(routes!(decisions::reoffer))
         .routes(routes!(revocation::change, revocation::changes))
         .routes(routes!(revocation::change_many))
         .routes(routes!(transcript::read))

@@ -10,11 +10,13 @@ pub enum WorkKind {
     History,
     /// Erases what is kept no longer. Subject: the organisation.
     Retention,
+    /// Denies an exchange whose claims did not come in time. Subject: the exchange.
+    Claims,
 }
 
 impl WorkKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Webhooks, Self::History, Self::Retention];
+    pub const ALL: [Self; 4] = [Self::Webhooks, Self::History, Self::Retention, Self::Claims];
 
     /// Name in the database.
     pub fn name(self) -> &'static str {
@@ -22,6 +24,7 @@ impl WorkKind {
             Self::Webhooks => "webhooks",
             Self::History => "history",
             Self::Retention => "retention",
+            Self::Claims => "claims",
         }
     }
 }

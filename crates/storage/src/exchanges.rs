@@ -2,6 +2,7 @@
 
 mod changes;
 mod list;
+mod offers;
 mod segments;
 mod supply;
 
@@ -14,6 +15,7 @@ use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
 use crate::{Read, StoreError};
 
 pub use list::ExchangeFilter;
+pub use offers::{NewOffer, NewSecrets};
 pub use segments::Position;
 pub(crate) use segments::later_than;
 pub use supply::Supplied;

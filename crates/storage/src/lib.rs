@@ -44,7 +44,7 @@ pub use connect::ConnectError;
 pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
 pub use directory::{Directory, OrganisationConflict};
 pub use error::StoreError;
-pub use exchanges::{ExchangeFilter, Position, Supplied};
+pub use exchanges::{ExchangeFilter, NewOffer, NewSecrets, Position, Supplied};
 pub use idempotency::IdempotentResponse;
 pub use page::{Listed, Order, Page};
 pub use replay::{Claim, Replay, ReplayUnavailable};

@@ -19,6 +19,7 @@ mod issue;
 mod issue_refusals;
 mod organisations;
 mod records;
+mod remedies;
 mod retention;
 mod roles;
 mod signing_keys;

@@ -1,5 +1,9 @@
-//! What an organisation decides about an exchange that runs: it supplies claims, denies, withdraws the offer, or makes it
-//! again.
+//! What an organisation decides about an exchange that runs: it supplies claims, denies, withdraws the offer, makes it
+//! again, or helps a holder who cannot redeem it.
+
+mod remedies;
+
+use std::convert::Infallible;
 
 use chancery_model::{
     CredentialStatus, Definition, Exchange, ExchangeId, ExchangeStatus, IssuanceMode, Organisation, Submission,
@@ -13,7 +17,10 @@ use super::history::{self, History};
 use super::offers::{claims, request};
 use crate::recording::Recording;
 use crate::sealed::Place;
+use crate::work::Next;
 use crate::{Context, Failure};
+
+pub use remedies::{NewPin, new_pin, reoffer, unlock};
 
 /// Why nothing was decided.
 #[derive(Debug)]
@@ -164,27 +171,25 @@ pub async fn resend(
     decided(ctx, organisation, id, happened, "made again").await
 }
 
-/// Denies what waits for claims longer than it was to wait; how many exchanges that were. A background worker calls this.
-pub async fn deny_overdue<R>(ctx: &Context, organisation: &Organisation) -> Result<usize, Failure<R>> {
-    const AT_ONCE: u64 = 100;
-    let now = ctx.env().now();
-    let overdue = ctx.store().read(organisation).await?.overdue_exchanges(now, AT_ONCE).await?;
-    let mut denied = 0;
-    for id in overdue {
-        let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "claims_overdue" }));
-        let part = part.finish(ctx.env(), now).of(id, None);
-        let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
-        let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-            let happened = tx.deny_overdue(id, OVERDUE, now).await?;
-            if happened {
-                tx.add_transcript_part(&part).await?;
-                announcement.record(tx).await?;
-            }
-            Ok(happened)
-        };
-        denied += usize::from(ctx.store().write(organisation, work).await?);
-    }
-    Ok(denied)
+/// Denies an exchange whose claims did not come in time. A worker calls this when they are due.
+pub(crate) async fn deny_overdue(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    now: Timestamp,
+) -> Result<Next, Failure<Infallible>> {
+    let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "claims_overdue" }));
+    let part = part.finish(ctx.env(), now).of(id, None);
+    let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
+    let work = async |tx: &Transaction| -> Result<(), StoreError> {
+        if tx.deny_overdue(id, OVERDUE, now).await? {
+            tx.add_transcript_part(&part).await?;
+            announcement.record(tx).await?;
+        }
+        Ok(())
+    };
+    ctx.store().write(organisation, work).await?;
+    Ok(Next::Done)
 }
 
 async fn find(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Result<History, Failure<Rejection>> {

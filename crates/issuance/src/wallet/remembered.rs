@@ -60,7 +60,7 @@ impl Remembered {
         }
     }
 
-    pub(super) fn forget_offer(&self, organisation: &Organisation, code: SecretHash) {
+    pub(crate) fn forget_offer(&self, organisation: &Organisation, code: SecretHash) {
         self.offers.invalidate(&(organisation.id, code));
     }
 

@@ -317,7 +317,7 @@ async fn spend(
     let spent = context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
-            let spent = tx.spend_code(exchange.id, grant.client_id.as_deref(), attempts, now).await?;
+            let spent = tx.spend_code(exchange, grant.client_id.as_deref(), attempts, now).await?;
             if spent {
                 tx.add_grant(grant, &passage).await?;
                 announcement.record(tx).await?;

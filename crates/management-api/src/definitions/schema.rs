@@ -26,7 +26,8 @@ pub(crate) struct NewCredentialDefinition {
     trust_anchor: Option<String>,
     /// `kid` of the signing key; empty for the key that is active.
     kid: Option<String>,
-    /// Only `false`: wallet unit attestations are not verified by this release.
+    /// Whether a wallet must attest itself (OpenID4VCI Appendix E) to get anything of this definition, whatever the
+    /// organisation's policy says. Default: false.
     #[schema(rename = "enforceWUA")]
     enforce_wua: Option<bool>,
     /// Only `false` in this release.

@@ -1,7 +1,7 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, Report, RevocationStatus, Timestamp,
+    CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, Report, RevocationStatus, Timestamp, WorkKind,
 };
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType, SelectStatement};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany};
@@ -9,12 +9,13 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany};
 use super::{from_row, to_row};
 use crate::entity::exchange::{Column, Entity};
 use crate::entity::{credential, definition};
-use crate::row::{Row, to_json, to_name};
+use crate::row::{Row, hash_bytes, to_json, to_name};
 use crate::scope::incremented;
 use crate::{StoreError, Transaction};
 
 impl Transaction {
-    /// Adds an exchange; `false` when its definition has been deleted.
+    /// Adds an exchange; `false` when its definition has been deleted. When claims are awaited until some instant, a
+    /// worker looks then whether they came.
     pub async fn add_exchange(&self, exchange: &Exchange) -> Result<bool, StoreError> {
         // The lock is what the deletion of a definition waits for: it sees either this exchange or no chance for it.
         let its_definition = self
@@ -22,7 +23,11 @@ impl Transaction {
             .find::<definition::Entity>()
             .filter(definition::Column::Id.eq(exchange.definition_id.as_uuid()))
             .lock(LockType::KeyShare);
-        Ok(self.scope.insert_where_exists::<Entity, _>(to_row(exchange)?, its_definition).await?)
+        let is_added = self.scope.insert_where_exists::<Entity, _>(to_row(exchange)?, its_definition).await?;
+        if let Some(due) = exchange.claims_due_at.filter(|_| is_added) {
+            self.enqueue(WorkKind::Claims, exchange.id.as_uuid(), due).await?;
+        }
+        Ok(is_added)
     }
 
     /// Counts a fetch of the offer, and answers the exchange as it is now; `None` when there is no such offer.
@@ -75,11 +80,12 @@ impl Transaction {
         Ok(Some(row.number(model.failed_attempts)?))
     }
 
-    /// Redeems the code: `true` for exactly one caller, and only while the code is unexpired, fewer than
-    /// `attempts_limit` wrong transaction codes were counted, and the exchange may go on to `token_issued`.
+    /// Redeems the code of `exchange` as it was read: `true` for exactly one caller, and only while the code is
+    /// unexpired, fewer than `attempts_limit` wrong transaction codes were counted, the exchange may go on to
+    /// `token_issued`, and neither the code nor the transaction code was replaced since.
     pub async fn spend_code(
         &self,
-        id: ExchangeId,
+        exchange: &Exchange,
         client_id: Option<&str>,
         attempts_limit: u8,
         now: Timestamp,
@@ -87,10 +93,14 @@ impl Transaction {
         let mut spend = self
             .step_to(ExchangeStatus::TokenIssued, now)
             .col_expr(Column::CodeSpentAt, Expr::value(now.millis()))
-            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::Id.eq(exchange.id.as_uuid()))
+            .filter(Column::CodeHash.eq(hash_bytes(&exchange.code_hash)))
             .filter(Column::CodeSpentAt.is_null())
             .filter(Column::ExpiresAt.gt(now.millis()))
             .filter(Column::FailedAttempts.lt(i64::from(attempts_limit)));
+        if exchange.transaction_code.is_some() {
+            spend = spend.filter(Column::SealedSecrets.eq(exchange.sealed_secrets.clone()));
+        }
         if let Some(client_id) = client_id {
             spend = spend.col_expr(Column::ClientId, Expr::value(client_id));
         }

@@ -1,14 +1,12 @@
-//! What organisations decide about an exchange that runs. Each step is one conditional UPDATE.
+//! Claims that come later, or do not come. Each step is one conditional UPDATE.
 
 use chancery_model::{CredentialStatus, ExchangeId, ExchangeStatus, IssuanceMode, Timestamp};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
-
-use uuid::Uuid;
+use sea_orm::{ColumnTrait, Condition, QueryFilter};
 
 use crate::entity::exchange::{Column, Entity};
 use crate::row::to_name;
-use crate::{Read, StoreError, Transaction};
+use crate::{StoreError, Transaction};
 
 /// Claims that are put in the place of others.
 #[derive(Clone, Copy, Debug)]
@@ -19,18 +17,6 @@ pub struct Supplied<'s> {
     pub sealed: &'s [u8],
     /// Whether no claims are missing any more.
     pub complete: bool,
-}
-
-impl Read {
-    /// Exchanges whose missing claims are no longer awaited at `now`: the oldest, at most `most`.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn overdue_exchanges(&self, now: Timestamp, most: u64) -> Result<Vec<ExchangeId>, StoreError> {
-        let find = self.scope.find::<Entity>().filter(overdue(now)?).order_by_asc(Column::ClaimsDueAt).limit(most);
-        let ids: Vec<Uuid> = find.select_only().column(Column::Id).into_tuple().all(self.scope.connection()).await?;
-        Ok(ids.into_iter().map(ExchangeId::from).collect())
-    }
 }
 
 impl Transaction {
@@ -65,21 +51,6 @@ impl Transaction {
         Ok(self.scope.happened(supply).await?)
     }
 
-    /// Withdraws an offer that nobody has redeemed; `false` when somebody has, or when it is over.
-    pub async fn withdraw_offer(&self, id: ExchangeId, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let withdraw = self
-            .unredeemed(id, now)
-            .col_expr(Column::Status, Expr::value(ExchangeStatus::IssuanceDenied.name()))
-            .col_expr(Column::DeniedReason, Expr::value(reason));
-        Ok(self.scope.happened(withdraw).await?)
-    }
-
-    /// Lets an offer that nobody has redeemed live until `expires_at`; `false` when somebody has, or when it is over.
-    pub async fn renew_offer(&self, id: ExchangeId, expires_at: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-        let renew = self.unredeemed(id, now).col_expr(Column::ExpiresAt, Expr::value(expires_at.millis()));
-        Ok(self.scope.happened(renew).await?)
-    }
-
     /// Denies an exchange whose missing claims are no longer awaited; `false` when they are, or came after all.
     pub async fn deny_overdue(&self, id: ExchangeId, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
         let deny = self
@@ -91,16 +62,6 @@ impl Transaction {
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(overdue(now)?);
         Ok(self.scope.happened(deny).await?)
-    }
-
-    fn unredeemed(&self, id: ExchangeId, now: Timestamp) -> sea_orm::UpdateMany<Entity> {
-        let unredeemed = [ExchangeStatus::OfferSent, ExchangeStatus::OfferReceived];
-        self.scope
-            .update::<Entity>()
-            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
-            .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::CodeSpentAt.is_null())
-            .filter(Column::Status.is_in(unredeemed.map(ExchangeStatus::name)))
     }
 }
 

@@ -27,11 +27,12 @@ async fn exactly_one_of_forty_parallel_redemptions_wins(database: Arc<TestDataba
     let redemptions = (0..40).map(|number| {
         let (database, organisation) = (Arc::clone(&database), Arc::clone(&tenant.organisation));
         let (mut grant, passage) = (database.grant(&exchange), database.passage());
+        let exchange = exchange.clone();
         grant.client_id = Some(format!("wallet {number}"));
         tokio::spawn(async move {
             let write = database.store.write(&organisation, async |tx| {
                 let client_id = grant.client_id.as_deref();
-                let is_spent = tx.spend_code(grant.exchange_id, client_id, 5, NOW).await?;
+                let is_spent = tx.spend_code(&exchange, client_id, 5, NOW).await?;
                 if is_spent {
                     tx.add_grant(&grant, &passage).await?;
                 }
@@ -54,8 +55,7 @@ async fn an_expired_code_is_not_redeemed(database: Arc<TestDatabase>) {
     let exchange = database.offer(&tenant).await;
     let just_before = Timestamp::from_millis(exchange.expires_at.millis() - 1);
     for (now, expected) in [(exchange.expires_at, false), (just_before, true)] {
-        let spend =
-            database.store.write(&tenant.organisation, async |tx| tx.spend_code(exchange.id, None, 5, now).await);
+        let spend = database.store.write(&tenant.organisation, async |tx| tx.spend_code(&exchange, None, 5, now).await);
         assert_eq!(spend.await.unwrap(), expected);
     }
 }
@@ -68,7 +68,7 @@ async fn a_locked_code_is_not_redeemed(database: Arc<TestDatabase>) {
         for _ in 0..3 {
             counts.push(tx.count_failed_transaction_code(exchange.id, 2, NOW).await?);
         }
-        let is_spent = tx.spend_code(exchange.id, None, 2, NOW).await?;
+        let is_spent = tx.spend_code(&exchange, None, 2, NOW).await?;
         Ok::<_, StoreError>((counts, is_spent))
     });
     assert_eq!(write.await.unwrap(), (vec![Some(1), Some(2), None], false));
@@ -117,7 +117,7 @@ async fn a_denied_exchange_issues_nothing(database: Arc<TestDatabase>) {
     let write = database.store.write(&tenant.organisation, async |tx| {
         assert!(tx.deny_exchange(exchange.id, "not eligible", NOW).await?);
         assert!(!tx.deny_exchange(exchange.id, "again", NOW).await?);
-        assert!(!tx.spend_code(exchange.id, None, 5, NOW).await?);
+        assert!(!tx.spend_code(&exchange, None, 5, NOW).await?);
         tx.record_issuance(exchange.id, NOW).await
     });
     assert!(!write.await.unwrap());

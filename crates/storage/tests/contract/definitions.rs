@@ -122,7 +122,7 @@ async fn a_definition_with_an_open_exchange_is_not_deleted(database: Arc<TestDat
     // The code is spent and past its end, but the token lives on.
     let grant = database.grant(&exchange);
     let redeem = store.write(organisation, async |tx| {
-        assert!(tx.spend_code(exchange.id, None, 5, NOW).await?);
+        assert!(tx.spend_code(&exchange, None, 5, NOW).await?);
         tx.add_grant(&grant, &database.passage()).await
     });
     redeem.await.unwrap();

@@ -74,7 +74,7 @@ impl TestDatabase {
         let carried = [self.passage(), self.passage()];
         let part = self.part(&exchange);
         let write = self.store.write(&tenant.organisation, async |tx| {
-            assert!(tx.spend_code(exchange.id, Some("wallet"), 5, NOW).await?);
+            assert!(tx.spend_code(&exchange, Some("wallet"), 5, NOW).await?);
             tx.add_grant(&grant, &carried[0]).await?;
             tx.add_credentials(std::slice::from_ref(&credential), &carried[1]).await?;
             assert!(tx.record_issuance(exchange.id, NOW).await?);

@@ -23,7 +23,7 @@ async fn an_error_of_the_use_case_rolls_everything_back(database: Arc<TestDataba
     let outcome: Result<(), Refused> = database
         .store
         .write(&tenant.organisation, async |tx| {
-            assert!(tx.spend_code(exchange.id, None, 5, NOW).await?);
+            assert!(tx.spend_code(&exchange, None, 5, NOW).await?);
             tx.add_grant(&grant, &database.passage()).await?;
             tx.add_transcript_part(&part).await?;
             Err(Refused::ByUseCase)
@@ -42,9 +42,10 @@ async fn a_cancelled_unit_of_work_leaves_nothing(database: Arc<TestDatabase>) {
     let exchange = database.offer(&tenant).await;
     let (is_spent, was_spent) = tokio::sync::oneshot::channel();
     let (store, organisation) = (database.store.clone(), Arc::clone(&tenant.organisation));
+    let asked_for = exchange.clone();
     let request = tokio::spawn(async move {
         let write = store.write(&organisation, async |tx| {
-            is_spent.send(tx.spend_code(exchange.id, None, 5, NOW).await?).unwrap();
+            is_spent.send(tx.spend_code(&asked_for, None, 5, NOW).await?).unwrap();
             std::future::pending::<Result<(), StoreError>>().await
         });
         write.await
@@ -52,7 +53,7 @@ async fn a_cancelled_unit_of_work_leaves_nothing(database: Arc<TestDatabase>) {
     assert!(was_spent.await.unwrap());
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    let spend = database.store.write(&tenant.organisation, async |tx| tx.spend_code(exchange.id, None, 5, NOW).await);
+    let spend = database.store.write(&tenant.organisation, async |tx| tx.spend_code(&exchange, None, 5, NOW).await);
     assert!(spend.await.unwrap());
 }
 

@@ -26,7 +26,9 @@ fn body(path: &str, method: &str) -> Option<Value> {
         ("PUT", "/revocation-status") => json!({"revocationStatus": "Revoked"}),
         ("PUT", "/state") => json!({"state": "active"}),
         ("PUT", "/certificate-chain") => json!({"certificateChain": ""}),
-        ("POST", "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend") => json!({}),
+        ("POST", "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend" | "/unlock" | "/new-pin" | "/reoffer") => {
+            json!({})
+        }
         ("POST", "/deny") => json!({"reason": "Not yours."}),
         ("POST", "/ping") => json!({}),
         ("POST", "/replay") if path.contains("deliveryId") => json!({}),

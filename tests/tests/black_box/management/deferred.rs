@@ -124,6 +124,43 @@ on_every_backend! {
         assert_problem(&late, 409, "exchange-state");
     }
 
+    /// Claims that never come: the issuance is denied at the instant until which they were awaited, and the wallet that
+    /// waits for them is told.
+    async fn an_issuance_whose_claims_never_came_is_denied(world: &World) {
+        let (operator, definition) = badge(world).await;
+        let body = json!({
+            "issuanceMode": "Deferred", "userPin": "", "claimsDueInSeconds": 600,
+            "credentialDefinitionId": definition["credentialDefinitionId"],
+        });
+        let overdue = operator.offer_of(body.clone()).await;
+        let supplied = operator.offer_of(body).await;
+        let untouched = pending(&operator, &definition).await;
+        let wallet = world.wallet();
+        let token = wallet.redeem(&wallet.open(&overdue.link).await).await;
+        let nonce = wallet.nonce(&token.opened).await;
+        let deferred = wallet.send_with_nonce(wallet.credential_call(&token, &nonce)).await.expect(202);
+        operator.put(&history_path(&supplied.id), claims_for(&entry_id(&definition, 0))).await.ok();
+        world.advance(Duration::from_secs(599));
+        world.work().await;
+        assert_eq!(operator.status(&overdue.id).await, "token_issued");
+        world.advance(Duration::from_secs(1));
+        world.work().await;
+        let record = operator.history(&overdue.id).await;
+        assert_eq!(record["status"], "issuance_denied");
+        assert_eq!(record["issuanceDeniedReason"], "the claims were not supplied in time");
+        let events = operator.events(&overdue.id).await;
+        let denied = events.iter().find(|event| event["type"] == "issuance_denied").expect("an event");
+        assert_eq!(denied["details"], json!({"cause": "claims_overdue"}));
+        let transaction = deferred["transaction_id"].as_str().expect("a transaction");
+        let poll = wallet.send_with_nonce(wallet.deferred_call(&token, transaction)).await;
+        poll.refused(400, "credential_request_denied");
+        assert_eq!(operator.status(&supplied.id).await, "offer_sent");
+        assert_eq!(operator.status(&untouched.id).await, "offer_sent");
+        world.advance(Duration::from_secs(30 * 86_400));
+        world.work().await;
+        assert_eq!(operator.status(&untouched.id).await, "issuance_denied");
+    }
+
     async fn an_offer_that_expired_takes_no_claims_until_it_is_made_again(world: &World) {
         let (operator, definition) = badge(world).await;
         let offer = pending(&operator, &definition).await;

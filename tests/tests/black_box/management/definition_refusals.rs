@@ -40,7 +40,6 @@ on_every_backend! {
             ("/trustAnchor", json!("jwk")),
             ("/trustAnchor", json!("none")),
             ("/kid", json!("no-such-key")),
-            ("/enforceWUA", json!(true)),
             ("/enforceWUA", json!("false")),
             ("/supportInteractiveAuthorisationEndpoint", json!(true)),
             ("/credentialDefinitions", json!([])),

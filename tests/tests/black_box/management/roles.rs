@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 46] = [
+const TABLE: [(&str, &str, &[&str]); 49] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
@@ -42,6 +42,9 @@ const TABLE: [(&str, &str, &[&str]); 46] = [
     ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/deny", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/cancel", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/resend", &["admin", "issuer"]),
+    ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/unlock", &["admin", "issuer"]),
+    ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/new-pin", &["admin", "issuer"]),
+    ("post", "{openid}/sdjwt/credential/history/{credentialExchangeId}/reoffer", &["admin", "issuer"]),
     ("delete", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin"]),
     ("put", "{openid}/sdjwt/credential/history/{credentialExchangeId}/revocation-status", &["admin", "issuer"]),
     (

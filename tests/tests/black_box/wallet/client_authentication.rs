@@ -49,6 +49,33 @@ on_every_backend! {
         assert_eq!(attested["data"]["wallet_name"], "Test wallet");
     }
 
+    /// A definition may enforce attestations alone: a wallet without one gets what other definitions have, and nothing of
+    /// this one, and the metadata say that attestations are taken.
+    async fn a_definition_may_enforce_attestations_by_itself(world: &World) {
+        let provider = Provider::new("https://wallet.example");
+        let policy = json!({"trustAnchors": provider.trust_anchors()});
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        let open = operator.define(&samples::staff_badge()).await;
+        let mut body = samples::staff_badge();
+        body["label"] = "Guarded badge".into();
+        body["enforceWUA"] = true.into();
+        body["credentialDefinitions"][0]["vct"] = "https://types.example/guarded/1".into();
+        let guarded = operator.define(&body).await;
+        assert_eq!(guarded["enforceWUA"], true);
+        let mut scene = Scene::of(world, operator.clone(), guarded).await;
+        let methods = &scene.opened.authorization_server["token_endpoint_auth_methods_supported"];
+        assert!(methods.as_array().unwrap().contains(&json!("attest_jwt_client_auth")), "{methods}");
+        scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_client");
+        assert_eq!(scene.cause().await.message, "token.wallet_attestation_missing");
+        let other = operator.offer(&open, &samples::staff_claims()).await;
+        world.wallet().accept(&other.link).await;
+        scene.wallet.provider = Some(Provider { key: Key::p256(), ..provider.clone() });
+        scene.wallet.client_id = Some(provider.client_id.clone());
+        scene.wallet.send(scene.wallet.token_call(&scene.opened)).await.refused(400, "invalid_client_attestation");
+        scene.wallet.provider = Some(provider);
+        scene.collect(&scene.redeem().await).await;
+    }
+
     /// WAT-1 to WAT-5, WAT-7: every way in which an attestation can be wrong, and that the transcript names the cause.
     async fn a_wrong_attestation_is_refused_where_attestations_are_enforced(world: &World) {
         let (scene, provider) = attested(world, "enforce", json!({})).await;

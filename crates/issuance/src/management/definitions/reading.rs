@@ -77,7 +77,7 @@ fn read_record(
     let version = supported(record, "version", VERSIONS, "version_01", faults).unwrap_or(WireVersion::Version01);
     let trust_anchor = supported(record, "trustAnchor", TRUST_ANCHORS, "did:key and x509", faults);
     let kid = record.string("kid", 128, faults);
-    refuse_unenforced(record, "enforceWUA", "wallet unit attestations are not verified", faults);
+    let enforce_wua = record.boolean("enforceWUA", false, faults);
     refuse_unenforced(record, INTERACTIVE, "there is no interactive authorisation endpoint", faults);
     if let Some(current) = current {
         let changed = [
@@ -108,7 +108,7 @@ fn read_record(
         version,
         trust_anchor: trust_anchor.or(current.map(|it| it.trust_anchor)).unwrap_or(TrustAnchor::DidKey),
         kid: kid.or(current.map(|it| it.kid.as_str())).unwrap_or_default().to_owned(),
-        enforce_wua: false,
+        enforce_wua,
         support_interactive_authorisation_endpoint: false,
         display,
         entries,
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn every_fault_of_a_definition_is_named_at_once() {
         let body = json!({
-            "label": "PI", "version": "draft_13", "trustAnchor": "did:ebsi", "enforceWUA": true, "typo": 1,
+            "label": "PI", "version": "draft_13", "trustAnchor": "did:ebsi", "enforceWUA": "yes", "typo": 1,
             "credentialDefinitions": [{
                 "credentialFormat": "dc+sd-jwt", "vct": "", "doctype": "x", "validationPath": "$.vc", "kid": "k",
                 "expirationInDays": 0, "credentialBindingMethods": ["cose_key"], "scope": "s",

@@ -24,7 +24,7 @@ pub(super) struct IssueRequest {
 
 /// `userPin`, which decides the grant.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Pin {
+pub(in crate::management) enum Pin {
     /// Authorization code flow.
     Absent,
     /// `""`: pre-authorized code without transaction code.
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Pin {
 
 impl Pin {
     /// What the offer says about it.
-    pub(super) fn shape(&self) -> Option<TransactionCode> {
+    pub(in crate::management) fn shape(&self) -> Option<TransactionCode> {
         match self {
             Self::Absent | Self::Empty => None,
             Self::Given(pin) => Some(TransactionCode {
@@ -169,7 +169,7 @@ fn refuse_exclusive(members: &Members<'_>, faults: &mut Faults) {
     }
 }
 
-fn read_pin(members: &Members<'_>, faults: &mut Faults) -> Option<Pin> {
+pub(in crate::management) fn read_pin(members: &Members<'_>, faults: &mut Faults) -> Option<Pin> {
     if members.value("userPin").is_none() {
         return Some(Pin::Absent);
     }

@@ -120,7 +120,7 @@ pub(super) async fn redeem(
                 return Err(Undone::DefinitionDeleted);
             }
         } else {
-            if !tx.spend_code(exchange.id, client.id.as_deref(), attempts, now).await? {
+            if !tx.spend_code(&exchange, client.id.as_deref(), attempts, now).await? {
                 return Err(Undone::OfferOver);
             }
             if let Some(sealed) = exchange.sealed_submissions.as_ref().filter(|_| has_signed_in(&authorization)) {
