@@ -15,7 +15,7 @@ help:
 	@echo 'make fmt      format the code'
 	@echo 'make bench    measure complete issuances on both backends (release build)'
 	@echo 'make interop  let wallets and verifiers that others wrote judge a running server'
-	@echo 'make fuzz     fuzz every parser of wallet input, SECONDS=600 each'
+	@echo 'make fuzz     fuzz every parser of wallet input, seconds=600 each, jobs=1 at a time'
 
 run: tools
 	$(CARGO) run --profile $(PROFILE) --package chancery-server --bin chancery -- demo
@@ -43,11 +43,13 @@ bench: tools
 interop: tools
 	tests/interop/run
 
-# Seconds for each target of `make fuzz`.
-SECONDS ?= 600
+# For `make fuzz`: seconds for each target, how many run at a time, and which (all).
+seconds ?= 600
+jobs ?= 1
+targets ?=
 
 fuzz: tools
-	$(SCRIPTS)/fuzz $(SECONDS)
+	JOBS=$(jobs) $(SCRIPTS)/fuzz $(seconds) $(targets)
 
 tools:
 	@$(SCRIPTS)/install-build-tools

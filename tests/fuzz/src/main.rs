@@ -1,7 +1,8 @@
 //! Coverage-guided fuzzing of every parser that sees what a wallet sends. `make fuzz` runs it.
 //!
-//! One executable holds all targets; `CHANCERY_FUZZ_TARGET` names the one that runs, `list` prints their names. A
-//! finding is a panic, an overflow, a broken property, an input that takes seconds, or one that takes the memory.
+//! One executable holds all targets; `CHANCERY_FUZZ_TARGET` names the one that runs, `list` prints their names, and
+//! `planted` is a mistake of our own, which shows whether the fuzzer finds any. A finding is a panic, an overflow, a
+//! broken property, an input that takes seconds, or one that takes the memory.
 
 #![no_main]
 
@@ -12,7 +13,7 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 
-use crate::targets::{TARGETS, Target};
+use crate::targets::{PLANTED, TARGETS, Target};
 
 static TARGET: OnceLock<Target> = OnceLock::new();
 
@@ -24,7 +25,7 @@ fuzz_target!(init: choose(), |data: &[u8]| {
 
 fn choose() {
     let name = std::env::var("CHANCERY_FUZZ_TARGET").unwrap_or_default();
-    match TARGETS.iter().find(|(known, _)| *known == name) {
+    match TARGETS.iter().chain([&PLANTED]).find(|(known, _)| *known == name) {
         Some((_, target)) => {
             TARGET.get_or_init(|| *target);
         }

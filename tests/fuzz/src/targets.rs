@@ -51,6 +51,17 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("issuer_identifier", issuer_identifier),
 ];
 
+/// What no guess finds, and guidance finds within seconds.
+pub(crate) const PLANTED: (&str, Target) = ("planted", |data| {
+    let mut rest = data.iter();
+    for wanted in b"{\"wallet\"" {
+        if rest.next() != Some(wanted) {
+            return;
+        }
+    }
+    panic!("this is the planted mistake");
+});
+
 const ISSUER: &str = "https://issuer.example/o/acme";
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
 
