@@ -3,6 +3,7 @@
 //! - [`Store`]: the database. [`Store::directory`] finds organisations, [`Store::read`] looks things up inside one
 //!   organisation, [`Store::write`] is a unit of work inside one organisation: all of it or nothing.
 //! - [`Replay`]: claims of use, "this nonce was seen".
+//! - [`SharedBudgets`]: budgets of rate limits that several processes draw on.
 //!
 //! Nobody reaches the rows of an organisation without holding its [`chancery_model::Organisation`]: one private type
 //! builds every query and adds the filter, primary and foreign keys carry the organisation, and on PostgreSQL
@@ -31,6 +32,7 @@ mod replay;
 mod retention;
 mod row;
 mod scope;
+mod shared_budgets;
 mod signing_keys;
 mod status_changes;
 mod status_lists;
@@ -49,6 +51,7 @@ pub use idempotency::IdempotentResponse;
 pub use page::{Listed, Order, Page};
 pub use replay::{Claim, Replay, ReplayUnavailable};
 pub use retention::{Due, RetentionProgress};
+pub use shared_budgets::{BudgetsUnavailable, Draw, Drawn, SharedBudgets};
 pub use status_changes::{HolderFilter, Holders};
 pub use status_lists::{EntryChange, ListVersion};
 pub use store::{Read, Store, Transaction};

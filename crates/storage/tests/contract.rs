@@ -32,6 +32,8 @@ mod row_security;
 mod samples;
 #[path = "contract/segments.rs"]
 mod segments;
+#[path = "contract/shared_budgets.rs"]
+mod shared_budgets;
 #[path = "contract/units_of_work.rs"]
 mod units_of_work;
 #[path = "contract/work.rs"]
