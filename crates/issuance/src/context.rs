@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chancery_keys::{MacKey, SealingKey};
 use chancery_model::{Env, SecretHash};
-use chancery_storage::{Replay, Store};
+use chancery_storage::{Replay, SharedBudgets, Store};
 use tokio::sync::watch;
 use url::Url;
 
@@ -58,20 +58,22 @@ pub struct Settings {
     pub platform_key: Option<SecretHash>,
     /// Addresses that requests to servers of organisations may go to.
     pub outbound: Addresses,
-    /// What wallets may ask of this process.
+    /// What wallets may ask.
     pub rate_limits: RateLimits,
+    /// Where several processes count what wallets ask; `None` where each counts alone.
+    pub shared_budgets: Option<SharedBudgets>,
 }
 
 impl Context {
     /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
-    pub fn new(env: Env, store: Store, replay: Replay, settings: Settings, sealing_key: SealingKey) -> Self {
+    pub fn new(env: Env, store: Store, replay: Replay, mut settings: Settings, sealing_key: SealingKey) -> Self {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
         Self(Arc::new(Inner {
             env,
             store,
             replay,
             outbound: Outbound::new(settings.outbound),
-            budgets: Budgets::new(settings.rate_limits),
+            budgets: Budgets::new(settings.rate_limits, settings.shared_budgets.take()),
             settings,
             sealing_key,
             nonce_key,

@@ -1,20 +1,25 @@
-//! How much one organisation, client, offer or network address may ask of this process.
+//! How much one organisation, client, offer or network address may ask.
 //!
-//! A budget refills steadily (the generic cell rate algorithm); ten seconds' worth may be spent at once. Budgets are
-//! counted in this process and cost no database statement and no round trip: what they protect is the process itself.
-//! They are no security check. Where nothing can be remembered any more a request is let through, while replays, which
-//! are one, stay refused.
+//! A budget refills steadily (the generic cell rate algorithm); ten seconds' worth may be spent at once. A single process
+//! counts by itself. Several count together, in Redis, and hardly ever ask it: each lets through a sixteenth of a budget
+//! on its own account, and draws on the rest, which all share, in blocks.
+//!
+//! They are no security check. Where nothing can be remembered any more a request is let through, and while Redis is away
+//! each process counts alone; replays, which are one, stay refused.
 
+mod bucket;
+mod leases;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
+use bucket::{Buckets, Rate};
 use chancery_model::{Organisation, Timestamp};
+use chancery_storage::SharedBudgets;
+use leases::Leases;
 
 use crate::Context;
 
@@ -70,95 +75,77 @@ impl Context {
     ///
     /// # Errors
     /// [`Exceeded`] names the budget that is spent.
-    pub fn admit(&self, organisation: &Organisation, asking: &Asking<'_>) -> Result<(), Exceeded> {
-        self.budgets().charge(&organisation.id.to_string(), asking, self.env().now())
+    pub async fn admit(&self, organisation: &Organisation, asking: &Asking<'_>) -> Result<(), Exceeded> {
+        self.budgets().charge(organisation.id.to_string().as_str(), asking, self.env().now()).await
     }
 }
 
-/// Number of locks; requests rarely meet at one.
-const SHARDS: usize = 16;
-
-/// Budgets remembered at most behind one lock, about 40 bytes each.
-const SHARD_CAPACITY: usize = 32 * 1024;
-
-/// Milliseconds between two searches for budgets that are full again, so that a stranger who makes up clients cannot
-/// make each request a search.
-const SWEEP_INTERVAL: i64 = 1000;
-
-const MINUTE: i64 = 60_000_000;
-
-/// Spent budgets. One that is full is not remembered.
+/// Spent budgets.
 pub(crate) struct Budgets {
     limits: RateLimits,
     /// Keyed by chance: nobody can choose keys that meet.
     hasher: RandomState,
-    /// Budgets remembered at most behind each lock.
-    capacity: usize,
-    shards: [Mutex<Shard>; SHARDS],
+    own: Buckets,
+    shared: Option<Leases>,
 }
 
-#[derive(Default)]
-struct Shard {
-    /// When each budget will be full again, in microseconds.
-    full_at: HashMap<u64, i64>,
-    swept_at: i64,
+/// What tells a budget from all others, in every process.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Name<'n> {
+    limit: Limit,
+    organisation: &'n str,
+    who: &'n [u8],
 }
 
 impl Budgets {
-    pub(crate) fn new(limits: RateLimits) -> Self {
-        Self { limits, hasher: RandomState::new(), capacity: SHARD_CAPACITY, shards: Default::default() }
+    /// `shared` where several processes count together.
+    pub(crate) fn new(limits: RateLimits, shared: Option<SharedBudgets>) -> Self {
+        Self { limits, hasher: RandomState::new(), own: Buckets::default(), shared: shared.map(Leases::new) }
     }
 
-    fn charge(&self, organisation: &str, asking: &Asking<'_>, now: Timestamp) -> Result<(), Exceeded> {
+    async fn charge(&self, organisation: &str, asking: &Asking<'_>, now: Timestamp) -> Result<(), Exceeded> {
         let RateLimits { organisation: whole, client, offer, address } = self.limits;
-        let now = now.millis().saturating_mul(1000);
-        let charge = |limit: Limit, per_minute: u32, who: Option<&[u8]>| match who {
-            Some(who) if per_minute > 0 => {
-                let key = self.hasher.hash_one((limit, organisation, who));
-                self.spend(key, per_minute, now).map_err(|retry_after| Exceeded { limit, retry_after })
-            }
-            Some(_) | None => Ok(()),
-        };
         let network = asking.address.map(network);
-        charge(Limit::Client, client, asking.client)?;
-        charge(Limit::Offer, offer, asking.offer)?;
-        charge(Limit::Address, address, network.as_ref().map(<[u8; 8]>::as_slice))?;
-        charge(Limit::Organisation, whole, Some(b""))
+        let budgets = [
+            (Limit::Client, client, asking.client),
+            (Limit::Offer, offer, asking.offer),
+            (Limit::Address, address, network.as_ref().map(<[u8; 8]>::as_slice)),
+            (Limit::Organisation, whole, Some(b"".as_slice())),
+        ];
+        let now = now.millis().saturating_mul(1000);
+        for (limit, per_minute, who) in budgets {
+            let Some(who) = who.filter(|_| per_minute > 0) else { continue };
+            let name = Name { limit, organisation, who };
+            let spent = self.spend(name, Rate::per_minute(per_minute), now).await;
+            spent.map_err(|missing| Exceeded { limit, retry_after: seconds(missing) })?;
+        }
+        Ok(())
     }
 
-    /// Takes one request out of a budget, or says in how many seconds there is enough for it.
-    fn spend(&self, key: u64, per_minute: u32, now: i64) -> Result<(), u32> {
-        let cost = MINUTE / i64::from(per_minute).max(1);
-        let depth = cost.saturating_mul(at_once(per_minute));
-        let index = usize::try_from(key).unwrap_or_default() % SHARDS;
-        let Some(shard) = self.shards.get(index) else { return Ok(()) };
-        // Nothing below can panic half-way, so a poisoned lock guards sound data.
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = shard.full_at.get(&key).copied().unwrap_or(now).max(now);
-        let spent = full_at.saturating_add(cost);
-        let missing = spent.saturating_sub(now).saturating_sub(depth);
-        if missing > 0 {
-            // Rounded up, so that who waits as told is let in.
-            return Err(u32::try_from(missing.saturating_add(999_999) / 1_000_000).unwrap_or(60).max(1));
+    /// Takes one request out of a budget, or says how many microseconds are missing until there is enough for it.
+    async fn spend(&self, name: Name<'_>, rate: Rate, now: i64) -> Result<(), i64> {
+        let key = self.hasher.hash_one(name);
+        let Some(shared) = &self.shared else { return self.own.spend(key, rate, now) };
+        if self.own.spend(key, rate.own_part(), now).is_ok() {
+            return Ok(());
         }
-        shard.remember(key, spent, now, self.capacity);
-        Ok(())
+        match shared.spend(key, name, rate.shared_part(), now).await {
+            Some(spent) => spent,
+            None => self.own.spend(self.hasher.hash_one((name, "alone")), rate, now),
+        }
     }
 }
 
-impl Shard {
-    fn remember(&mut self, key: u64, spent: i64, now: i64, capacity: usize) {
-        if self.full_at.len() >= capacity && !self.full_at.contains_key(&key) {
-            if now.saturating_sub(self.swept_at) < SWEEP_INTERVAL * 1000 {
-                return;
-            }
-            self.swept_at = now;
-            self.full_at.retain(|_, full_at| *full_at > now);
-            if self.full_at.len() >= capacity {
-                return;
-            }
-        }
-        self.full_at.insert(key, spent);
+impl Name<'_> {
+    /// The same in every process.
+    fn text(self) -> Vec<u8> {
+        let limit: &[u8] = match self.limit {
+            Limit::Organisation => b"organisation",
+            Limit::Client => b"client",
+            Limit::Offer => b"offer",
+            Limit::Address => b"address",
+        };
+        [self.organisation.as_bytes(), limit, self.who].join(&b'/')
     }
 }
 
@@ -168,9 +155,9 @@ impl fmt::Debug for Budgets {
     }
 }
 
-/// Requests that may come at once: ten seconds' worth, and never less than a wallet needs for one credential.
-fn at_once(per_minute: u32) -> i64 {
-    i64::from(per_minute / 6).max(10)
+/// Rounded up, so that who waits as told is let in.
+fn seconds(micros: i64) -> u32 {
+    u32::try_from(micros.saturating_add(999_999) / 1_000_000).unwrap_or(60).max(1)
 }
 
 /// What counts as one address: a customer of a provider has a whole /64 of IPv6.

@@ -48,7 +48,7 @@ pub struct Settings {
     pub platform_key: Option<SecretHash>,
     /// Addresses that requests to servers of organisations may go to.
     pub outbound: Addresses,
-    /// What wallets may ask of this process.
+    /// What wallets may ask.
     pub rate_limits: RateLimits,
     /// Filter of the log.
     pub log_filter: String,

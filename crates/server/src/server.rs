@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chancery_issuance::Context;
 use chancery_model::Env;
-use chancery_storage::{Replay, Store};
+use chancery_storage::{Replay, SharedBudgets, Store};
 
 use crate::config::{ReplayStore, Settings};
 use crate::listener::Listener;
@@ -109,15 +109,20 @@ pub async fn open_context(settings: &Settings, env: Env) -> anyhow::Result<Conte
     let store = Store::connect(&settings.database_url, settings.max_connections)
         .await
         .context("database.url: the database cannot be opened")?;
-    let replay = match &settings.replay {
-        ReplayStore::InProcess { capacity } => Replay::in_process(*capacity),
-        ReplayStore::Redis { url } => Replay::redis(url).await.context("redis.url: Redis cannot be reached")?,
+    let (replay, shared_budgets) = match &settings.replay {
+        ReplayStore::InProcess { capacity } => (Replay::in_process(*capacity), None),
+        ReplayStore::Redis { url } => {
+            let replay = Replay::redis(url).await.context("redis.url: Redis cannot be reached")?;
+            let budgets = SharedBudgets::connect(url).await.context("redis.url: Redis cannot be reached")?;
+            (replay, Some(budgets))
+        }
     };
     let deployment = chancery_issuance::Settings {
         public_url: settings.public_url.clone(),
         platform_key: settings.platform_key,
         outbound: settings.outbound,
         rate_limits: settings.rate_limits,
+        shared_budgets,
     };
     Ok(Context::new(env, store, replay, deployment, settings.sealing_key.clone()))
 }

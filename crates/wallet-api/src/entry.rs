@@ -130,10 +130,13 @@ async fn answer(face: Face, mut request: Request) -> Response {
     let span = tracing::Span::current();
     span.record("organisation", organisation.slug.as_str());
     span.record("endpoint", inner.endpoint);
-    if target.endpoint.is_limited()
-        && let Err(refused) = rate_limit::admit(&face.context, &organisation, face.trusted_proxies, &target, &request)
-    {
-        return refused.into_response();
+    if target.endpoint.is_limited() {
+        let origin = rate_limit::origin(&request, face.trusted_proxies);
+        let admitted =
+            rate_limit::admit(&face.context, &organisation, target.endpoint, request.headers(), origin).await;
+        if let Err(refused) = admitted {
+            return refused.into_response();
+        }
     }
     match rewritten(request.uri(), &inner.path) {
         Some(uri) => *request.uri_mut() = uri,

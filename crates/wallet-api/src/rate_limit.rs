@@ -14,7 +14,7 @@ use utoipa::IntoResponses as _;
 use utoipa::openapi::PathItem;
 
 use crate::envelope::Envelope;
-use crate::path::{Endpoint, Target};
+use crate::path::Endpoint;
 use crate::schema;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -25,24 +25,21 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 ///
 /// # Errors
 /// 429 when one of them is spent.
-pub(crate) fn admit(
+pub(crate) async fn admit(
     context: &Context,
     organisation: &Organisation,
-    trusted_proxies: usize,
-    target: &Target<'_>,
-    request: &Request,
+    endpoint: Endpoint<'_>,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
 ) -> Result<(), Envelope> {
-    let headers = request.headers();
-    let offer = match target.endpoint {
+    let offer = match endpoint {
         Endpoint::Offer(id) => Some(id.as_bytes()),
         Endpoint::Fixed(_) | Endpoint::StatusList(_) | Endpoint::Other => {
             headers.get(AUTHORIZATION).map(|value| value.as_bytes())
         }
     };
-    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
-    let address = address(headers, peer, trusted_proxies);
     let asking = Asking { client: client(headers), offer, address };
-    context.admit(organisation, &asking).map_err(|exceeded| {
+    context.admit(organisation, &asking).await.map_err(|exceeded| {
         tracing::debug!(limit = ?exceeded.limit, "a wallet asks too often");
         let description = match exceeded.limit {
             Limit::Organisation => "too many requests for this issuer, try again later",
@@ -53,6 +50,12 @@ pub(crate) fn admit(
         Envelope::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", description)
             .retry_after(exceeded.retry_after)
     })
+}
+
+/// The public network address that a request comes from.
+pub(crate) fn origin(request: &Request, trusted_proxies: usize) -> Option<IpAddr> {
+    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
+    address(request.headers(), peer, trusted_proxies)
 }
 
 /// Adds the refusal to the description of every operation that is counted.

@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use futures::FutureExt as _;
+
+use super::bucket::SHARDS;
 use super::*;
 
 const NOON: Timestamp = Timestamp::from_seconds(1_768_478_400);
@@ -9,11 +12,20 @@ fn client(name: &str) -> Asking<'_> {
     Asking { client: Some(name.as_bytes()), ..Asking::default() }
 }
 
+fn alone(limits: RateLimits) -> Budgets {
+    Budgets::new(limits, None)
+}
+
+/// One process alone never waits.
+fn charge(budgets: &Budgets, organisation: &str, asking: &Asking<'_>, now: Timestamp) -> Result<(), Exceeded> {
+    budgets.charge(organisation, asking, now).now_or_never().expect("an answer at once")
+}
+
 /// Requests that get through before one does not, and what that one is told.
 fn until_refused(budgets: &Budgets, organisation: &str, asking: &Asking<'_>, now: Timestamp) -> (usize, Exceeded) {
     let mut admitted = 0;
     loop {
-        match budgets.charge(organisation, asking, now) {
+        match charge(budgets, organisation, asking, now) {
             Ok(()) => admitted += 1,
             Err(exceeded) => return (admitted, exceeded),
         }
@@ -22,7 +34,7 @@ fn until_refused(budgets: &Budgets, organisation: &str, asking: &Asking<'_>, now
 
 #[test]
 fn ten_seconds_worth_may_come_at_once_and_then_as_much_as_refills() {
-    let budgets = Budgets::new(LIMITS);
+    let budgets = alone(LIMITS);
     let (admitted, exceeded) = until_refused(&budgets, "acme", &client("a"), NOON);
     assert_eq!((admitted, exceeded), (10, Exceeded { limit: Limit::Client, retry_after: 1 }));
     let later = NOON.plus(Duration::from_secs(3));
@@ -32,7 +44,7 @@ fn ten_seconds_worth_may_come_at_once_and_then_as_much_as_refills() {
 
 #[test]
 fn who_waits_as_told_is_let_in() {
-    let budgets = Budgets::new(RateLimits { client: 7, ..RateLimits::default() });
+    let budgets = alone(RateLimits { client: 7, ..RateLimits::default() });
     let (_, exceeded) = until_refused(&budgets, "acme", &client("a"), NOON);
     let later = NOON.plus(Duration::from_secs(exceeded.retry_after.into()));
     assert_eq!(until_refused(&budgets, "acme", &client("a"), later).0, 1);
@@ -40,16 +52,16 @@ fn who_waits_as_told_is_let_in() {
 
 #[test]
 fn a_wild_client_spends_neither_the_budget_of_another_nor_that_of_the_organisation() {
-    let budgets = Budgets::new(LIMITS);
+    let budgets = alone(LIMITS);
     for _ in 0..10_000 {
-        let _ = budgets.charge("acme", &client("wild"), NOON);
+        let _ = charge(&budgets, "acme", &client("wild"), NOON);
     }
     assert_eq!(until_refused(&budgets, "acme", &client("calm"), NOON).0, 10);
 }
 
 #[test]
 fn each_budget_is_named_when_it_is_spent() {
-    let budgets = Budgets::new(LIMITS);
+    let budgets = alone(LIMITS);
     let offer = Asking { offer: Some(b"o"), ..Asking::default() };
     assert_eq!(until_refused(&budgets, "a", &offer, NOON).1.limit, Limit::Offer);
     let address = Asking { address: Some("203.0.113.7".parse().unwrap()), ..Asking::default() };
@@ -59,43 +71,50 @@ fn each_budget_is_named_when_it_is_spent() {
 
 #[test]
 fn what_one_organisation_spends_is_not_missing_elsewhere() {
-    let budgets = Budgets::new(LIMITS);
+    let budgets = alone(LIMITS);
     until_refused(&budgets, "noisy", &Asking::default(), NOON);
     assert_eq!(until_refused(&budgets, "quiet", &Asking::default(), NOON).0, 100);
 }
 
 #[test]
 fn addresses_of_one_network_of_ipv6_are_one() {
-    let budgets = Budgets::new(LIMITS);
+    let budgets = alone(LIMITS);
     let from = |address: &str| Asking { address: Some(address.parse().unwrap()), ..Asking::default() };
     until_refused(&budgets, "a", &from("2001:db8:1:2::1"), NOON);
-    assert!(budgets.charge("a", &from("2001:db8:1:2:ffff::9"), NOON).is_err());
-    assert!(budgets.charge("a", &from("2001:db8:1:3::1"), NOON).is_ok());
+    assert!(charge(&budgets, "a", &from("2001:db8:1:2:ffff::9"), NOON).is_err());
+    assert!(charge(&budgets, "a", &from("2001:db8:1:3::1"), NOON).is_ok());
     until_refused(&budgets, "a", &from("203.0.113.7"), NOON);
-    assert!(budgets.charge("a", &from("::ffff:203.0.113.7"), NOON).is_err());
-    assert!(budgets.charge("a", &from("203.0.113.8"), NOON).is_ok());
+    assert!(charge(&budgets, "a", &from("::ffff:203.0.113.7"), NOON).is_err());
+    assert!(charge(&budgets, "a", &from("203.0.113.8"), NOON).is_ok());
 }
 
 #[test]
 fn zero_is_no_limit() {
-    let budgets = Budgets::new(RateLimits::default());
+    let budgets = alone(RateLimits::default());
     for _ in 0..100_000 {
-        budgets.charge("a", &client("a"), NOON).unwrap();
+        charge(&budgets, "a", &client("a"), NOON).unwrap();
     }
 }
 
 #[test]
 fn memory_is_bounded_whatever_names_come_and_empties_again() {
-    let limits = RateLimits { client: 60, ..RateLimits::default() };
-    let budgets = Budgets { capacity: 64, ..Budgets::new(limits) };
-    let held = || budgets.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum::<usize>();
-    for name in 0..SHARDS * 64 * 2 {
-        budgets.charge("a", &client(&name.to_string()), NOON).unwrap();
+    let buckets = Buckets::with_capacity(64);
+    let rate = Rate::per_minute(60);
+    let now = NOON.millis() * 1000;
+    let spend = |key: u64, now| buckets.spend(key, rate, now).unwrap();
+    (0..20_000).for_each(|key| spend(key, now));
+    assert_eq!(buckets.held(), SHARDS * 64);
+    (20_000..21_000).for_each(|key| spend(key, now + 60_000_000));
+    assert!(buckets.held() <= 1000, "{}", buckets.held());
+}
+
+#[test]
+fn what_a_process_has_to_itself_and_what_it_shares_are_the_whole() {
+    for requests in [1, 7, 60, 300, 6000, 60_000] {
+        let rate = Rate::per_minute(requests);
+        let (own, shared) = (rate.own_part(), rate.shared_part());
+        assert_eq!(own.at_once + shared.at_once, rate.at_once);
+        let refill = 1.0 / own.interval as f64 + 1.0 / shared.interval as f64;
+        assert!((refill * rate.interval as f64 - 1.0).abs() < 0.01, "{requests}: {refill}");
     }
-    assert!(held() <= SHARDS * 64);
-    let later = NOON.plus(Duration::from_secs(60));
-    for name in 0..1000 {
-        budgets.charge("a", &client(&format!("later {name}")), later).unwrap();
-    }
-    assert!(held() <= 1000, "{}", held());
 }
