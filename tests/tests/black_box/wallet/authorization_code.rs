@@ -11,16 +11,16 @@ use super::*;
 const CONNECTION: &str = "/v2/config/digital-wallet/openid/identity-provider";
 
 /// An organisation whose badge takes its names from an identity provider, and a wallet.
-struct Desk {
-    operator: Operator,
+pub(super) struct Desk {
+    pub(super) operator: Operator,
     provider: IdentityProvider,
-    configuration: String,
-    definition: Value,
-    wallet: Wallet,
+    pub(super) configuration: String,
+    pub(super) definition: Value,
+    pub(super) wallet: Wallet,
 }
 
 impl Desk {
-    async fn open(world: &World, policy: Value) -> Self {
+    pub(super) async fn open(world: &World, policy: Value) -> Self {
         let operator = world.platform().organisation(json!({ "policy": policy })).await;
         let provider = IdentityProvider::start(&world.env).await;
         let connection = json!({"issuer": provider.issuer(), "clientId": "chancery", "clientSecret": "s3cret"});
@@ -49,12 +49,26 @@ impl Desk {
         format!("{}{endpoint}", self.operator.issuer())
     }
 
-    fn par(&self) -> Call {
+    pub(super) fn par(&self) -> Call {
         self.wallet.par_call(self.operator.issuer(), &self.configuration)
     }
 
+    /// An offer that the wallet accepts by signing the person in; opened, and its `issuer_state`.
+    pub(super) async fn offer(&self) -> (Offer, Opened, String) {
+        let entry = &self.definition["credentialDefinitions"][0];
+        let body = json!({
+            "issuanceMode": "Deferred",
+            "credentialDefinitionId": self.definition["credentialDefinitionId"],
+            "credential": {"id": entry["id"], "vct": entry["vct"]},
+        });
+        let offer = self.operator.offer_of(body).await;
+        let opened = self.wallet.open(&offer.link).await;
+        let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().unwrap().to_owned();
+        (offer, opened, state)
+    }
+
     /// Pushes, lets the person sign in and consent, and answers the code.
-    async fn authorize(&self, world: &World, par: Call) -> String {
+    pub(super) async fn authorize(&self, world: &World, par: Call) -> String {
         let pushed = self.wallet.send(par.clone()).await;
         assert_eq!(pushed.status, 201, "{pushed}");
         let Body::Form(fields) = &par.body else { panic!("no form") };
@@ -78,7 +92,7 @@ impl Desk {
         parameter("code")
     }
 
-    fn redeem(&self, code: &str) -> Call {
+    pub(super) fn redeem(&self, code: &str) -> Call {
         let endpoint = self.url("/token");
         let mut call = Call::new(Method::POST, &endpoint);
         call.body = Body::Form(Vec::new());
@@ -106,7 +120,7 @@ impl Desk {
 }
 
 /// The provider of these tests listens on this machine.
-async fn with_private_addresses(backend: Backend, behaviour: impl AsyncFnOnce(&World)) {
+pub(super) async fn with_private_addresses(backend: Backend, behaviour: impl AsyncFnOnce(&World)) {
     let environment = [("CHANCERY_OUTBOUND_ADDRESSES".to_owned(), "any".to_owned())].into();
     World::run_with(backend, Options { environment, ..Options::default() }, behaviour).await;
 }
@@ -142,20 +156,12 @@ on_every_backend! {
     async fn an_offer_is_accepted_with_its_issuer_state(backend: Backend) {
         with_private_addresses(backend, async |world| {
             let desk = Desk::open(world, json!({})).await;
-            let entry = &desk.definition["credentialDefinitions"][0];
-            let body = json!({
-                "issuanceMode": "Deferred",
-                "credentialDefinitionId": desk.definition["credentialDefinitionId"],
-                "credential": {"id": entry["id"], "vct": entry["vct"]},
-            });
-            let offer = desk.operator.offer_of(body).await;
-            let opened = desk.wallet.open(&offer.link).await;
-            let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().unwrap();
-            let code = desk.authorize(world, desk.par().with_field("issuer_state", state)).await;
+            let (offer, opened, state) = desk.offer().await;
+            let code = desk.authorize(world, desk.par().with_field("issuer_state", &state)).await;
             let response = desk.wallet.send(desk.redeem(&code)).await.ok();
             assert_eq!(desk.operator.status(&offer.id).await, "token_issued");
             desk.wallet.collect(&Token { response, opened: opened.clone() }).await;
-            desk.wallet.send(desk.par().with_field("issuer_state", state)).await.refused(400, "invalid_request");
+            desk.wallet.send(desk.par().with_field("issuer_state", &state)).await.refused(400, "invalid_request");
         })
         .await;
     }

@@ -120,27 +120,29 @@ on_every_backend! {
         let mut misnamed = good();
         misnamed.recipient = published(&stranger.opened);
         let off_curve = json!({"kty": "EC", "crv": "P-256", "x": Key::p256().jwk()["x"], "y": Key::p256().jwk()["y"]});
-        for (what, jwe) in [
-            ("a bomb", bombed),
-            ("zip of another kind", good().with_header("zip", "GZIP")),
-            ("RSA", good().with_header("alg", "RSA-OAEP-256")),
-            ("direct", good().with_header("alg", "dir")),
-            ("no alg", good().with_header("alg", Value::Null)),
-            ("key wrapping", good().with_header("alg", "ECDH-ES+A256KW")),
-            ("CBC", good().with_header("enc", "A128CBC-HS256")),
-            ("A192GCM", good().with_header("enc", "A192GCM")),
-            ("an unknown key", good().with_header("kid", "unknown")),
-            ("no key", good().with_header("kid", Value::Null)),
-            ("the key of another organisation", foreign),
-            ("another key than it names", misnamed),
-            ("critical extensions", good().with_header("crit", json!(["exp"]))),
-            ("a point beside the curve", good().with_header("epk", off_curve)),
+        for (what, reason, jwe) in [
+            ("a bomb", "inflates to more than", bombed),
+            ("zip of another kind", "zip of the JWE is \"GZIP\"", good().with_header("zip", "GZIP")),
+            ("RSA", "alg of the JWE is \"RSA-OAEP-256\"", good().with_header("alg", "RSA-OAEP-256")),
+            ("direct", "alg of the JWE is \"dir\"", good().with_header("alg", "dir")),
+            ("no alg", "alg of the JWE is", good().with_header("alg", Value::Null)),
+            ("key wrapping", "alg of the JWE is \"ECDH-ES+A256KW\"", good().with_header("alg", "ECDH-ES+A256KW")),
+            ("CBC", "enc of the JWE is \"A128CBC-HS256\"", good().with_header("enc", "A128CBC-HS256")),
+            ("A192GCM", "enc of the JWE is \"A192GCM\"", good().with_header("enc", "A192GCM")),
+            ("an unknown key", "kid of the JWE is \"unknown\"", good().with_header("kid", "unknown")),
+            ("no key", "has no kid", good().with_header("kid", Value::Null)),
+            ("the key of another organisation", "kid of the JWE is", foreign),
+            ("another key than it names", "cannot be decrypted", misnamed),
+            ("critical extensions", "has crit", good().with_header("crit", json!(["exp"]))),
+            ("a point beside the curve", "epk of the JWE is not usable", good().with_header("epk", off_curve)),
         ] {
             let call = scene.wallet.credential_call(&token, &nonce);
             let answer = scene.wallet.send(encrypted(call, &jwe)).await;
             assert_eq!(answer.status, 400, "{what}: {answer}");
             answer.refused(400, "invalid_encryption_parameters");
-            assert_eq!(scene.cause().await.message, "credential.encryption_invalid", "{what}");
+            let cause = scene.cause().await;
+            assert_eq!(cause.message, "credential.encryption_invalid", "{what}");
+            assert!(cause.reason.contains(reason), "{what}: {}", cause.reason);
         }
         let compact = good().compact();
         let signed_not_encrypted = scene.wallet.proof(&scene.opened, &nonce).compact();

@@ -10,6 +10,8 @@ use chancery_tests::{Call, Damage, Jwt, Key, on_every_backend};
 use super::dpop::{der_signed, keyed_hash, move_iat, signed_by, with_jwk_member};
 use super::*;
 
+mod elsewhere;
+
 /// A mistake, the change of a good request that makes it, and what the reason must say.
 type Fault = (&'static str, fn(Call) -> Call, &'static [&'static str]);
 

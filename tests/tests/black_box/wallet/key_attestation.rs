@@ -87,42 +87,44 @@ on_every_backend! {
         let mut private = scene.wallet.holder_key.jwk();
         private["d"] = "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE".into();
         type Change<'c> = Box<dyn Fn(Jwt) -> Jwt + 'c>;
-        let cases: Vec<(&str, &str, Change<'_>)> = vec![
-            ("for another key", "invalid_proof", Box::new(|it| it.with_claim("attested_keys", json!([Key::p256().jwk()])))),
-            ("for no key", "invalid_proof", Box::new(|it| it.with_claim("attested_keys", json!([])))),
-            ("with a private key", "invalid_proof", Box::new(|it| it.with_claim("attested_keys", json!([private])))),
-            ("expired", "invalid_proof", Box::new(|it| it.with_claim("exp", now - 1))),
-            ("without end", "invalid_proof", Box::new(|it| it.with_claim("exp", Value::Null))),
-            ("too old", "invalid_proof", Box::new(|it| it.with_claim("iat", now - 90_000))),
-            ("from the future", "invalid_proof", Box::new(|it| it.with_claim("iat", now + 600))),
-            ("with another nonce", "invalid_nonce", Box::new(|it| it.with_claim("nonce", "another"))),
-            ("without nonce", "invalid_proof", Box::new(|it| it.with_claim("nonce", Value::Null))),
-            ("too weak", "invalid_proof", Box::new(|it| it.with_claim("user_authentication", json!(["vendor_level"])))),
-            ("of a draft", "invalid_proof", Box::new(|it| it.with_header("typ", "keyattestation+jwt"))),
-            ("unsigned", "invalid_proof", Box::new(|it| it.with_header("alg", "none").with_damage(Damage::Unsigned))),
-            ("with a MAC", "invalid_proof", Box::new(|it| it.with_header("alg", "HS256"))),
-            ("damaged", "invalid_proof", Box::new(|it| it.with_damage(Damage::Signature))),
-            ("of a stranger", "invalid_proof", Box::new(|mut it| {
+        let cases: Vec<(&str, &str, &str, Change<'_>)> = vec![
+            ("for another key", "invalid_proof", "not among the 1 attested keys", Box::new(|it| it.with_claim("attested_keys", json!([Key::p256().jwk()])))),
+            ("for no key", "invalid_proof", "attested_keys", Box::new(|it| it.with_claim("attested_keys", json!([])))),
+            ("with a private key", "invalid_proof", "key 1 of `attested_keys` is not usable", Box::new(|it| it.with_claim("attested_keys", json!([private])))),
+            ("expired", "invalid_proof", "the key attestation expired 1 s ago", Box::new(|it| it.with_claim("exp", now - 1))),
+            ("without end", "invalid_proof", "has no `exp`", Box::new(|it| it.with_claim("exp", Value::Null))),
+            ("too old", "invalid_proof", "`iat` is 90000 s old", Box::new(|it| it.with_claim("iat", now - 90_000))),
+            ("from the future", "invalid_proof", "clock is 600 s ahead", Box::new(|it| it.with_claim("iat", now + 600))),
+            ("with another nonce", "invalid_nonce", "`nonce` of the key attestation is `another`", Box::new(|it| it.with_claim("nonce", "another"))),
+            ("without nonce", "invalid_proof", "has no `nonce`", Box::new(|it| it.with_claim("nonce", Value::Null))),
+            ("too weak", "invalid_proof", "`user_authentication` of the key attestation is", Box::new(|it| it.with_claim("user_authentication", json!(["vendor_level"])))),
+            ("of a draft", "invalid_proof", "`typ` of the key attestation is `keyattestation+jwt`", Box::new(|it| it.with_header("typ", "keyattestation+jwt"))),
+            ("unsigned", "invalid_proof", "alg is \"none\"", Box::new(|it| it.with_header("alg", "none").with_damage(Damage::Unsigned))),
+            ("with a MAC", "invalid_proof", "alg is \"HS256\"", Box::new(|it| it.with_header("alg", "HS256"))),
+            ("damaged", "invalid_proof", "the signature does not verify", Box::new(|it| it.with_damage(Damage::Signature))),
+            ("of a stranger", "invalid_proof", "the signature does not verify", Box::new(|mut it| {
                 it.key = stranger.clone();
                 it
             })),
-            ("of an unrelated certificate", "invalid_proof", Box::new(|mut it| {
+            ("of an unrelated certificate", "invalid_proof", "the chain ends at `", Box::new(|mut it| {
                 it.key = leaf_key.clone();
                 it.with_header("kid", Value::Null).with_header("x5c", json!([STANDARD.encode(&leaf)]))
             })),
-            ("with a key to be fetched", "invalid_proof", Box::new(|mut it| {
+            ("with a key to be fetched", "invalid_proof", "the key attestation", Box::new(|mut it| {
                 it.key = stranger.clone();
                 it.with_header("kid", Value::Null).with_header("jku", "https://127.0.0.1/keys")
             })),
         ];
-        for (what, error, change) in cases {
+        for (what, error, reason, change) in cases {
             let nonce = scene.wallet.nonce(&scene.opened).await;
             let changed = change(attestation(world, &attester, &nonce, &[&scene.wallet.holder_key]));
             let call = carrying(scene.wallet.credential_call(&token, &nonce), &changed);
             let answer = scene.wallet.send(call).await;
             assert_eq!(answer.json()["error"], error, "{what}: {answer}");
             answer.refused(400, error);
-            assert_eq!(scene.cause().await.message, "credential.key_attestation_invalid", "{what}");
+            let cause = scene.cause().await;
+            assert_eq!(cause.message, "credential.key_attestation_invalid", "{what}");
+            assert!(cause.reason.contains(reason), "{what}: {}", cause.reason);
         }
     }
 

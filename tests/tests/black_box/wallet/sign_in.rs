@@ -9,6 +9,8 @@ use url::Url;
 
 use super::*;
 
+mod mix_up;
+
 const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 const REDIRECT: &str = "https://wallet.example/cb?kept=1";
 
