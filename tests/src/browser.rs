@@ -1,13 +1,16 @@
 //! A person's browser, as far as sign-in and consent need one: redirects, cookies, and forms without JavaScript.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use chancery_wallet::FrontChannel;
 use reqwest::Method;
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use url::Url;
 
 use crate::http::{Answer, Http};
+use crate::identity_provider::IdentityProvider;
+use crate::wallet::Wallet;
 
 /// Most pages and redirects on the way.
 const LONGEST_WAY: usize = 30;
@@ -19,12 +22,13 @@ pub struct Browser {
     /// By host and port, then by name.
     cookies: Mutex<HashMap<String, HashMap<String, String>>>,
     filling: Vec<(String, String)>,
+    leaving_by: Option<String>,
 }
 
 impl Browser {
     /// With no cookies, pressing the first button of each form.
     pub fn new(http: Http) -> Self {
-        Self { http, cookies: Mutex::default(), filling: Vec::new() }
+        Self { http, cookies: Mutex::default(), filling: Vec::new(), leaving_by: None }
     }
 
     /// Fills every field, or presses every button, of this name with this value.
@@ -32,6 +36,28 @@ impl Browser {
     pub fn filling(mut self, name: &str, value: &str) -> Self {
         self.filling.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Goes by the link whose address ends like this, where a page has one, instead of sending its form.
+    #[must_use]
+    pub fn leaving_by(mut self, end: &str) -> Self {
+        self.leaving_by = Some(end.to_owned());
+        self
+    }
+
+    /// This browser as the front channel of the built-in wallet. Where the person is sent to `provider`, they sign in there.
+    pub fn front_channel(self, provider: Option<Arc<IdentityProvider>>) -> FrontChannel {
+        let browser = Arc::new(self);
+        FrontChannel::new(Wallet::REDIRECT_URI, move |url| {
+            let (browser, provider) = (Arc::clone(&browser), provider.clone());
+            async move {
+                let url = match provider {
+                    Some(provider) => provider.sign_in(&browser.follow(&url, &provider.issuer()).await),
+                    None => url,
+                };
+                Ok(browser.follow(&url, Wallet::REDIRECT_URI).await)
+            }
+        })
     }
 
     /// Opens `url`, follows redirects and submits the first form of each page, until it is sent to a URL that begins with
@@ -53,7 +79,8 @@ impl Browser {
                 }
                 _ => {
                     let page = answer.text();
-                    self.submit(&step.url, &page)
+                    self.leave(&step.url, &page)
+                        .or_else(|| self.submit(&step.url, &page))
                         .unwrap_or_else(|| panic!("no form to go on at {}: {answer}", step.url))
                 }
             };
@@ -91,6 +118,14 @@ impl Browser {
                 known.insert(name.trim().to_owned(), value.trim().to_owned());
             }
         }
+    }
+
+    /// The link to leave by, when the page has it.
+    fn leave(&self, page_url: &Url, page: &str) -> Option<Step> {
+        let end = self.leaving_by.as_ref()?;
+        let addresses = page.split("<a").skip(1).filter_map(|tag| attribute(tag.split('>').next()?, "href"));
+        let address = addresses.into_iter().find(|address| address.ends_with(end.as_str()))?;
+        page_url.join(&address).ok().map(Step::get)
     }
 
     /// The first form of a page, filled.

@@ -44,6 +44,7 @@
 //!   `collect` are the steps. Its fields say which keys it uses, whether it uses DPoP, and its `client_id`.
 //!
 //! - [`Browser`] goes where a page sends the person, fills forms and keeps cookies, up to the wallet's redirect URI.
+//! - [`IdentityProvider`] is where they sign in, and misbehaves when told to; [`OutsideProvider`] is one that others wrote.
 //!
 //! # Breaking things
 //!
@@ -94,6 +95,7 @@ pub mod jwe;
 pub mod jwt;
 pub mod key;
 pub mod log;
+mod outside_provider;
 pub mod platform;
 mod proxy;
 pub mod receiver;
@@ -112,6 +114,7 @@ pub use http::{Answer, Http};
 pub use identity_provider::{Fault, IdentityProvider};
 pub use jwt::{Damage, Jwt};
 pub use key::Key;
+pub use outside_provider::OutsideProvider;
 pub use platform::{Offer, Operator, Platform};
 pub use proxy::{Place, Proxy};
 pub use receiver::Receiver;

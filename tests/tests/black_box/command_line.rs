@@ -8,6 +8,8 @@ use chancery_server::cli;
 use chancery_tests::Environment;
 use chancery_tests::key::random;
 
+mod wallet;
+
 /// A directory that goes with its test.
 struct Directory(PathBuf);
 

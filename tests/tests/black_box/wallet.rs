@@ -21,6 +21,7 @@ mod leaks;
 mod nonce;
 mod notification;
 mod offer;
+mod outside_provider;
 mod policies;
 mod proofs;
 mod pushed_authorization;

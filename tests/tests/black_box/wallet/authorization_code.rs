@@ -1,5 +1,6 @@
 //! The authorization code flow, from a pushed request over a sign-in to a credential (OpenID4VCI §3.4, §5, §6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_tests::{Backend, Body, Browser, Call, IdentityProvider, Options, Provider, on_every_backend};
@@ -13,7 +14,7 @@ const CONNECTION: &str = "/v2/config/digital-wallet/openid/identity-provider";
 /// An organisation whose badge takes its names from an identity provider, and a wallet.
 pub(super) struct Desk {
     pub(super) operator: Operator,
-    provider: IdentityProvider,
+    pub(super) provider: Arc<IdentityProvider>,
     pub(super) configuration: String,
     pub(super) definition: Value,
     pub(super) wallet: Wallet,
@@ -22,7 +23,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) async fn open(world: &World, policy: Value) -> Self {
         let operator = world.platform().organisation(json!({ "policy": policy })).await;
-        let provider = IdentityProvider::start(&world.env).await;
+        let provider = Arc::new(IdentityProvider::start(&world.env).await);
         let connection = json!({"issuer": provider.issuer(), "clientId": "chancery", "clientSecret": "s3cret"});
         operator.put(CONNECTION, connection).await.ok();
         provider.set_person(json!({

@@ -5,6 +5,7 @@ use chancery_wallet::{Accepted, Algorithm, Dpop, KeyReference, KeySource, Option
 
 use super::*;
 
+mod flows;
 mod profiles;
 
 /// A wallet with the clock of the world.
