@@ -26,6 +26,7 @@ test: tools
 check: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) check --locked --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz
 	$(SCRIPTS)/cargo-deny check -A unused-wrapper bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(SCRIPTS)/generated-files

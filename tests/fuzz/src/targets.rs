@@ -6,18 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chancery_formats::ClaimPath;
 use chancery_keys::jwe::{self, Accepted, Compression, ContentEncryption, DecryptionKey};
-use chancery_keys::{Algorithm, CertificateChain, PublicJwk};
+use chancery_keys::{Algorithm, CertificateChain, MacKey, PublicJwk};
 use chancery_protocol::authorization::{
-    AuthorizationCodeRequest, CodeChallenge, Incoming, RedirectUri, RefreshRequest, pushed_reference,
-    request_object_parameters,
+    AuthorizationCodeRequest, CodeChallenge, Incoming, RedirectUri, RefreshRequest, RequestObjectExpected,
+    pushed_reference, request_object_parameters, verify_request_object,
 };
 use chancery_protocol::authorization_details::AuthorizationDetail;
+use chancery_protocol::client_assertion::{self, ClientAssertion};
 use chancery_protocol::client_attestation::{self, Presented};
 use chancery_protocol::credential_request::CredentialRequest;
 use chancery_protocol::deferred::DeferredRequest;
 use chancery_protocol::encryption::ResponseEncryption;
 use chancery_protocol::form::Form;
 use chancery_protocol::key_attestation::{self, Carrier};
+use chancery_protocol::nonce::{self, Purpose};
 use chancery_protocol::notification::NotificationRequest;
 use chancery_protocol::proof::{self, BindingMethod, ClientIdRule, IssuerRule};
 use chancery_protocol::token::TokenRequest;
@@ -25,7 +27,7 @@ use chancery_protocol::trust::{ChainRule, Echo, TrustList, TrustedKey};
 use chancery_protocol::{IssuerIdentifier, did, dpop, error_description, excerpt, json_object};
 use serde_json::Value;
 
-use crate::signed::{NOW, TRUSTED, jwts};
+use crate::signed::{JWK, NOW, TRUSTED, jwts};
 
 /// Takes any input; panics at a finding.
 pub(crate) type Target = fn(&[u8]);
@@ -42,7 +44,10 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("dpop_proof", dpop_proof),
     ("key_proof", key_proof),
     ("client_attestation", client_attestation_),
+    ("client_assertion", client_assertion),
+    ("request_object", request_object),
     ("key_attestation", key_attestation_),
+    ("nonce", nonce_),
     ("jwe", open_jwe),
     ("jwk", jwk),
     ("claim_path", claim_path),
@@ -197,24 +202,99 @@ fn trusted() -> TrustList<'static> {
 
 fn client_attestation_(data: &[u8]) {
     let jwts = jwts(data);
-    let [attestation, proof, ..] = jwts.as_slice() else { return };
+    let Some(attestation) = jwts.first() else { return };
+    let proof = jwts.get(1).map(String::as_str);
     let expected = client_attestation::Expected {
         authorization_server: ISSUER,
         client_id: None,
         trust: trusted(),
         algorithms: &ALGORITHMS,
         challenge: Echo::Optional,
+        dpop_thumbprint: None,
         now: NOW,
         max_age: 300,
         future_leeway: 60,
     };
     match client_attestation::verify(Presented { attestation, proof }, &expected) {
-        Ok(attested) => assert!(attested.expires_at > NOW && !attested.jti.is_empty()),
+        Ok(attested) => {
+            let possession = attested.possession.expect("no DPoP proof takes its place");
+            assert!(attested.expires_at > NOW && !possession.jti.is_empty());
+        }
         Err(error) => {
             let _ = (error.explain(), error.to_string());
         }
     }
-    let _ = client_attestation::presented([attestation.as_str()], [proof.as_str()]);
+    let _ = client_attestation::presented([attestation.as_str()], proof);
+}
+
+fn client_assertion(data: &[u8]) {
+    for assertion in jwts(data) {
+        let form = form_urlencoded([
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+        ]);
+        let Ok(form) = Form::parse(form.as_bytes()) else { continue };
+        let expected = client_assertion::Expected {
+            authorization_server: ISSUER,
+            keys: TRUSTED.as_slice(),
+            algorithms: &ALGORITHMS,
+            now: NOW,
+            future_leeway: 60,
+        };
+        let proven = ClientAssertion::parse(&form).transpose().map(|it| it.and_then(|it| it.verify(&expected)));
+        match proven {
+            Some(Ok(proven)) => assert!(proven.expires_at > NOW && !proven.jti.is_empty()),
+            Some(Err(error)) => {
+                let _ = (error.explain(), error.to_string());
+            }
+            None => {}
+        }
+    }
+}
+
+fn request_object(data: &[u8]) {
+    for object in jwts(data) {
+        let expected = RequestObjectExpected {
+            client_id: "wallet",
+            keys: &[&*JWK],
+            algorithms: &ALGORITHMS,
+            authorization_server: ISSUER,
+            now: NOW,
+        };
+        match verify_request_object(&object, &expected) {
+            Ok(form) => {
+                if let Err(error) = Incoming::parse_pushed(&form) {
+                    let _ = (error.code(), error.explain(), error.to_string());
+                }
+            }
+            Err(error) => {
+                let _ = (error.code(), error.explain(), error.to_string());
+            }
+        }
+    }
+}
+
+/// Pairs as a form, every byte escaped.
+fn form_urlencoded<const N: usize>(pairs: [(&str, &str); N]) -> String {
+    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).join("&")
+}
+
+static MAC: LazyLock<MacKey> = LazyLock::new(|| MacKey::from_bytes([5; 32]));
+
+/// None that is made up is accepted, whatever it looks like.
+fn nonce_(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let purposes =
+        [Purpose::CNonce, Purpose::DpopAuthorizationServer, Purpose::DpopResourceServer, Purpose::AttestationChallenge];
+    for purpose in purposes {
+        match nonce::check(&MAC, b"acme", purpose, NOW, text) {
+            Ok(_) => panic!("a nonce was made up"),
+            Err(error) => {
+                let _ = (error.explain(purpose), error.to_string());
+            }
+        }
+    }
 }
 
 fn key_attestation_(data: &[u8]) {
@@ -345,6 +425,7 @@ fn issuer_identifier(data: &[u8]) {
         assert_eq!(again.path(), issuer.path());
         assert!(text.starts_with(issuer.origin()) && issuer.origin().ends_with(issuer.authority()), "{text}");
         assert!(issuer.authority().starts_with(issuer.host()), "{text}");
-        let _ = (issuer.well_known("openid-credential-issuer"), issuer.well_known_appended("x"), issuer.endpoint("/token"));
+        let _ =
+            (issuer.well_known("openid-credential-issuer"), issuer.well_known_appended("x"), issuer.endpoint("/token"));
     }
 }
