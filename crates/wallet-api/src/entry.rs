@@ -132,10 +132,10 @@ async fn answer(face: Face, mut request: Request) -> Response {
     span.record("endpoint", inner.endpoint);
     if target.endpoint.is_limited() {
         let origin = rate_limit::origin(&request, face.trusted_proxies);
-        let admitted =
-            rate_limit::admit(&face.context, &organisation, target.endpoint, request.headers(), origin).await;
-        if let Err(refused) = admitted {
-            return refused.into_response();
+        let headers = request.headers();
+        let refusal = rate_limit::refusal(&face.context, &organisation, target.endpoint, headers, origin).await;
+        if let Some(refusal) = refusal {
+            return refusal;
         }
     }
     match rewritten(request.uri(), &inner.path) {

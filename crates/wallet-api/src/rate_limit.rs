@@ -5,15 +5,17 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{AUTHORIZATION, HeaderName};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{AUTHORIZATION, HeaderName, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use chancery_issuance::Context;
-use chancery_issuance::rate_limits::{Asking, Limit};
+use chancery_issuance::rate_limits::{Asking, Exceeded, Limit};
 use chancery_model::Organisation;
 use utoipa::IntoResponses as _;
 use utoipa::openapi::PathItem;
 
 use crate::envelope::Envelope;
+use crate::page::{self, Visitor};
 use crate::path::Endpoint;
 use crate::schema;
 
@@ -21,17 +23,15 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 const CLIENT_ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Charges a request to the budgets of its organisation, client, offer and address.
-///
-/// # Errors
-/// 429 when one of them is spent.
-pub(crate) async fn admit(
+/// Charges a request to the budgets of its organisation, client, offer and address; the answer, 429, when one of them is
+/// spent.
+pub(crate) async fn refusal(
     context: &Context,
     organisation: &Organisation,
     endpoint: Endpoint<'_>,
     headers: &HeaderMap,
     address: Option<IpAddr>,
-) -> Result<(), Envelope> {
+) -> Option<Response> {
     let offer = match endpoint {
         Endpoint::Offer(id) => Some(id.as_bytes()),
         Endpoint::Fixed(_) | Endpoint::StatusList(_) | Endpoint::Other => {
@@ -39,17 +39,28 @@ pub(crate) async fn admit(
         }
     };
     let asking = Asking { client: client(headers), offer, address };
-    context.admit(organisation, &asking).await.map_err(|exceeded| {
-        tracing::debug!(limit = ?exceeded.limit, "a wallet asks too often");
-        let description = match exceeded.limit {
-            Limit::Organisation => "too many requests for this issuer, try again later",
-            Limit::Client => "too many requests of this client, try again later",
-            Limit::Offer => "too many requests for this offer, try again later",
-            Limit::Address => "too many requests from this network address, try again later",
-        };
-        Envelope::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", description)
-            .retry_after(exceeded.retry_after)
-    })
+    let Exceeded { limit, retry_after } = context.admit(organisation, &asking).await.err()?;
+    tracing::debug!(?limit, "a wallet asks too often");
+    if endpoint.is_front_channel() {
+        return Some(page(context, organisation, headers, retry_after));
+    }
+    let description = match limit {
+        Limit::Organisation => "too many requests for this issuer, try again later",
+        Limit::Client => "too many requests of this client, try again later",
+        Limit::Offer => "too many requests for this offer, try again later",
+        Limit::Address => "too many requests from this network address, try again later",
+    };
+    let envelope = Envelope::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", description);
+    Some(envelope.retry_after(retry_after).into_response())
+}
+
+/// The same for a person.
+fn page(context: &Context, organisation: &Organisation, headers: &HeaderMap, retry_after: u32) -> Response {
+    let (status, visitor) = (StatusCode::TOO_MANY_REQUESTS, Visitor::of(headers));
+    let mut response =
+        page::failure(context, organisation, status, |texts| &texts.busy, None, visitor.languages(), headers);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    response
 }
 
 /// The public network address that a request comes from.
@@ -63,7 +74,10 @@ pub(crate) fn describe(item: &mut PathItem) {
     let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
     for operation in operations.into_iter().flatten() {
         let tags = operation.tags.as_deref().unwrap_or_default();
-        if !tags.iter().any(|tag| tag == "Discovery" || tag == "Status") {
+        let is = |wanted: &str| tags.iter().any(|tag| tag == wanted);
+        if is("Signing in") {
+            operation.responses.responses.extend(schema::TooManyPeople::responses());
+        } else if !is("Discovery") && !is("Status") {
             operation.responses.responses.extend(schema::TooMany::responses());
         }
     }

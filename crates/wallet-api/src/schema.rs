@@ -250,3 +250,14 @@ pub(crate) enum Failed {
     example = json!({"error": "temporarily_unavailable", "error_description": "too many requests of this client, try again later"})
 )]
 pub(crate) struct TooMany(Error);
+
+/// Patience of a person.
+#[derive(IntoResponses)]
+#[response(
+    status = 429,
+    description = "A page: too many requests for this issuer, or from this address; `Retry-After` says when to try again",
+    content_type = "text/html",
+    example = json!("<!doctype html>…<h1>There is a queue</h1>…")
+)]
+#[expect(dead_code, reason = "only describes an answer")]
+pub(crate) struct TooManyPeople(String);

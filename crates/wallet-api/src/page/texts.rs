@@ -29,6 +29,8 @@ pub(crate) struct Texts {
     pub(crate) sign_in: Message,
     /// Something is broken or away here.
     pub(crate) unavailable: Message,
+    /// Too many come at once.
+    pub(crate) busy: Message,
 }
 
 /// What an error page says.
@@ -96,6 +98,11 @@ static ENGLISH: Texts = Texts {
         what: "Something is out of order on our side. You did nothing wrong.",
         next: "Please try again in a few minutes.",
     },
+    busy: Message {
+        title: "There is a queue",
+        what: "Too many people are here at the moment. You did nothing wrong.",
+        next: "Please reload this page in a moment.",
+    },
 };
 
 static GERMAN: Texts = Texts {
@@ -149,6 +156,11 @@ static GERMAN: Texts = Texts {
         title: "Das funktioniert im Moment nicht",
         what: "Bei uns ist etwas gestört. Sie haben nichts falsch gemacht.",
         next: "Bitte versuchen Sie es in ein paar Minuten noch einmal.",
+    },
+    busy: Message {
+        title: "Es gibt eine Warteschlange",
+        what: "Im Moment sind zu viele Menschen hier. Sie haben nichts falsch gemacht.",
+        next: "Bitte laden Sie diese Seite gleich noch einmal.",
     },
 };
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chancery_tests::{Answer, Backend, Options, on_every_backend};
+use reqwest::Method;
 
 use super::*;
 
@@ -25,7 +26,7 @@ fn assert_told_to_wait(answer: &Answer) {
 /// Asks for nonces until one is refused, and answers how many came.
 async fn exhaust(scene: &Scene) -> usize {
     for asked in 0..1000 {
-        let call = chancery_tests::Call::new(reqwest::Method::POST, &format!("{}/nonce", scene.operator.issuer()));
+        let call = chancery_tests::Call::new(Method::POST, &format!("{}/nonce", scene.operator.issuer()));
         let answer = scene.wallet.send(call).await;
         if answer.status != 200 {
             assert_told_to_wait(&answer);
@@ -49,6 +50,23 @@ on_every_backend! {
             noisy.wallet.http().get(&chancery_tests::wallet::well_known(noisy.operator.issuer(), "openid-credential-issuer")).await.ok();
             world.advance(Duration::from_secs(10));
             noisy.wallet.accept(&noisy.offer.link).await;
+        })
+        .await;
+    }
+
+    /// A person is told on a page, in their language.
+    async fn a_person_is_told_on_a_page(backend: Backend) {
+        limited(backend, &[("LIMITS_ORGANISATION", "60")], async |world| {
+            let operator = world.organisation().await;
+            let url = format!("{}/authorize", operator.issuer());
+            let open = async || world.http().send(world.http().request(Method::GET, &url).header("accept-language", "de")).await;
+            for _ in 0..10 {
+                assert_eq!(open().await.status, 400);
+            }
+            let answer = open().await;
+            assert_eq!(answer.status, 429, "{answer}");
+            assert!(matches!(answer.header("retry-after"), Some("1" | "2")), "{answer}");
+            assert!(answer.text().contains("<h1>Es gibt eine Warteschlange</h1>"), "{answer}");
         })
         .await;
     }
@@ -91,7 +109,7 @@ on_every_backend! {
             let scene = Scene::new(world).await;
             let from = async |forwarded: String| {
                 let url = format!("{}/nonce", scene.operator.issuer());
-                let call = chancery_tests::Call::new(reqwest::Method::POST, &url);
+                let call = chancery_tests::Call::new(Method::POST, &url);
                 scene.wallet.send(call.with_header("x-forwarded-for", &forwarded)).await
             };
             for number in 0..10 {
