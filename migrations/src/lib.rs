@@ -14,6 +14,7 @@ mod m20261121_000006_status_lists;
 mod m20261121_000007_events;
 mod m20261121_000008_supply;
 mod m20261121_000009_history;
+mod m20261121_000011_reissuance;
 mod plan;
 mod row_security;
 
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_events::Migration),
             Box::new(m20261121_000008_supply::Migration),
             Box::new(m20261121_000009_history::Migration),
+            Box::new(m20261121_000011_reissuance::Migration),
         ]
     }
 }

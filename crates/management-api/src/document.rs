@@ -32,6 +32,7 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Status", description = "Revoke, suspend and reactivate what was issued"),
         (name = "Credential definitions", description = "What an organisation offers"),
         (name = "Identity provider", description = "Where people sign in"),
+        (name = "Policy", description = "What wallets must do"),
         (name = "Signing keys", description = "Keys that sign credentials"),
         (name = "Webhooks", description = "Events of exchanges for the organisation's own services"),
         (name = "API keys", description = "Access to this API"),

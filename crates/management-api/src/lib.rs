@@ -16,6 +16,7 @@ mod list;
 mod moment;
 mod offers;
 mod organisations;
+mod policy;
 mod problem;
 mod request;
 mod retention;

@@ -20,7 +20,7 @@ use crate::routes;
 
 mod policy;
 
-use policy::PolicySchema;
+pub(crate) use policy::PolicySchema;
 
 /// Create an organisation.
 ///

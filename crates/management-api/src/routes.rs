@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, decisions, definitions, history, identity_provider, offers, organisations, retention, revocation,
+    api_keys, decisions, definitions, history, identity_provider, offers, organisations, policy, retention, revocation,
     signing_keys, transcript, webhooks,
 };
 
@@ -29,6 +29,7 @@ pub(crate) const DEFINITION_BY_ID: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential-definition/{credentialDefinitionId}";
 pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definitions";
 pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
+pub(crate) const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
 pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
 pub(crate) const HISTORY_EXPORT: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/export";
@@ -77,7 +78,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 56] = [
+pub(crate) const PERMISSIONS: [(Method, &str, Permission); 58] = [
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -103,6 +104,8 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 56] = [
     (Method::PUT, IDENTITY_PROVIDER, Administer),
     (Method::GET, IDENTITY_PROVIDER, Read),
     (Method::DELETE, IDENTITY_PROVIDER, Administer),
+    (Method::PUT, POLICY, Administer),
+    (Method::GET, POLICY, Read),
     (Method::POST, ISSUE, Issue),
     (Method::GET, HISTORY, Read),
     (Method::DELETE, HISTORY, Administer),
@@ -155,6 +158,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(definitions::read, definitions::update, definitions::delete))
         .routes(routes!(definitions::list))
         .routes(routes!(identity_provider::connect, identity_provider::read, identity_provider::disconnect))
+        .routes(routes!(policy::set, policy::read))
         .routes(routes!(offers::issue))
         .routes(routes!(history::list, history::erase_holder))
         .routes(routes!(history::export::export))

@@ -16,7 +16,8 @@ pub struct Exchange {
     pub definition_id: DefinitionId,
     /// Version of that definition.
     pub definition_revision: u32,
-    /// Configurations on offer, in the order of the issue call.
+    /// Credentials on offer, in the order of the issue call: one element for each. An entry that is there several times has
+    /// as many datasets.
     pub entries: Vec<EntryId>,
     /// Whether claims were complete at the start.
     pub issuance_mode: IssuanceMode,
@@ -62,6 +63,20 @@ pub struct Exchange {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Exchange {
+    /// The entries on offer, each once, in the order of the issue call.
+    pub fn configurations(&self) -> impl Iterator<Item = EntryId> {
+        let entries = self.entries.iter().enumerate();
+        let first = |(position, entry): &(usize, &EntryId)| !self.entries.iter().take(*position).any(|it| it == *entry);
+        entries.filter(first).map(|(_, entry)| *entry)
+    }
+
+    /// How many credentials of this entry are on offer.
+    pub fn datasets_of(&self, entry: EntryId) -> usize {
+        self.entries.iter().filter(|offered| **offered == entry).count()
+    }
 }
 
 /// The secrets of an exchange, sealed together.

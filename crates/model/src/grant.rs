@@ -24,6 +24,8 @@ pub struct Grant {
     pub access_token_hash: SecretHash,
     /// From this instant on the access token is refused.
     pub access_token_expires_at: Timestamp,
+    /// Whether a refresh token was exchanged for it.
+    pub refreshed: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -192,6 +192,11 @@ impl<'s> Directory<'s> {
         self.change(id, set, now).await
     }
 
+    /// Replaces the policy and nothing else; `false` when there is no such organisation.
+    pub async fn set_policy(&self, id: OrganisationId, policy: &Policy, now: Timestamp) -> Result<bool, StoreError> {
+        self.change(id, [(Column::Policy, Expr::value(to_json(policy)?))], now).await
+    }
+
     /// Suspends an organisation or lets it act again; `false` when there is no such organisation.
     pub async fn set_status(
         &self,

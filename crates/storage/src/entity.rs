@@ -149,6 +149,7 @@ tables! {
         created_at: i64,
         updated_at: i64,
         claims_due_at: Option<i64>,
+        answers: i64,
     }
     /// What authorisations allow.
     exchange_grant "exchange_grant" (organisation_id) {
@@ -162,6 +163,7 @@ tables! {
         access_token_expires_at: i64,
         created_at: i64,
         transcript_part: Option<String>,
+        refreshed: bool,
     }
     /// Credentials that left the building.
     credential "credential" (organisation_id) {

@@ -29,6 +29,14 @@ impl Read {
         self.exchange_where(Column::Id.eq(id.as_uuid())).await
     }
 
+    /// How many answers with credentials an exchange has given; `None` when it is unknown.
+    pub async fn answers_of(&self, id: ExchangeId) -> Result<Option<u32>, StoreError> {
+        let find =
+            self.scope.find::<Entity>().filter(Column::Id.eq(id.as_uuid())).select_only().column(Column::Answers);
+        let answers: Option<i64> = find.into_tuple().one(self.scope.connection()).await?;
+        answers.map(|answers| Row { table: "exchange", id }.number(answers)).transpose()
+    }
+
     /// The exchange whose offer is found under this last segment of its URI.
     pub async fn exchange_by_offer(&self, offer_id: &str) -> Result<Option<Exchange>, StoreError> {
         self.exchange_where(Column::OfferId.eq(offer_id)).await
@@ -84,6 +92,7 @@ pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
         created_at: Set(exchange.created_at.millis()),
         updated_at: Set(exchange.updated_at.millis()),
         claims_due_at: Set(exchange.claims_due_at.map(chancery_model::Timestamp::millis)),
+        answers: Set(0),
         ..Default::default()
     })
 }

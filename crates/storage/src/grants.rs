@@ -39,6 +39,7 @@ impl Transaction {
             access_token_expires_at: Set(grant.access_token_expires_at.millis()),
             created_at: Set(grant.created_at.millis()),
             transcript_part: Set(Some(to_json(passage)?)),
+            refreshed: Set(grant.refreshed),
             ..Default::default()
         };
         Ok(self.scope.insert::<Entity>(row).await?)
@@ -63,6 +64,7 @@ fn from_row(model: Model) -> Result<Grant, StoreError> {
         by_identifier: model.by_identifier,
         access_token_hash: row.hash(&model.access_token_hash)?,
         access_token_expires_at: instant(model.access_token_expires_at),
+        refreshed: model.refreshed,
         created_at: instant(model.created_at),
     })
 }

@@ -18,6 +18,7 @@ mod identity_provider;
 mod issue;
 mod issue_refusals;
 mod organisations;
+mod policy;
 mod records;
 mod remedies;
 mod retention;

@@ -257,6 +257,7 @@ fn read_claims(
         faults.add("/credential", "give credential or credentials with claims");
     }
     let mut submissions: Vec<Submission> = Vec::with_capacity(given.len());
+    let mut places = Vec::with_capacity(given.len());
     for credential in given {
         let pointer = &credential.pointer;
         let Some(id) = credential.entry else {
@@ -270,15 +271,20 @@ fn read_claims(
         if credential.vct.as_ref().is_some_and(|vct| *vct != entry.vct) {
             faults.add(format!("{pointer}/vct"), "the entry has another vct");
         }
-        if submissions.iter().any(|earlier| earlier.entry == id) {
-            faults.add(pointer.clone(), "another element is for the same entry");
-        }
         let Some(claims) = credential.claims else {
             faults.add(format!("{pointer}/claims"), "this member is mandatory");
             continue;
         };
         claims::check(entry, &claims, &format!("{pointer}/claims"), &mut faults);
         submissions.push(Submission { entry: id, claims, metadata: credential.metadata });
+        places.push((id, pointer.clone()));
+    }
+    for (id, pointer) in &places {
+        let (due, came) = (exchange.datasets_of(*id), places.iter().filter(|(other, _)| other == id).count());
+        if came != due {
+            let detail = format!("the exchange has {due} credentials of this entry, and {came} come at once");
+            faults.add(pointer.clone(), detail);
+        }
     }
     faults.none_or(Some(submissions))
 }

@@ -122,7 +122,7 @@ async fn earlier_answer(
 
 /// What of a definition is issued, and with which claims.
 struct Chosen {
-    /// In the order of the call.
+    /// In the order of the call; an entry is there once for each of its datasets.
     entries: Vec<EntryId>,
     /// Empty when the claims come later.
     submissions: Vec<Submission>,
@@ -168,9 +168,6 @@ fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chos
     let before_sign_in = matches!(request.pin, Pin::Absent);
     for credential in &request.credentials {
         let Some(entry) = entry_for(credential, definition, &mut faults) else { continue };
-        if chosen.entries.contains(&entry.id) {
-            faults.add(credential.pointer.clone(), "another element is for the same entry");
-        }
         chosen.entries.push(entry.id);
         chosen.require_key_attestation |= entry.require_key_attestation;
         let pointer = format!("{}/claims", credential.pointer);

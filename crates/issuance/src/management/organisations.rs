@@ -6,6 +6,7 @@ mod policy;
 use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Role};
 use chancery_protocol::IssuerIdentifier;
 use chancery_storage::OrganisationConflict;
+use serde_json::{Map, Value};
 
 use super::api_keys::{self, NewApiKey};
 use super::body::Fault;
@@ -116,6 +117,22 @@ pub async fn update(
     let Organisation { name, policy, updated_at, .. } = &organisation;
     let updated = ctx.store().directory().update(id, name, policy, *updated_at).await?;
     if updated { Ok(organisation) } else { Err(Failure::Rejected(UpdateRejection::NotFound)) }
+}
+
+/// Replaces the policy of the caller's organisation. `body` is the policy; switches that it leaves out have the values of
+/// its profile.
+pub async fn set_policy(
+    ctx: &Context,
+    organisation: &Organisation,
+    body: &Map<String, Value>,
+) -> Result<Organisation, Failure<UpdateRejection>> {
+    let policy = policy::read_body(body).map_err(|faults| Failure::Rejected(UpdateRejection::Invalid(faults)))?;
+    let now = ctx.env().now();
+    let set = ctx.store().directory().set_policy(organisation.id, &policy, now).await?;
+    let mut changed = organisation.clone();
+    changed.policy = policy;
+    changed.updated_at = now;
+    if set { Ok(changed) } else { Err(Failure::Rejected(UpdateRejection::NotFound)) }
 }
 
 /// Suspends an organisation: wallets get 404 and its own keys 403. Nothing is lost.

@@ -28,6 +28,9 @@ const STATUSES: &[(&str, RevocationStatus)] = &[
 /// Longest reason, in characters.
 const LONGEST_REASON: usize = 500;
 
+/// Why the former credential is revoked when a wallet fetches a fresh copy.
+const REPLACED: &str = "replaced by a fresh copy";
+
 /// Why no status was changed.
 #[derive(Debug)]
 pub enum Rejection {
@@ -96,6 +99,23 @@ pub async fn change(
     })?;
     ctx.note_status_changes(organisation, lists).await;
     Ok(())
+}
+
+/// Revokes credentials of an exchange that the unit of work holds, because fresh copies took their place. Answers the lists
+/// that changed.
+pub(crate) async fn revoke_replaced(
+    ctx: &Context,
+    tx: &Transaction,
+    exchange: ExchangeId,
+    replaced: &[CredentialId],
+    now: Timestamp,
+) -> Result<BTreeSet<StatusListId>, StoreError> {
+    let to = RevocationStatus::Revoked;
+    let holders = tx.status_holders_of(&[exchange]).await?;
+    let meant = |holder: &&StatusHolder| replaced.contains(&holder.credential) && holder.status.may_become(to);
+    let moved: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();
+    let order = Order { to, reason: REPLACED.to_owned(), actor: "wallet".to_owned(), now };
+    order.apply(ctx, tx, &moved, &holders).await
 }
 
 /// What was changed in an exchange, oldest change first.

@@ -143,7 +143,7 @@ fn of_offer(
     definition: &Definition,
     request: &AuthorizationRequest,
 ) -> Result<Vec<RequestedCredential>, Rejection> {
-    let entries: Vec<&Entry> = exchange.entries.iter().filter_map(|id| definition.entry(*id)).collect();
+    let entries: Vec<&Entry> = exchange.configurations().filter_map(|id| definition.entry(id)).collect();
     if request.authorization_details.is_none() && request.scope.is_empty() {
         return Ok(entries.into_iter().map(|entry| requested(entry, None)).collect());
     }

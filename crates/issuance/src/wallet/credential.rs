@@ -4,19 +4,26 @@ pub(super) mod attestation;
 pub(super) mod batch;
 mod deferral;
 mod proofs;
+pub(super) mod reissuance;
 mod rejection;
 pub(super) mod signing;
 mod validity;
 
-use chancery_model::{Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, Timestamp};
+use chancery_model::{
+    CredentialStatus, Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, ProvenKey,
+    Submission, Timestamp,
+};
 use chancery_protocol::credential_request::{CredentialRequest, Selector};
+use chancery_protocol::credential_response::CredentialResponse;
 use chancery_protocol::excerpt;
 use chancery_storage::StoreError;
 use serde_json::json;
 
+pub use reissuance::Refused;
 pub use rejection::{ErrorCode, Rejection};
 
 use batch::Batch;
+use reissuance::Terms;
 use signing::Purpose;
 
 use super::access::{self, Access, Presented, Scheme};
@@ -27,6 +34,9 @@ use super::{Header, Notes, Refusal, metadata, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/credential";
+
+/// How often a request is judged again when others were faster.
+const ATTEMPTS: u32 = 4;
 
 /// A credential request as it came.
 #[derive(Clone, Copy, Debug)]
@@ -95,22 +105,63 @@ async fn collect(
     proven.record(&mut trail.recording);
     proven.claim_nonce(context, organisation, now).await?;
     let keys = proven.holders(organisation, exchange, entry, now, &mut trail.recording).map_err(Failure::Rejected)?;
-    let dataset = granted.dataset;
-    let response = match batch::submission(context, organisation, exchange, entry, dataset)? {
-        None => deferral::begin(context, organisation, now, exchange, grant, (entry, dataset), keys, trail).await?,
+    let part = (entry, granted.dataset);
+    let response = match batch::submission(context, organisation, exchange, entry, granted.dataset)? {
         Some(submission) => {
-            let purpose = Purpose { exchange: exchange.id, grant: grant.id, dataset };
-            let batch =
-                Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await?;
-            batch.note(entry, trail);
-            if !record(context, organisation, now, exchange, &batch, trail).await? {
-                context.remembered().forget_grant(organisation, grant.access_token_hash);
-                return Err(why_not_recorded(context, organisation, grant, scheme).await);
-            }
-            batch.into_answer()
+            let issuance = Issuance { remembered: &remembered, scheme, part, submission, keys };
+            issuance.complete(context, organisation, now, trail).await?
+        }
+        None if exchange.credential_status == CredentialStatus::Ready => {
+            return Err(Failure::Rejected(Rejection::Erased));
+        }
+        None => {
+            let refreshed = grant.refreshed;
+            let terms = reissuance::terms(context, organisation, now, exchange.id, part, refreshed).await;
+            terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+            deferral::begin(context, organisation, now, exchange, grant, part, keys, trail).await?
         }
     };
     reply.answer(response.status(), &response)
+}
+
+/// A request that can be answered at once.
+struct Issuance<'i> {
+    remembered: &'i Granted,
+    scheme: Scheme,
+    /// Entry and dataset.
+    part: (&'i Entry, u16),
+    submission: Submission,
+    keys: Vec<ProvenKey>,
+}
+
+impl Issuance<'_> {
+    /// Signs, writes down and answers. Where the definition lets one credential live at a time, requests beside this one
+    /// may have been faster; then it is judged again.
+    async fn complete(
+        &self,
+        context: &Context,
+        organisation: &Organisation,
+        now: Timestamp,
+        trail: &mut Trail,
+    ) -> Result<CredentialResponse, Failure<Rejection>> {
+        let Self { remembered, part: (entry, dataset), submission, keys, .. } = self;
+        let Granted { grant, offered: Offered { exchange, definition } } = remembered;
+        let purpose = Purpose { exchange: exchange.id, grant: grant.id, dataset: *dataset };
+        for _ in 0..ATTEMPTS {
+            let terms = reissuance::terms(context, organisation, now, exchange.id, self.part, grant.refreshed).await;
+            let terms = terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+            let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, submission, keys).await?;
+            batch.note(entry, trail);
+            if record(context, organisation, now, exchange, &batch, &terms, trail).await? {
+                return Ok(batch.into_answer());
+            }
+            if !terms.are_contested() {
+                break;
+            }
+        }
+        context.remembered().forget_grant(organisation, grant.access_token_hash);
+        Err(why_not_recorded(context, organisation, grant, self.scheme).await)
+    }
 }
 
 /// The first record of the trail.
@@ -180,13 +231,19 @@ async fn record(
     now: Timestamp,
     exchange: &Exchange,
     batch: &Batch,
+    terms: &Terms,
     trail: &mut Trail,
 ) -> Result<bool, StoreError> {
     let passage = trail.finish(context);
     let announcement = batch::announce(context, organisation, exchange, now).await?;
-    let write =
-        context.store().write(organisation, async |tx| batch.record(tx, exchange, &passage, &announcement, now).await);
-    write.await
+    let write = context.store().write(organisation, async |tx| {
+        batch.record(context, tx, exchange, terms, (&passage, &announcement), now).await
+    });
+    let Some(lists) = write.await? else { return Ok(false) };
+    if !lists.is_empty() {
+        context.note_status_changes(organisation, lists).await;
+    }
+    Ok(true)
 }
 
 /// The organisation denied or deleted the exchange after the token was handed out.

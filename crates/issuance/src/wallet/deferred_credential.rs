@@ -15,6 +15,7 @@ pub use rejection::{ErrorCode, Rejection};
 
 use super::access::{self, Access, Presented};
 use super::credential::batch::{self, Batch};
+use super::credential::reissuance::{self, Terms};
 use super::credential::signing::Purpose;
 use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
@@ -24,6 +25,9 @@ use crate::sealed::Place;
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/deferred-credential";
+
+/// How often a request is judged again when others were faster.
+const ATTEMPTS: u32 = 4;
 
 /// Seconds by which a wallet that asks too early is told to wait longer each time, as RFC 8628 §3.5 does it.
 const PENALTY: u32 = 5;
@@ -120,15 +124,25 @@ async fn outcome(
         return wait(context, organisation, now, &waiting, &asked.transaction_id, entry, trail).await;
     };
     let purpose = Purpose { exchange: exchange.id, grant: grant.id, dataset: transaction.dataset };
-    let keys = transaction.keys.clone();
-    let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await?;
-    batch.note(entry, trail);
-    if record(context, organisation, now, &waiting, &batch, trail).await? {
-        return Ok(batch.into_answer());
+    let part = (entry, transaction.dataset);
+    for _ in 0..ATTEMPTS {
+        let terms = reissuance::terms(context, organisation, now, exchange.id, part, false).await;
+        let terms = terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+        let keys = &transaction.keys;
+        let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await?;
+        batch.note(entry, trail);
+        match record(context, organisation, now, &waiting, &batch, &terms, trail).await? {
+            Recorded::Yes => return Ok(batch.into_answer()),
+            // A request beside this one was faster: its credentials are the ones.
+            Recorded::AnsweredMeanwhile => {
+                let waiting = find(context, organisation, exchange.id, asked).await?;
+                return repeat(context, organisation, now, &waiting, trail).await;
+            }
+            Recorded::No if terms.are_contested() => {}
+            Recorded::No => break,
+        }
     }
-    // A request beside this one was faster: its credentials are the ones.
-    let waiting = find(context, organisation, exchange.id, asked).await?;
-    repeat(context, organisation, now, &waiting, trail).await
+    Err(Failure::Rejected(Rejection::Denied))
 }
 
 /// The first record of the trail.
@@ -225,15 +239,24 @@ impl From<StoreError> for Undone {
     }
 }
 
-/// Ends the transaction and writes everything down in one unit of work: `true` for exactly one of several requests.
+/// What became of an attempt to write an answer down.
+enum Recorded {
+    Yes,
+    AnsweredMeanwhile,
+    No,
+}
+
+/// Ends the transaction and writes everything down in one unit of work: [`Recorded::Yes`] for exactly one of several
+/// requests.
 async fn record(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     waiting: &Waiting,
     batch: &Batch,
+    terms: &Terms,
     trail: &mut Trail,
-) -> Result<bool, Failure<Rejection>> {
+) -> Result<Recorded, Failure<Rejection>> {
     let Waiting { transaction, exchange } = waiting;
     let answer = DeferredAnswer {
         credentials: batch.credentials.iter().map(|credential| credential.id).collect(),
@@ -248,16 +271,19 @@ async fn record(
             if !tx.answer_transaction(transaction, &sealed, now).await? {
                 return Err(Undone::AnsweredMeanwhile);
             }
-            if !batch.record(tx, exchange, &passage, &announcement, now).await? {
-                return Err(Undone::Denied);
-            }
-            Ok(())
+            let recorded = batch.record(context, tx, exchange, terms, (&passage, &announcement), now).await?;
+            recorded.ok_or(Undone::Denied)
         })
         .await;
     match recorded {
-        Ok(()) => Ok(true),
-        Err(Undone::AnsweredMeanwhile) => Ok(false),
-        Err(Undone::Denied) => Err(Failure::Rejected(Rejection::Denied)),
+        Ok(lists) => {
+            if !lists.is_empty() {
+                context.note_status_changes(organisation, lists).await;
+            }
+            Ok(Recorded::Yes)
+        }
+        Err(Undone::AnsweredMeanwhile) => Ok(Recorded::AnsweredMeanwhile),
+        Err(Undone::Denied) => Ok(Recorded::No),
         Err(Undone::Store(error)) => Err(error.into()),
     }
 }

@@ -116,7 +116,7 @@ fn offer(
     definition: &Definition,
     secrets: ExchangeSecrets,
 ) -> Result<CredentialOffer, Failure<Rejection>> {
-    let offered = exchange.entries.iter().filter_map(|id| definition.entry(*id));
+    let offered = exchange.configurations().filter_map(|id| definition.entry(id));
     let configurations = offered.map(|entry| entry.configuration_id.clone()).collect();
     let grants = match exchange.grant_kind {
         GrantKind::PreAuthorizedCode => Grants {

@@ -10,8 +10,8 @@ pub(crate) mod repeated;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Definition, Exchange, ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, Organisation, SecretHash,
-    Timestamp,
+    Definition, EntryId, Exchange, ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, Organisation,
+    SecretHash, Timestamp,
 };
 use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, REFRESH_TOKEN_GRANT};
 use chancery_protocol::authorization_details::AuthorizationDetail;
@@ -166,19 +166,22 @@ async fn redeem_offer(
 
     let access_token = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
     let lifetime = organisation.policy.access_token_lifetime_for(proof.is_some());
+    let credentials = granted(context, &definition, &exchange, authorization_details.as_deref());
     let grant = Grant {
         id: GrantId::from(context.env().uuid(now)),
         exchange_id: exchange.id,
         client_id: client.id.clone(),
         dpop_thumbprint: proof.map(|proof| proof.thumbprint),
-        credentials: granted(context, &definition, &exchange, authorization_details.as_deref()),
-        by_identifier: authorization_details.is_some(),
+        by_identifier: authorization_details.is_some() || has_several_datasets(&credentials),
+        credentials,
         access_token_hash: SecretHash::of(&access_token),
         access_token_expires_at: now.plus_seconds(lifetime),
+        refreshed: false,
         created_at: now,
     };
     let fresh = refresh::beside(context, organisation, now, &client, &grant);
-    let mut answer = answer(&grant, access_token, lifetime, authorization_details);
+    let details = authorization_details.or_else(|| details_if_needed(&grant));
+    let mut answer = answer(&grant, access_token, lifetime, details);
     answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
     record(&exchange, &grant, &answer, "pre-authorized_code", trail);
     spend(context, organisation, now, &exchange, &grant, fresh.as_ref(), trail).await?;
@@ -232,7 +235,8 @@ async fn find(
     }
 }
 
-/// What the token covers: the configurations on offer, or those of them that were asked for (TOK-6, TOK-8).
+/// What the token covers: the configurations on offer, or those of them that were asked for (TOK-6, TOK-8), with all of
+/// their datasets.
 fn granted(
     context: &Context,
     definition: &Definition,
@@ -242,16 +246,46 @@ fn granted(
     let wanted = |configuration: &str| {
         details.is_none_or(|details| details.iter().any(|detail| detail.credential_configuration_id == configuration))
     };
-    let offered = exchange.entries.iter().filter_map(|id| definition.entry(*id));
-    offered
-        .filter(|entry| wanted(&entry.configuration_id))
-        .map(|entry| GrantedCredential {
-            entry: entry.id,
-            dataset: 0,
-            configuration_id: entry.configuration_id.clone(),
-            identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
-        })
-        .collect()
+    let offered = exchange.configurations().filter_map(|id| definition.entry(id));
+    let wanted = offered.filter(|entry| wanted(&entry.configuration_id));
+    wanted.flat_map(|entry| datasets(context, exchange, entry.id, &entry.configuration_id)).collect()
+}
+
+/// One credential for each dataset of an entry, under an identifier of its own.
+fn datasets(
+    context: &Context,
+    exchange: &Exchange,
+    entry: EntryId,
+    configuration_id: &str,
+) -> impl Iterator<Item = GrantedCredential> {
+    let datasets = u16::try_from(exchange.datasets_of(entry)).unwrap_or(u16::MAX);
+    (0..datasets).map(move |dataset| GrantedCredential {
+        entry,
+        dataset,
+        configuration_id: configuration_id.to_owned(),
+        identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
+    })
+}
+
+/// Whether the name of a configuration does not tell which credential is meant.
+fn has_several_datasets(credentials: &[GrantedCredential]) -> bool {
+    credentials.iter().any(|granted| granted.dataset > 0)
+}
+
+/// What the wallet did not ask for and has to know: the identifiers, when requests must name them.
+fn details_if_needed(grant: &Grant) -> Option<Vec<AuthorizationDetail>> {
+    grant.by_identifier.then(|| details_of(&grant.credentials))
+}
+
+/// One detail for each configuration that was granted.
+fn details_of(credentials: &[GrantedCredential]) -> Vec<AuthorizationDetail> {
+    let mut details: Vec<AuthorizationDetail> = Vec::new();
+    for granted in credentials {
+        if !details.iter().any(|detail| detail.credential_configuration_id == granted.configuration_id) {
+            details.push(AuthorizationDetail::granted(granted.configuration_id.clone(), Vec::new()));
+        }
+    }
+    details
 }
 
 fn answer(
@@ -260,12 +294,12 @@ fn answer(
     lifetime: u32,
     details: Option<Vec<AuthorizationDetail>>,
 ) -> TokenResponse {
-    // Each detail comes back with the identifier of its one dataset (TOK-7).
+    // Each detail comes back with the identifiers of its datasets (TOK-7).
     let authorization_details = details.map(|mut details| {
         for detail in &mut details {
             let same = |granted: &&GrantedCredential| granted.configuration_id == detail.credential_configuration_id;
-            let identifier = grant.credentials.iter().find(same).map(|granted| granted.identifier.clone());
-            detail.credential_identifiers = identifier.into_iter().collect();
+            let identifiers = grant.credentials.iter().filter(same).map(|granted| granted.identifier.clone());
+            detail.credential_identifiers = identifiers.collect();
         }
         details
     });

@@ -60,6 +60,11 @@ pub(crate) struct NewEntry {
     revocation_method: Option<String>,
     /// Whether they can be suspended too. Default: when they can be revoked. `false` halves the list.
     support_suspension: Option<bool>,
+    /// Whether one credential of an offer lives at a time. A further copy is denied, or takes the place of the former one
+    /// when `supportCredentialReissuance` is set and credentials can be revoked. Default: false.
+    enforce_credential_uniqueness: Option<bool>,
+    /// Whether a wallet may fetch a fresh copy with a refresh token after it has fetched one. Default: false.
+    support_credential_reissuance: Option<bool>,
     /// How holder keys may be named: `jwk`, `did:key`, `did:jwk`. Default: the organisation's policy.
     credential_binding_methods: Option<Vec<String>>,
     /// `authorization_details` or `scope_based`, equal in all entries.

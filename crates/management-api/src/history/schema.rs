@@ -168,8 +168,13 @@ impl From<&History> for CredentialHistory {
         let History { exchange, definition, submissions, credential_offer, credentials: delivered } = history;
         let entries: Vec<&Entry> = exchange.entries.iter().filter_map(|id| definition.entry(*id)).collect();
         let first = entries.first();
-        let asked: Vec<Value> = entries.iter().map(|entry| asked_for(entry, submissions)).collect();
+        let asked = entries.iter().enumerate().map(|(position, entry)| {
+            let dataset = entries.iter().take(position).filter(|earlier| earlier.id == entry.id).count();
+            asked_for(entry, dataset, submissions)
+        });
+        let asked: Vec<Value> = asked.collect();
         let last = delivered.last();
+        let replaced = replaced(delivered, definition);
         let id = exchange.id.to_string();
         let client_id = exchange.client_id.clone().unwrap_or_default();
         Self {
@@ -210,8 +215,8 @@ impl From<&History> for CredentialHistory {
             id_token_decoded: Map::new(),
             id_token_verified: false,
             issuance_denied_reason: exchange.denied_reason.clone().unwrap_or_default(),
-            expired_credential_tokens: Vec::new(),
-            expired_credentials: Vec::new(),
+            expired_credential_tokens: replaced.iter().map(|it| it.token.clone()).collect(),
+            expired_credentials: replaced.iter().map(|it| signed_claims(&it.token)).collect(),
             credential_response_encryption: Map::new(),
             individual_id: "",
             mapper_id: "",
@@ -235,6 +240,27 @@ impl CredentialHistory {
     }
 }
 
+/// What was issued before the newest copies, where the definition supports re-issuance.
+fn replaced<'h>(delivered: &'h [Delivered], definition: &Definition) -> Vec<&'h Delivered> {
+    let is_renewed = |former: &&Delivered| {
+        let former = &former.credential;
+        let entry = definition.entry(former.entry);
+        let is_newer = |other: &Delivered| {
+            let other = &other.credential;
+            (other.entry, other.dataset) == (former.entry, former.dataset) && other.issued_at > former.issued_at
+        };
+        entry.is_some_and(|entry| entry.support_credential_reissuance) && delivered.iter().any(is_newer)
+    };
+    delivered.iter().filter(is_renewed).collect()
+}
+
+/// The claims in the signed part of a credential; empty when its token was erased.
+fn signed_claims(token: &str) -> Value {
+    let payload = token.split('~').next().and_then(|jwt| jwt.split('.').nth(1)).unwrap_or_default();
+    let decoded = URL_SAFE_NO_PAD.decode(payload).ok();
+    decoded.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_else(|| json!({}))
+}
+
 fn issued(delivered: &Delivered, definition: &Definition) -> IssuedCredential {
     let Delivered { credential, status_list: uri, .. } = delivered;
     let reference = credential
@@ -254,14 +280,14 @@ fn issued(delivered: &Delivered, definition: &Definition) -> IssuedCredential {
 }
 
 fn configuration_ids(exchange: &Exchange, definition: &Definition) -> Vec<String> {
-    let entries = exchange.entries.iter().filter_map(|id| definition.entry(*id));
+    let entries = exchange.configurations().filter_map(|id| definition.entry(id));
     entries.map(|entry| entry.configuration_id.clone()).collect()
 }
 
 /// What the organisation asked for. A pending credential has no claims yet, but the id that the deferred
 /// update repeats.
-fn asked_for(entry: &Entry, submissions: &[Submission]) -> Value {
-    let submission = submissions.iter().find(|submission| submission.entry == entry.id);
+fn asked_for(entry: &Entry, dataset: usize, submissions: &[Submission]) -> Value {
+    let submission = submissions.iter().filter(|submission| submission.entry == entry.id).nth(dataset);
     json!({
         "id": entry.id,
         "vct": entry.vct,

@@ -120,23 +120,32 @@ impl Transaction {
     }
 
     /// Notes that credentials were issued: the status goes on to `CredentialIssued` unless it is there or further
-    /// already, as for a second copy. `false` when the exchange was denied, its credential
-    /// revoked or suspended, or it is unknown: then nothing may leave.
-    pub async fn record_issuance(&self, id: ExchangeId, now: Timestamp) -> Result<bool, StoreError> {
+    /// already, as for a second copy. `false` when the exchange was denied, its credential revoked or suspended, when it is
+    /// unknown, or has given another number of answers than `answers`: then nothing may leave.
+    pub async fn record_issuance(
+        &self,
+        id: ExchangeId,
+        answers: Option<u32>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let reached = ExchangeStatus::CredentialIssued;
         let legal = ExchangeStatus::ALL.into_iter().filter(|status| *status != ExchangeStatus::IssuanceDenied);
         let behind = legal.clone().filter(|status| status.may_become(reached));
         let status = CaseStatement::new()
             .case(Expr::col(Column::Status).is_in(behind.map(ExchangeStatus::name)), reached.name())
             .finally(Expr::col(Column::Status));
-        let record = self
+        let mut record = self
             .scope
             .update::<Entity>()
             .col_expr(Column::Status, status.into())
+            .col_expr(Column::Answers, incremented(Column::Answers))
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::RevocationStatus.eq(RevocationStatus::Operational.name()))
             .filter(Column::Status.is_in(legal.map(ExchangeStatus::name)));
+        if let Some(answers) = answers {
+            record = record.filter(Column::Answers.eq(i64::from(answers)));
+        }
         Ok(self.scope.happened(record).await?)
     }
 

@@ -77,7 +77,7 @@ impl TestDatabase {
             assert!(tx.spend_code(&exchange, Some("wallet"), 5, NOW).await?);
             tx.add_grant(&grant, &carried[0]).await?;
             tx.add_credentials(std::slice::from_ref(&credential), &carried[1]).await?;
-            assert!(tx.record_issuance(exchange.id, NOW).await?);
+            assert!(tx.record_issuance(exchange.id, None, NOW).await?);
             assert_eq!(tx.reach_by_report(exchange.id, Report::Failed, NOW).await?, [ExchangeStatus::CredentialAcked]);
             tx.add_transcript_part(&part).await
         });
@@ -219,6 +219,7 @@ impl TestDatabase {
             by_identifier: true,
             access_token_hash: SecretHash::of(&id.to_string()),
             access_token_expires_at: exchange.expires_at.plus_seconds(600),
+            refreshed: false,
             created_at: NOW,
         }
     }

@@ -12,7 +12,7 @@ use super::*;
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
-const TABLE: [(&str, &str, &[&str]); 49] = [
+const TABLE: [(&str, &str, &[&str]); 51] = [
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
@@ -31,6 +31,8 @@ const TABLE: [(&str, &str, &[&str]); 49] = [
     ("put", "{openid}/identity-provider", &["admin"]),
     ("get", "{openid}/identity-provider", &["admin", "issuer", "auditor"]),
     ("delete", "{openid}/identity-provider", &["admin"]),
+    ("put", "{openid}/policy", &["admin"]),
+    ("get", "{openid}/policy", &["admin", "issuer", "auditor"]),
     ("post", "{openid}/sdjwt/credential/issue", &["admin", "issuer"]),
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
     ("delete", "{openid}/sdjwt/credential/history", &["admin"]),

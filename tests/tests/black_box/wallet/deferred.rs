@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chancery_tests::jwe::{Jwe, ResponseKey};
 use chancery_tests::key::random;
 use chancery_tests::platform::{history_path, issue_body};
 use chancery_tests::sd_jwt::parts;
@@ -23,11 +24,17 @@ impl Pending {
     }
 
     async fn under(world: &World, policy: Value, keys: usize) -> Self {
+        Self::offered(world, policy, json!({}), keys).await
+    }
+
+    /// With further members in the issue call.
+    async fn offered(world: &World, policy: Value, further: Value, keys: usize) -> Self {
         let operator = world.platform().organisation(json!({ "policy": policy })).await;
         let definition = operator.define(&samples::staff_badge()).await;
         let mut body = issue_body(&definition, &json!({}));
         body["issuanceMode"] = "Deferred".into();
         body["credential"].as_object_mut().unwrap().shift_remove("claims");
+        body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         let offer = operator.offer_of(body).await;
         let wallet = world.wallet();
         let opened = wallet.open(&offer.link).await;
@@ -55,6 +62,23 @@ impl Pending {
 
     async fn poll(&self) -> Answer {
         self.scene.wallet.send(self.call()).await
+    }
+
+    /// The access token that the refresh token gives.
+    async fn refreshed(&self) -> Token {
+        let Scene { wallet, operator, opened, .. } = &self.scene;
+        let refresh = self.token.response["refresh_token"].as_str().unwrap();
+        let response = wallet.send(wallet.refresh_call(operator.issuer(), refresh)).await.ok();
+        Token { response, opened: opened.clone() }
+    }
+
+    /// The poll, encrypted, for an answer that this key can read.
+    fn encrypted(&self, key: &ResponseKey) -> Call {
+        let wanted = json!({"jwk": key.jwk(), "enc": "A128GCM"});
+        let body = json!({"transaction_id": self.transaction, "credential_response_encryption": wanted});
+        let recipient = &self.scene.opened.issuer["credential_request_encryption"]["jwks"]["keys"][0];
+        let jwe = Jwe::new(recipient, body.to_string().as_bytes());
+        self.call().with_bytes(jwe.compact()).with_content_type("application/jwt")
     }
 
     async fn supply(&self) {
@@ -139,6 +163,114 @@ on_every_backend! {
         pending.poll().await.ok();
         world.advance(Duration::from_secs(1));
         pending.poll().await.refused(400, "invalid_transaction_id");
+    }
+
+    /// ENC-9: the poll says how its answer is encrypted, whatever the first request said; also when it is not ready.
+    async fn the_encryption_parameters_of_the_poll_decide(world: &World) {
+        let pending = Pending::under(world, json!({"encryption": "allowed"}), 1).await;
+        let (first, second) = (ResponseKey::new(), ResponseKey::new());
+        let answer = pending.scene.wallet.send(pending.encrypted(&first)).await;
+        assert_eq!(answer.status, 202, "{answer}");
+        answer.assert_media_type("application/jwt");
+        let (_, text) = first.decrypt(&answer.text());
+        let body: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(body["transaction_id"], pending.transaction);
+        pending.supply().await;
+        let answer = pending.scene.wallet.send(pending.encrypted(&second)).await;
+        answer.assert_media_type("application/jwt");
+        let (_, text) = second.decrypt(&answer.text());
+        let encrypted: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(pending.poll().await.ok(), encrypted, "the same answer, in the clear");
+    }
+
+    /// ENC-9: where encryption is required, a plain poll and a poll for a plain answer are refused, and use nothing up.
+    async fn plain_polls_are_refused_where_encryption_is_required(world: &World) {
+        let pending = Pending::under(world, json!({"encryption": "allowed"}), 1).await;
+        let policy = "/v2/config/digital-wallet/openid/policy";
+        pending.scene.operator.put(policy, json!({"encryption": "required"})).await.ok();
+        pending.supply().await;
+        pending.poll().await.refused(400, "invalid_encryption_parameters");
+        assert_eq!(pending.scene.cause().await.message, "deferred.encryption_invalid");
+        let key = ResponseKey::new();
+        let answer = pending.scene.wallet.send(pending.encrypted(&key)).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        key.decrypt(&answer.text());
+    }
+
+    /// DEF-6: a transaction ends after 30 days, or when the claims are no longer awaited.
+    async fn a_transaction_that_waited_for_too_long_is_over(world: &World) {
+        let policy = json!({"refreshTokens": true, "refreshTokenLifetime": 31_536_000});
+        let long = Pending::offered(world, policy, json!({"claimsDueInSeconds": 300 * 86_400}), 1).await;
+        let short = Pending::offered(world, json!({}), json!({"claimsDueInSeconds": 600}), 1).await;
+        world.advance(Duration::from_secs(599));
+        short.poll().await.expect(202);
+        world.advance(Duration::from_secs(1));
+        short.poll().await.refused(400, "credential_request_denied");
+        assert_eq!(short.scene.cause().await.message, "deferred.expired");
+        world.advance(Duration::from_secs(30 * 86_400 - 601));
+        long.poll().await.expect(202);
+        world.advance(Duration::from_secs(1));
+        long.poll().await.refused(401, "invalid_token");
+        let token = long.refreshed().await;
+        let poll = long.scene.wallet.deferred_call(&token, &long.transaction);
+        long.scene.wallet.send(poll).await.refused(400, "credential_request_denied");
+        assert_eq!(long.scene.cause().await.message, "deferred.expired");
+        // The exchange still awaits its claims: the wallet may begin another transaction.
+        let nonce = long.scene.wallet.nonce(&long.scene.opened).await;
+        long.scene.wallet.send(long.scene.wallet.credential_call(&token, &nonce)).await.expect(202);
+    }
+
+    /// TOK-14: a token that was refreshed while the transaction lives collects as well, and both get one answer.
+    async fn a_refreshed_token_collects_what_waits(world: &World) {
+        let pending = Pending::under(world, json!({"refreshTokens": true}), 1).await;
+        world.advance(Duration::from_secs(5 * 86_400));
+        let token = pending.refreshed().await;
+        let poll = || pending.scene.wallet.deferred_call(&token, &pending.transaction);
+        pending.scene.wallet.send(poll()).await.expect(202);
+        pending.supply().await;
+        let answer = pending.scene.wallet.send(poll()).await.ok();
+        assert_eq!(pending.poll().await.ok(), answer);
+        assert_eq!(credentials(world).await, 1);
+    }
+
+    /// DEF-6: a denial beside polls: each is told to wait or that it is over, and nothing is issued.
+    async fn a_denial_while_the_wallet_polls_ends_the_transaction(world: &World) {
+        let pending = Pending::new(world).await;
+        let mut crowd = JoinSet::new();
+        for _ in 0..8 {
+            let (wallet, call) = (pending.scene.wallet.clone(), pending.call());
+            crowd.spawn(async move { wallet.send(call).await });
+        }
+        let (answers, ()) = tokio::join!(crowd.join_all(), pending.deny());
+        for answer in answers {
+            match answer.status {
+                202 => {}
+                _ => drop(answer.refused(400, "credential_request_denied")),
+            }
+        }
+        pending.poll().await.refused(400, "credential_request_denied");
+        assert_eq!((pending.status().await.as_str(), credentials(world).await), ("issuance_denied", 0));
+    }
+
+    /// DEF-6: of a poll that could collect and a denial, one comes first.
+    async fn a_transaction_is_either_collected_or_denied(world: &World) {
+        for _ in 0..5 {
+            let pending = Pending::new(world).await;
+            pending.supply().await;
+            let path = format!("{}/deny", history_path(&pending.scene.offer.id));
+            let before = credentials(world).await;
+            let (poll, denial) = tokio::join!(
+                pending.poll(),
+                pending.scene.operator.post(&path, json!({"reason": "Not on the payroll."})),
+            );
+            if denial.status == 200 {
+                poll.refused(400, "credential_request_denied");
+                assert_eq!(credentials(world).await, before);
+            } else {
+                denial.problem(409);
+                poll.ok();
+            }
+        }
     }
 
     /// DEF-6: a denied transaction gives nothing, ever.

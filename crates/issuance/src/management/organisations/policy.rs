@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chancery_keys::CertificateChain;
 use chancery_model::{AttestationRule, Policy, Profile, TrustedParties, TrustedPartiesError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::management::body::{Faults, Members, below};
+use crate::management::body::{Fault, Faults, Members, below};
 use crate::management::levels::read_levels;
 
 const PROFILES: &[(&str, Profile)] = &[("open", Profile::Open), ("mixed", Profile::Mixed), ("haip", Profile::Haip)];
@@ -17,6 +17,17 @@ const READ_APART: [&str; 4] = ["profile", "trustAnchors", "keyStorage", "userAut
 /// Reads the preset, then each switch on its own, so that every wrong one is named. `None` when there is no policy.
 pub(super) fn read_policy(members: &Members<'_>, faults: &mut Faults) -> Option<Policy> {
     let given = members.object("policy", faults)?;
+    Some(read_switches(&given, faults))
+}
+
+/// The same of a body that is a policy.
+pub(super) fn read_body(body: &Map<String, Value>) -> Result<Policy, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let policy = read_switches(&Members::of_body(body), &mut faults);
+    faults.none_or(Some(policy))
+}
+
+fn read_switches(given: &Members<'_>, faults: &mut Faults) -> Policy {
     let profile = given.choice("profile", PROFILES, faults).unwrap_or(Profile::Open);
     let mut policy = profile.policy();
     for (name, value) in given.raw().iter().filter(|(name, _)| !READ_APART.contains(&name.as_str())) {
@@ -29,7 +40,7 @@ pub(super) fn read_policy(members: &Members<'_>, faults: &mut Faults) -> Option<
         [("keyStorage", &mut policy.key_storage), ("userAuthentication", &mut policy.user_authentication)]
     {
         if given.value(name).is_some() {
-            *levels = read_levels(&given, name, faults);
+            *levels = read_levels(given, name, faults);
         }
     }
     if let Some(anchors) = given.object("trustAnchors", faults) {
@@ -38,7 +49,7 @@ pub(super) fn read_policy(members: &Members<'_>, faults: &mut Faults) -> Option<
         policy.trust_anchors.key_attesters = read_parties(&anchors, "keyAttesters", faults);
     }
     check(&policy, given.pointer(), faults);
-    Some(policy)
+    policy
 }
 
 /// `policy` with one switch set as the JSON of a policy says.
@@ -108,7 +119,7 @@ fn check(policy: &Policy, pointer: &str, faults: &mut Faults) {
 mod tests {
     use chancery_model::{AccessTokenBinding, PushedAuthorization};
     use chancery_protocol::encryption::Rule as EncryptionRule;
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     use super::*;
 

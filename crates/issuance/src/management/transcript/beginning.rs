@@ -13,9 +13,8 @@ const PRE_AUTHORIZED: &str = "urn:ietf:params:oauth:grant-type:pre-authorized_co
 /// would give it away.
 pub(super) fn beginning(organisation: &Organisation, definition: &Definition, exchange: &Exchange) -> Passage {
     let configuration_ids: Vec<&str> = exchange
-        .entries
-        .iter()
-        .filter_map(|id| definition.entry(*id))
+        .configurations()
+        .filter_map(|id| definition.entry(id))
         .map(|entry| entry.configuration_id.as_str())
         .collect();
     let hidden = json!({ "sha256_prefix": exchange.code_hash.prefix() });

@@ -1,10 +1,12 @@
 //! From proven keys to the credentials of one answer: what the credential and the deferred credential endpoint share.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Credential, Definition, Entry, Exchange, ExchangeStatus, Organisation, Passage, ProvenKey, SecretHash, Submission,
-    Timestamp,
+    Credential, Definition, Entry, Exchange, ExchangeStatus, Organisation, Passage, ProvenKey, SecretHash,
+    StatusListId, Submission, Timestamp,
 };
 use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
 use chancery_storage::{StoreError, Transaction};
@@ -12,6 +14,7 @@ use serde_json::json;
 
 use super::super::redaction;
 use super::super::trail::Trail;
+use super::reissuance::Terms;
 use super::signing::{Purpose, Signing};
 use crate::announcement::Announcement;
 use crate::sealed::Place;
@@ -58,7 +61,7 @@ impl Batch {
         (definition, entry): (&Definition, &Entry),
         purpose: Purpose,
         submission: &Submission,
-        keys: Vec<ProvenKey>,
+        keys: &[ProvenKey],
     ) -> Result<Self, Failure<R>> {
         let signing = Signing::prepare(context, organisation, now, definition, entry).await?;
         let notification_id = URL_SAFE_NO_PAD.encode(context.env().random::<16>());
@@ -69,7 +72,8 @@ impl Batch {
             None => Vec::new(),
         };
         for key in keys {
-            let (credential, token) = signing.sign(purpose, submission.claims.clone(), key, places.pop()).await?;
+            let signed = signing.sign(purpose, submission.claims.clone(), key.clone(), places.pop()).await?;
+            let (credential, token) = signed;
             credentials.push(credential);
             tokens.push(token);
         }
@@ -95,22 +99,24 @@ impl Batch {
         trail.recording.event("credential_issued", details);
     }
 
-    /// Writes the credentials down, and that the exchange issued them; `false` when it may not any more. Nothing leaves
-    /// before this is committed.
+    /// Writes the credentials down, and that the exchange issued them, and revokes what they take the place of; `None` when
+    /// it may not issue any more, or not under these terms. Nothing leaves before this is committed; the lists that it
+    /// answers are then to be published.
     pub(in super::super) async fn record(
         &self,
+        context: &Context,
         tx: &Transaction,
         exchange: &Exchange,
-        passage: &Passage,
-        announcement: &Announcement,
+        terms: &Terms,
+        (passage, announcement): (&Passage, &Announcement),
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let recorded = tx.record_issuance(exchange.id, now).await?;
-        if recorded {
-            tx.add_credentials(&self.credentials, passage).await?;
-            announcement.record(tx).await?;
+    ) -> Result<Option<BTreeSet<StatusListId>>, StoreError> {
+        if !tx.record_issuance(exchange.id, terms.answers(), now).await? {
+            return Ok(None);
         }
-        Ok(recorded)
+        tx.add_credentials(&self.credentials, passage).await?;
+        announcement.record(tx).await?;
+        terms.carry_out(context, tx, exchange.id, now).await.map(Some)
     }
 
     /// The answer for the wallet (OpenID4VCI §8.3).

@@ -12,6 +12,7 @@ use super::super::access::{self, Scheme};
 use super::super::encryption;
 use super::super::nonce::CNonceRejection;
 use super::super::trail::{Account, Accountable, Setback};
+use super::reissuance::Refused;
 
 /// Why a credential request is refused.
 #[derive(Debug)]
@@ -89,6 +90,10 @@ pub enum Rejection {
     },
     /// The organisation denied the exchange.
     Denied,
+    /// The organisation has erased the claims.
+    Erased,
+    /// There is no further copy of what was issued.
+    Again(Refused),
 }
 
 /// Error codes of the credential endpoint (OpenID4VCI §8.3.1).
@@ -155,7 +160,7 @@ impl Rejection {
                 ErrorCode::InvalidNonce
             }
             Self::KeyAttestation { .. } => ErrorCode::InvalidProof,
-            Self::Denied => ErrorCode::CredentialRequestDenied,
+            Self::Denied | Self::Erased | Self::Again(_) => ErrorCode::CredentialRequestDenied,
         }
     }
 
@@ -201,6 +206,8 @@ impl Rejection {
             Self::KeyAttestation { error: KeyAttestationError::Trust(_), .. } => "the key attestation is not trusted",
             Self::KeyAttestation { .. } => "the key attestation is not valid",
             Self::Denied => "the organisation denied the credential",
+            Self::Erased => "the credential is not issued any more",
+            Self::Again(refused) => refused.description(),
         }
     }
 
@@ -228,6 +235,8 @@ impl Rejection {
             Self::KeyAttestation { error: KeyAttestationError::Trust(_), .. } => "key_attestation_untrusted",
             Self::KeyAttestation { .. } => "key_attestation_invalid",
             Self::Denied => "issuance_denied",
+            Self::Erased => "claims_erased",
+            Self::Again(refused) => refused.code(),
         }
     }
 
@@ -253,7 +262,7 @@ impl Rejection {
             Self::NonceMissing | Self::Nonce(_) => "credential.nonce_invalid",
             Self::KeyAttestationMissing { .. } => "credential.key_attestation_missing",
             Self::KeyAttestation { .. } => "credential.key_attestation_invalid",
-            Self::Denied => "credential.denied",
+            Self::Denied | Self::Erased | Self::Again(_) => "credential.denied",
         }
     }
 
@@ -280,13 +289,16 @@ impl Rejection {
             | Self::KeyTwice { .. }
             | Self::NonceMissing
             | Self::Nonce(_)
-            | Self::Denied => Value::Null,
+            | Self::Denied
+            | Self::Erased
+            | Self::Again(_) => Value::Null,
         }
     }
 
     fn explain(&self) -> Explanation {
         let (reason, help, spec_ref) = match self {
             Self::Access(rejection) => return rejection.explain(),
+            Self::Again(refused) => return refused.explain(),
             Self::Request(error) => return error.explain(),
             Self::Proof { error, .. } => return error.explain(),
             Self::KeyAttestation { error, .. } => return error.explain(),
@@ -363,6 +375,11 @@ impl Rejection {
                 format!("`{config_id}` demands a key attestation, and the key proof has none"),
                 "put the key_attestation of the wallet's secure area into the header of the jwt proof",
                 "HAIP 1.0 Section 4.5.1 / OID4VCI Appendix D",
+            ),
+            Self::Erased => (
+                "the organisation has erased the claims of this exchange".to_owned(),
+                "ask the organisation for a new offer",
+                "OpenID4VCI 1.0 §8.3.1.2",
             ),
             Self::Denied => (
                 "the organisation denied or deleted the exchange".to_owned(),

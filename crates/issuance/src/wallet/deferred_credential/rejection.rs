@@ -5,6 +5,7 @@ use chancery_protocol::deferred::{DeferredRefusal, DeferredRequestError};
 use chancery_protocol::encryption::EncryptionError;
 use serde_json::Value;
 
+use super::super::credential::Refused;
 use super::super::trail::{Account, Accountable, Setback};
 use super::super::{access, encryption};
 
@@ -25,6 +26,8 @@ pub enum Rejection {
     Denied,
     /// The transaction waited for too long.
     Expired,
+    /// There is no further copy of what was issued.
+    Again(Refused),
 }
 
 /// Error codes of the deferred credential endpoint (OpenID4VCI §9.3).
@@ -72,7 +75,7 @@ impl Rejection {
             },
             // Which of them is not said.
             Self::Unknown | Self::Collected => ErrorCode::InvalidTransactionId,
-            Self::Denied | Self::Expired => ErrorCode::CredentialRequestDenied,
+            Self::Denied | Self::Expired | Self::Again(_) => ErrorCode::CredentialRequestDenied,
         }
     }
 
@@ -89,6 +92,7 @@ impl Rejection {
             },
             Self::Unknown | Self::Collected => "the transaction_id is not valid",
             Self::Denied | Self::Expired => "the credential will not be issued",
+            Self::Again(refused) => refused.description(),
         }
     }
 
@@ -106,6 +110,7 @@ impl Rejection {
             Self::Collected => "transaction_collected",
             Self::Denied => "issuance_denied",
             Self::Expired => "transaction_expired",
+            Self::Again(refused) => refused.code(),
         }
     }
 
@@ -119,7 +124,7 @@ impl Rejection {
             Self::Message(encryption::Rejection::Parameters(_))
             | Self::Request(DeferredRequestError::Encryption(_)) => "deferred.encryption_invalid",
             Self::Unknown | Self::Collected => "deferred.unknown_transaction",
-            Self::Denied => "deferred.rejected",
+            Self::Denied | Self::Again(_) => "deferred.rejected",
             Self::Expired => "deferred.expired",
         }
     }
@@ -128,6 +133,7 @@ impl Rejection {
         let (reason, refusal) = match self {
             Self::Access(rejection) => return rejection.explain(),
             Self::Request(error) => return error.explain(),
+            Self::Again(refused) => return refused.explain(),
             Self::Message(encryption::Rejection::Parameters(error)) => return error.explain(),
             Self::Message(encryption::Rejection::MediaType) => {
                 return Explanation {

@@ -4,7 +4,7 @@
 //! identity of another, and an organisation binds an offer to a person by mapping any claim that it also gives.
 
 use chancery_formats::PathSegment;
-use chancery_model::{Definition, Entry, EntryId, Exchange, IssuanceMode, RequestedCredential, Submission};
+use chancery_model::{Definition, Entry, Exchange, IssuanceMode, RequestedCredential, Submission};
 use serde_json::{Map, Value};
 
 use super::Rejection;
@@ -20,28 +20,27 @@ pub(super) fn submissions(
     let comes_later = exchange
         .as_ref()
         .is_some_and(|(exchange, given)| exchange.issuance_mode == IssuanceMode::Deferred && given.is_empty());
+    let offered = exchange.as_ref().map(|(exchange, _)| *exchange);
+    let datasets_of = |entry| offered.map_or(1, |exchange| exchange.datasets_of(entry));
     let mut given = exchange.map(|(_, given)| given).unwrap_or_default();
     let mut unfit = Vec::new();
-    // Entries of the offer that this request does not ask for stay as they are: a later request may.
-    let mut entries: Vec<EntryId> = requested.iter().map(|credential| credential.entry).collect();
-    entries.extend(
-        given
-            .iter()
-            .map(|submission| submission.entry)
-            .filter(|entry| !requested.iter().any(|credential| credential.entry == *entry)),
-    );
-    let mut submissions = Vec::with_capacity(entries.len());
-    for id in entries {
+    let mut submissions = Vec::with_capacity(requested.len().max(given.len()));
+    for id in requested.iter().map(|credential| credential.entry) {
         let Some(entry) = definition.entry(id) else { continue };
-        let position = given.iter().position(|submission| submission.entry == id);
-        let mut submission = match position {
-            Some(position) => given.swap_remove(position),
-            None => Submission { entry: id, claims: Map::new(), metadata: Map::new() },
-        };
-        fill(entry, &mut submission.claims, person)?;
-        if requested.iter().any(|credential| credential.entry == id) {
+        let (mut own, others): (Vec<_>, Vec<_>) = given.into_iter().partition(|submission| submission.entry == id);
+        given = others;
+        let missing = datasets_of(id).saturating_sub(own.len());
+        own.extend((0..missing).map(|_| Submission { entry: id, claims: Map::new(), metadata: Map::new() }));
+        for mut submission in own {
+            fill(entry, &mut submission.claims, person)?;
             unfit.extend(unfit_claims(entry, &submission.claims));
+            submissions.push(submission);
         }
+    }
+    // Entries of the offer that this request does not ask for: a later request may.
+    for mut submission in given {
+        let Some(entry) = definition.entry(submission.entry) else { continue };
+        fill(entry, &mut submission.claims, person)?;
         submissions.push(submission);
     }
     match (unfit.is_empty(), comes_later) {

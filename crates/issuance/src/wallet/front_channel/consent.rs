@@ -80,9 +80,13 @@ async fn look(
     let mut languages: Vec<String> = authorization.locale.iter().cloned().collect();
     languages.extend(browser.languages.iter().cloned());
     let requested = authorization.requested.iter().filter_map(|requested| definition.entry(requested.entry));
-    let credentials = requested.map(|entry| {
-        let submission = submissions.iter().find(|submission| submission.entry == entry.id);
-        shown::credential(&definition, entry, submission, &languages)
+    let credentials = requested.flat_map(|entry| {
+        let mut own: Vec<_> = submissions.iter().filter(|it| it.entry == entry.id).map(Some).collect();
+        if own.is_empty() {
+            own.push(None);
+        }
+        let show = |submission| shown::credential(&definition, entry, submission, &languages);
+        own.into_iter().map(show).collect::<Vec<_>>()
     });
     Ok(Shown {
         organisation: organisation.name.clone(),

@@ -21,9 +21,9 @@ use serde_json::json;
 use super::super::client::{self, Client};
 use super::super::redaction;
 use super::super::trail::Trail;
-use super::refresh::{self, details_of};
+use super::refresh;
 use super::repeated::Asked;
-use super::{Rejection, Request, answer, checks, claim, record};
+use super::{Rejection, Request, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
 use crate::management::offers::CLAIMS_DUE_IN;
 use crate::sealed::Place;
 use crate::{Context, Failure};
@@ -92,19 +92,23 @@ pub(super) async fn redeem(
     trail.belongs_to(exchange.id);
     let access_token = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
     let lifetime = organisation.policy.access_token_lifetime_for(proof.is_some());
+    let credentials = granted(context, &exchange, &authorization, asked.authorization_details.as_deref());
     let grant = Grant {
         id: GrantId::from(context.env().uuid(now)),
         exchange_id: exchange.id,
         client_id: client.id.clone(),
         dpop_thumbprint: proof.map(|proof| proof.thumbprint),
-        credentials: granted(context, &authorization, asked.authorization_details.as_deref()),
-        by_identifier: authorization.by_details || asked.authorization_details.is_some(),
+        by_identifier: authorization.by_details
+            || asked.authorization_details.is_some()
+            || has_several_datasets(&credentials),
+        credentials,
         access_token_hash: SecretHash::of(&access_token),
         access_token_expires_at: now.plus_seconds(lifetime),
+        refreshed: false,
         created_at: now,
     };
     let fresh = refresh::beside(context, organisation, now, &client, &grant);
-    let details = asked.authorization_details.or_else(|| grant.by_identifier.then(|| details_of(&grant.credentials)));
+    let details = asked.authorization_details.or_else(|| details_if_needed(&grant));
     let mut answer = answer(&grant, access_token, lifetime, details);
     answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
     if !authorization.by_details {
@@ -257,6 +261,7 @@ fn narrowable(
 
 fn granted(
     context: &Context,
+    exchange: &Exchange,
     authorization: &Authorization,
     details: Option<&[AuthorizationDetail]>,
 ) -> Vec<GrantedCredential> {
@@ -264,14 +269,7 @@ fn granted(
         details.is_none_or(|details| details.iter().any(|detail| detail.credential_configuration_id == configuration))
     };
     let requested = authorization.requested.iter().filter(|asked| wanted(&asked.configuration_id));
-    requested
-        .map(|asked| GrantedCredential {
-            entry: asked.entry,
-            dataset: 0,
-            configuration_id: asked.configuration_id.clone(),
-            identifier: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
-        })
-        .collect()
+    requested.flat_map(|asked| datasets(context, exchange, asked.entry, &asked.configuration_id)).collect()
 }
 
 /// The scope that was granted: unknown values of the request were ignored, so it may be another (RFC 6749 §5.1).

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::super::client::{self, Client};
 use super::super::trail::Trail;
 use super::super::{definition_of, redaction};
-use super::{Rejection, Request, answer, checks, claim};
+use super::{Rejection, Request, answer, checks, claim, details_if_needed};
 use crate::{Context, Failure};
 
 /// A refresh token that was just made, with its text.
@@ -124,13 +124,13 @@ pub(super) async fn redeem(
         by_identifier: token.by_identifier || asked.authorization_details.is_some(),
         access_token_hash: SecretHash::of(&access_token),
         access_token_expires_at: now.plus_seconds(lifetime),
+        refreshed: true,
         created_at: now,
     };
     // What was granted stays as it was, whatever this access token covers.
     let whole = Grant { credentials: token.credentials.clone(), by_identifier: token.by_identifier, ..grant.clone() };
     let fresh = beside(context, organisation, now, &client, &whole);
-    let details = grant.by_identifier.then(|| details_of(&grant.credentials));
-    let mut answer = answer(&grant, access_token, lifetime, details);
+    let mut answer = answer(&grant, access_token, lifetime, details_if_needed(&grant));
     answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
     let configurations: Vec<&str> = grant.credentials.iter().map(|granted| granted.configuration_id.as_str()).collect();
     trail.recording.info(
@@ -224,12 +224,4 @@ fn narrowed(
         (asked.scope.is_empty() && details.is_none()) || by_scope || by_details
     };
     Ok(token.credentials.iter().filter(wanted).cloned().collect())
-}
-
-/// One detail for each configuration that was granted.
-pub(super) fn details_of(credentials: &[GrantedCredential]) -> Vec<AuthorizationDetail> {
-    credentials
-        .iter()
-        .map(|granted| AuthorizationDetail::granted(granted.configuration_id.clone(), Vec::new()))
-        .collect()
 }

@@ -10,7 +10,7 @@ use chancery_model::{
 };
 use chancery_protocol::proof::BindingMethod;
 
-use super::{mapping, read_display, refuse_unenforced, schema};
+use super::{mapping, read_display, schema};
 use crate::management::body::{Faults, Members};
 use crate::management::levels::read_levels;
 
@@ -77,8 +77,8 @@ impl Reader<'_> {
         let claims = read_claims(members, faults);
         let Revocation { supported: support_revocation, method: revocation_method, suspension: support_suspension } =
             read_revocation(members, faults);
-        refuse_unenforced(members, "enforceCredentialUniqueness", "uniqueness is not checked", faults);
-        refuse_unenforced(members, "supportCredentialReissuance", "credentials are not renewed", faults);
+        let enforce_credential_uniqueness = members.boolean("enforceCredentialUniqueness", false, faults);
+        let support_credential_reissuance = members.boolean("supportCredentialReissuance", false, faults);
         let (authorization_request_type, scope) = read_scope(members, faults);
         let given = read_configuration_id(members, faults);
         let derived = derive_configuration_id(self.label, position);
@@ -110,8 +110,8 @@ impl Reader<'_> {
             support_revocation,
             revocation_method,
             support_suspension,
-            enforce_credential_uniqueness: false,
-            support_credential_reissuance: false,
+            enforce_credential_uniqueness,
+            support_credential_reissuance,
             binding_methods,
             require_key_attestation,
             key_storage,

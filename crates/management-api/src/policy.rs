@@ -1,0 +1,65 @@
+//! What an organisation asks of wallets, for its own administrators.
+
+use axum::Json;
+use axum::extract::State;
+use chancery_issuance::Context;
+use chancery_issuance::management::organisations::{self, UpdateRejection};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::Organisational;
+use crate::organisations::PolicySchema;
+use crate::problem::Problem;
+use crate::request::Body;
+use crate::routes;
+
+/// Set what wallets must do.
+///
+/// `profile` is `open`, `mixed` or `haip`, and sets every switch; those beside it win. The policy is replaced as a whole:
+/// what is left out takes the value of the profile. The published metadata say what is enforced from then on; tokens that
+/// are out already stay as they are.
+#[utoipa::path(
+    put, path = routes::POLICY, tag = "Policy", operation_id = "setPolicy",
+    request_body(content = PolicySchema, example = json!({ "profile": "mixed", "accessTokenBinding": "dpopRequired" })),
+    responses((status = 200, description = "The policy, with every switch", body = PolicyAnswer)),
+)]
+pub(crate) async fn set(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    body: Body,
+) -> Result<Json<PolicyAnswer>, Problem> {
+    let set = organisations::set_policy(&ctx, &caller.organisation, &body.members).await;
+    let set = set.map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            UpdateRejection::NotFound => Problem::not_found("organisation"),
+            UpdateRejection::Invalid(faults) => Problem::invalid(faults),
+        })
+    })?;
+    Ok(answer(&ctx, &set))
+}
+
+/// Read what wallets must do.
+#[utoipa::path(
+    get, path = routes::POLICY, tag = "Policy", operation_id = "readPolicy",
+    responses((status = 200, description = "The policy, with every switch", body = PolicyAnswer)),
+)]
+pub(crate) async fn read(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+) -> Result<Json<PolicyAnswer>, Problem> {
+    Ok(answer(&ctx, &caller.organisation))
+}
+
+fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Json<PolicyAnswer> {
+    let warnings = organisations::warnings(ctx, organisation);
+    Json(PolicyAnswer { policy: organisation.policy.clone(), warnings })
+}
+
+/// What an organisation asks of wallets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PolicyAnswer {
+    #[schema(value_type = PolicySchema)]
+    policy: chancery_model::Policy,
+    /// What will soon go wrong without a change: trusted certificates that end within 30 days.
+    warnings: Vec<String>,
+}
