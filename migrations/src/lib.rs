@@ -62,7 +62,6 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "status_list",
     "status_change",
     "exchange_event",
-    "event_stream",
     "webhook",
     "webhook_delivery",
     "audit_entry",

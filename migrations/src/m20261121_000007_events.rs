@@ -13,7 +13,7 @@ use crate::{Plan, row_security};
 pub(crate) struct Migration;
 
 /// Tables of this step whose rows belong to one organisation each.
-const OWNED: [&str; 6] = ["exchange_event", "event_stream", "webhook", "webhook_delivery", "audit_entry", "audit_head"];
+const OWNED: [&str; 5] = ["exchange_event", "webhook", "webhook_delivery", "audit_entry", "audit_head"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -22,7 +22,6 @@ impl MigrationTrait for Migration {
         let plans = [
             work(columns),
             exchange_event(columns),
-            event_stream(columns),
             webhook(columns),
             webhook_delivery(columns),
             audit_entry(columns),
@@ -62,16 +61,6 @@ fn exchange_event(columns: Columns) -> Plan {
         .primary_key(&mut primary_key(&["organisation_id", "id"]))
         .take();
     Plan(table, vec![unique("exchange_event", &["organisation_id", "exchange_id", "status"])])
-}
-
-/// Until when steps are recorded because a dashboard watches.
-fn event_stream(columns: Columns) -> Plan {
-    let table = columns
-        .owned_table("event_stream")
-        .col(number("until"))
-        .primary_key(&mut primary_key(&["organisation_id"]))
-        .take();
-    Plan(table, Vec::new())
 }
 
 fn webhook(columns: Columns) -> Plan {

@@ -1,4 +1,4 @@
-//! Steps of exchanges are announced to whoever listens: webhooks, and dashboards that watch.
+//! Steps of exchanges are announced to whoever listens: webhooks.
 //!
 //! An announcement rides in the unit of work of its step, so that there is neither a step without its announcement nor
 //! an announcement without its step. Organisations to whom nobody listens pay nothing: who listens is remembered for
@@ -18,8 +18,6 @@ use crate::Context;
 pub(crate) struct Listening {
     /// Steps that some webhook hears of.
     webhooks: Vec<ExchangeStatus>,
-    /// Until when a dashboard may come back for steps that it missed.
-    stream_until: Option<Timestamp>,
 }
 
 /// Who listens, by organisation.
@@ -45,7 +43,6 @@ impl Listeners {
 #[derive(Debug)]
 pub(crate) struct Announcement {
     events: Vec<ExchangeEvent>,
-    for_webhooks: bool,
     now: Timestamp,
 }
 
@@ -73,7 +70,7 @@ impl Context {
         for webhook in read.webhooks().await?.into_iter().filter(|webhook| !webhook.disabled) {
             webhooks.extend(webhook.events);
         }
-        let listening = Arc::new(Listening { webhooks, stream_until: read.event_stream_until().await? });
+        let listening = Arc::new(Listening { webhooks });
         drop(read);
         cache.insert(organisation.id, Arc::clone(&listening)).await;
         Ok(listening)
@@ -89,27 +86,21 @@ impl Listening {
         reached: &[ExchangeStatus],
         now: Timestamp,
     ) -> Announcement {
-        let is_streamed = self.stream_until.is_some_and(|until| now < until);
-        let heard = |status: &&ExchangeStatus| is_streamed || self.webhooks.contains(status);
+        let heard = |status: &&ExchangeStatus| self.webhooks.contains(status);
         let events: Vec<ExchangeEvent> = reached
             .iter()
             .filter(heard)
             .map(|status| ExchangeEvent { id: ctx.env().uuid(now).into(), exchange_id, status: *status, at: now })
             .collect();
-        let for_webhooks = events.iter().any(|event| self.webhooks.contains(&event.status));
-        Announcement { events, for_webhooks, now }
+        Announcement { events, now }
     }
 }
 
 impl Announcement {
-    /// Rides in the unit of work of the step: nothing when nobody listens, else one statement, and one more when a
-    /// webhook is to be called.
+    /// Rides in the unit of work of the step: nothing when nobody listens, else two statements.
     pub(crate) async fn record(&self, tx: &Transaction) -> Result<(), StoreError> {
         let Some(first) = self.events.first() else { return Ok(()) };
         tx.add_events(&self.events).await?;
-        if self.for_webhooks {
-            tx.enqueue(WorkKind::Webhooks, first.exchange_id.as_uuid(), self.now).await?;
-        }
-        Ok(())
+        tx.enqueue(WorkKind::Webhooks, first.exchange_id.as_uuid(), self.now).await
     }
 }

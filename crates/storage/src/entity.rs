@@ -302,11 +302,6 @@ tables! {
         status: String,
         at: i64,
     }
-    /// Until when steps are recorded because a dashboard watches.
-    event_stream "event_stream" (organisation_id) {
-        key { organisation_id: Uuid, }
-        until: i64,
-    }
     /// Where an organisation wants events to be sent.
     webhook "webhook" (organisation_id) {
         key { organisation_id: Uuid, id: Uuid, }

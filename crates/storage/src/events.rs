@@ -1,10 +1,9 @@
 //! Steps of exchanges that somebody wants to hear of.
 
-use chancery_model::{ExchangeEvent, ExchangeEventId, ExchangeId, ExchangeStatus, Timestamp};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use chancery_model::{ExchangeEvent, ExchangeId, ExchangeStatus};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, QueryFilter, Set};
 
-use crate::entity::event_stream;
 use crate::entity::exchange_event::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant};
 use crate::{Read, StoreError, Transaction};
@@ -17,19 +16,6 @@ impl Read {
         let mut events = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
         events.sort_by_key(|event| event.status);
         Ok(events)
-    }
-
-    /// Up to `limit` steps of all exchanges with an id above `after`, oldest first.
-    pub async fn events_after(&self, after: ExchangeEventId, limit: u64) -> Result<Vec<ExchangeEvent>, StoreError> {
-        let find = self.scope.find::<Entity>().filter(Column::Id.gt(after.as_uuid()));
-        let rows = find.order_by_asc(Column::Id).limit(limit).all(self.scope.connection()).await?;
-        rows.into_iter().map(from_row).collect()
-    }
-
-    /// Until when steps are recorded because a dashboard watches; `None` when none ever did.
-    pub async fn event_stream_until(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = self.scope.find::<event_stream::Entity>().one(self.scope.connection()).await?;
-        Ok(row.map(|row| instant(row.until)))
     }
 }
 
@@ -46,17 +32,6 @@ impl Transaction {
         let mut once = OnConflict::columns([Column::OrganisationId, Column::ExchangeId, Column::Status]);
         once.do_nothing();
         self.scope.insert_all_or::<Entity>(rows.collect(), once).await?;
-        Ok(())
-    }
-
-    /// Has steps recorded until `until` at least.
-    pub async fn keep_event_stream(&self, until: Timestamp) -> Result<(), StoreError> {
-        let row = event_stream::ActiveModel { until: Set(until.millis()), ..Default::default() };
-        let mut later = OnConflict::column(event_stream::Column::OrganisationId);
-        later
-            .update_column(event_stream::Column::Until)
-            .action_and_where(Expr::col((event_stream::Entity, event_stream::Column::Until)).lt(until.millis()));
-        self.scope.insert_or::<event_stream::Entity>(row, later).await?;
         Ok(())
     }
 }
