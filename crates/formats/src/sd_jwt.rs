@@ -179,12 +179,6 @@ impl Prepared {
     }
 }
 
-/// Whether a definition may make the claim at this path disclosable: not when it is, or lies in, a claim of
-/// [`NEVER_DISCLOSABLE`].
-pub fn may_be_disclosable(path: &ClaimPath) -> bool {
-    path.top_level_name().is_some_and(|name| !NEVER_DISCLOSABLE.contains(&name))
-}
-
 fn refuse_reserved(claims: &Map<String, Value>, disclosable: &[ClaimPath]) -> Result<(), PrepareError> {
     if let Some(name) = SET_BY_ISSUER.into_iter().find(|name| claims.contains_key(*name)) {
         return Err(PrepareError::SetByIssuer { name });

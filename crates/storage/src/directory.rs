@@ -107,17 +107,6 @@ impl<'s> Directory<'s> {
         Ok(found)
     }
 
-    /// The organisation whose issuer identifier has this host (in lower case, without port) and the longest of these
-    /// paths.
-    pub async fn organisation_by_issuer(
-        &self,
-        host: &str,
-        paths: &[&str],
-    ) -> Result<Option<Arc<Organisation>>, StoreError> {
-        let candidates = self.organisations_by_path(paths).await?;
-        Ok(candidates.into_iter().find(|it| it.issuer.host() == host))
-    }
-
     /// Organisations whose issuer identifier has this host (as `IssuerIdentifier::host` gives it), whatever its path.
     pub async fn organisations_by_host(&self, host: &str) -> Result<Arc<[Arc<Organisation>]>, StoreError> {
         let cache = &self.store.known.by_host;

@@ -7,10 +7,9 @@ mod segments;
 mod supply;
 
 use chancery_model::{Exchange, ExchangeId, ExchangeStatus, SecretHash};
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, Set};
 
 use crate::entity::exchange::{ActiveModel, Column, Entity, Model};
-use crate::entity::transcript_part;
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
 use crate::{Read, StoreError};
 
@@ -37,21 +36,9 @@ impl Read {
         answers.map(|answers| Row { table: "exchange", id }.number(answers)).transpose()
     }
 
-    /// The exchange whose offer is found under this last segment of its URI.
-    pub async fn exchange_by_offer(&self, offer_id: &str) -> Result<Option<Exchange>, StoreError> {
-        self.exchange_where(Column::OfferId.eq(offer_id)).await
-    }
-
     /// The exchange of a pre-authorized code or `issuer_state`, spent or expired ones too.
     pub async fn exchange_by_code(&self, hash: &SecretHash) -> Result<Option<Exchange>, StoreError> {
         self.exchange_where(Column::CodeHash.eq(hash_bytes(hash))).await
-    }
-
-    /// The exchange in whose transcript this support code was written.
-    pub async fn exchange_by_support_code(&self, code: &str) -> Result<Option<Exchange>, StoreError> {
-        let parts = self.scope.find::<transcript_part::Entity>().filter(transcript_part::Column::SupportCode.eq(code));
-        let ids = parts.select_only().column(transcript_part::Column::ExchangeId).into_query();
-        self.exchange_where(Column::Id.in_subquery(ids)).await
     }
 
     async fn exchange_where(

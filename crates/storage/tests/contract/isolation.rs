@@ -40,9 +40,7 @@ async fn another_organisation_finds_nothing(database: Arc<TestDatabase>) {
     assert!(read.all_definitions().await.unwrap().is_empty());
     assert_eq!(read.definitions(&DefinitionFilter::default(), &Page::default()).await.unwrap().total, 0);
     assert!(read.exchange(exchange.id).await.unwrap().is_none());
-    assert!(read.exchange_by_offer(&exchange.offer_id).await.unwrap().is_none());
     assert!(read.exchange_by_code(&exchange.code_hash).await.unwrap().is_none());
-    assert!(read.exchange_by_support_code(code).await.unwrap().is_none());
     assert_eq!(read.exchanges(&ExchangeFilter::default(), &Page::default()).await.unwrap().total, 0);
     for search in [code, &exchange.id.to_string(), "acme"] {
         let filter = ExchangeFilter { search: Some(search.to_owned()), ..ExchangeFilter::default() };
