@@ -23,7 +23,7 @@ mod trail;
 
 use std::sync::Arc;
 
-use chancery_model::{Definition, Exchange, Organisation, Timestamp};
+use chancery_model::{Authorization, Definition, DefinitionId, Exchange, Organisation, Timestamp};
 use chancery_storage::{Claim, Read};
 
 use crate::{Context, Failure};
@@ -75,7 +75,18 @@ pub struct Refusal<R> {
 
 /// The definition in the version that `exchange` started with.
 pub(crate) async fn definition_of<R>(read: &Read, exchange: &Exchange) -> Result<Arc<Definition>, Failure<R>> {
-    let (id, revision) = (exchange.definition_id, exchange.definition_revision);
+    revision_of(read, exchange.definition_id, exchange.definition_revision).await
+}
+
+/// The definition in the version that the authorization request began with.
+pub(crate) async fn definition_asked_for<R>(
+    read: &Read,
+    authorization: &Authorization,
+) -> Result<Arc<Definition>, Failure<R>> {
+    revision_of(read, authorization.definition_id, authorization.definition_revision).await
+}
+
+async fn revision_of<R>(read: &Read, id: DefinitionId, revision: u32) -> Result<Arc<Definition>, Failure<R>> {
     let found = read.definition_at(id, revision).await?;
     found.ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))
 }

@@ -13,8 +13,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Address, Browser, CODE_LIFETIME, Onward, Refused, Rejection, Shown, settle, show, shown};
 use crate::sealed::Place;
-use crate::wallet::Refusal;
 use crate::wallet::trail::Trail;
+use crate::wallet::{Refusal, definition_asked_for};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/consent";
@@ -73,10 +73,7 @@ async fn look(
     let sealed = authorization.sealed_signed_in.as_deref();
     let sealed = sealed.ok_or_else(|| Failure::Internal(anyhow::anyhow!("a sign-in without what it yielded")))?;
     let SignedIn { submissions, .. } = context.open(organisation, Place::AuthorizationSignedIn, row, sealed)?;
-    let (id, revision) = (authorization.definition_id, authorization.definition_revision);
-    let definition = context.store().read(organisation).await?.definition_at(id, revision).await?;
-    let definition =
-        definition.ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))?;
+    let definition = definition_asked_for(&context.store().read(organisation).await?, &authorization).await?;
     let mut languages: Vec<String> = authorization.locale.iter().cloned().collect();
     languages.extend(browser.languages.iter().cloned());
     let requested = authorization.requested.iter().filter_map(|requested| definition.entry(requested.entry));

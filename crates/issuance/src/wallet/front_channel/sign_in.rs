@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
 use crate::provider::{self, Departure, Return};
 use crate::sealed::Place;
-use crate::wallet::Refusal;
 use crate::wallet::trail::Trail;
+use crate::wallet::{Refusal, definition_asked_for};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/sign-in/callback";
@@ -122,10 +122,7 @@ async fn person(
     let (provider, definition, exchange) = {
         let read = context.store().read(organisation).await?;
         let provider = read.identity_provider().await?;
-        let (id, revision) = (authorization.definition_id, authorization.definition_revision);
-        let definition = read.definition_at(id, revision).await?;
-        let definition = definition
-            .ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))?;
+        let definition = definition_asked_for(&read, authorization).await?;
         let exchange = match authorization.exchange_id {
             Some(exchange) => read.exchange(exchange).await?,
             None => None,

@@ -19,8 +19,8 @@ use chancery_storage::StoreError;
 use serde_json::json;
 
 use super::super::client::{self, Client};
-use super::super::redaction;
 use super::super::trail::Trail;
+use super::super::{definition_asked_for, redaction};
 use super::refresh;
 use super::repeated::Asked;
 use super::{Rejection, Request, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
@@ -173,10 +173,7 @@ async fn find(
 ) -> Result<Option<(Authorization, Arc<Definition>)>, Failure<Rejection>> {
     let read = context.store().read(organisation).await?;
     let Some(authorization) = read.authorization_by_code(code).await? else { return Ok(None) };
-    let (id, revision) = (authorization.definition_id, authorization.definition_revision);
-    let definition = read.definition_at(id, revision).await?;
-    let definition =
-        definition.ok_or_else(|| Failure::Internal(anyhow::anyhow!("definition {id} has no revision {revision}")))?;
+    let definition = definition_asked_for(&read, &authorization).await?;
     Ok(Some((authorization, definition)))
 }
 
