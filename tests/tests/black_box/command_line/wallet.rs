@@ -95,6 +95,7 @@ on_every_backend! {
             let connection = json!({"issuer": provider.issuer(), "clientId": "chancery", "clientSecret": "s3cret"});
             operator.put("/v2/config/digital-wallet/openid/identity-provider", connection).await.ok();
             let definition = badge(&operator, |entry| {
+                entry["supportCredentialReissuance"] = true.into();
                 entry["identityMapping"] = json!([
                     {"claim": ["given_name"], "from": ["given_name"]},
                     {"claim": ["family_name"], "from": ["family_name"]},

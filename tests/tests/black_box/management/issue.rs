@@ -111,7 +111,7 @@ on_every_backend! {
         for (pointer, credentials) in [
             ("/credentials/1/id", json!([element(0, "one"), {"id": UNKNOWN, "claims": {"one": 1}}])),
             ("/credentials/0/id", json!([{"id": "no id", "claims": {"one": 1}}])),
-            ("/credentials/1", json!([element(0, "one"), element(0, "one")])),
+            ("/credentials", json!([element(0, "one"), element(0, "one"), {"id": entry(&definition, 0)["id"]}])),
             ("/credentials/0/id", json!([{"claims": {"one": 1}}])),
             ("/credentials/0/vct", json!([{"id": entry(&definition, 0)["id"], "vct": "urn:pair:two", "claims": {"one": 1}}])),
             ("/credentials/0/claims", json!([{"id": entry(&definition, 0)["id"]}])),

@@ -35,7 +35,8 @@ on_every_backend! {
         let after = wallet.open(&offer.link).await;
         assert_eq!(after.issuer["batch_credential_issuance"]["batch_size"], 7);
         assert_eq!(after.issuer["credential_request_encryption"]["encryption_required"], true);
-        let bearer = chancery_tests::Wallet { dpop_key: None, ..wallet.clone() };
+        let mut bearer = wallet.clone();
+        bearer.dpop_key = None;
         bearer.send(bearer.token_call(&before)).await.refused(400, "invalid_dpop_proof");
         let token = wallet.redeem(&after).await;
         let nonce = wallet.nonce(&after).await;

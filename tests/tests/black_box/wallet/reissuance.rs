@@ -1,5 +1,5 @@
 //! Fresh copies of what was issued before: `supportCredentialReissuance` and `enforceCredentialUniqueness` (management API
-//! contract, OpenID4VCI §13.5).
+//! contract, OpenID4VCI §14.3).
 
 use std::time::Duration;
 

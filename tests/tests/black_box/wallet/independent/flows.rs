@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chancery_tests::platform::history_path;
+use chancery_tests::platform::{definition_path, history_path};
 use chancery_tests::{Browser, on_every_backend};
 use chancery_wallet::{Authority, Encryption, Event, KeyAttester, Options, Pushing, WalletProvider};
 
@@ -21,6 +21,14 @@ fn signing_in(world: &World, desk: &Desk) -> Options {
         configuration_ids: vec![desk.configuration.clone()],
         ..Options::default()
     }
+}
+
+/// From here on a refreshed token leads to a fresh copy.
+async fn support_reissuance(desk: &Desk) {
+    let mut definition = desk.definition.clone();
+    definition["credentialDefinitions"][0]["supportCredentialReissuance"] = true.into();
+    let path = definition_path(definition["credentialDefinitionId"].as_str().expect("an id"));
+    desk.operator.put(&path, definition).await.ok();
 }
 
 /// An offer without a pre-authorized code: whoever accepts it signs in.
@@ -59,6 +67,7 @@ on_every_backend! {
     /// TOK-13, OpenID4VCI §14.3: a refreshed token, and a fresh copy under another key.
     async fn an_independent_wallet_refreshes_and_fetches_again(world: &World) {
         let desk = Desk::open(world, json!({"refreshTokens": true})).await;
+        support_reissuance(&desk).await;
         let (wallet, options) = (wallet(world), signing_in(world, &desk));
         let first = wallet.request(desk.operator.issuer(), &options).await.unwrap_or_else(|error| panic!("{error}"));
         world.advance(std::time::Duration::from_secs(3600));
@@ -126,6 +135,7 @@ on_every_backend! {
             "trustAnchors": {"walletProviders": list(&vouching), "keyAttesters": list(&storage)},
         });
         let desk = Desk::open(world, policy).await;
+        support_reissuance(&desk).await;
         let provider = WalletProvider::new(vouching, "https://wallet.example").expect("a wallet provider");
         let options = Options {
             client_id: None,
