@@ -30,8 +30,8 @@ pub(crate) struct Transaction {
 struct Doubtful(Option<PoolConnection<Postgres>>);
 
 impl Transaction {
-    /// `is_local` true: the setting ends with the transaction and never reaches the connection's next user. A UUID
-    /// needs no quoting.
+    /// `SET LOCAL` ends with the transaction and never reaches the connection's next user; it is a command of its own
+    /// and, unlike `SELECT set_config(…)`, needs no plan. A UUID needs no quoting.
     ///
     /// A connection that died while it was idle is noticed here. Nothing has happened yet, so another one is taken.
     pub(super) async fn begin(
@@ -45,7 +45,7 @@ impl Transaction {
             Durability::Relaxed => "SET LOCAL synchronous_commit = off; ",
         };
         let organisation = organisation.as_uuid();
-        let sql = format!("BEGIN; {relax}SELECT set_config('app.organisation', '{organisation}', true)");
+        let sql = format!("BEGIN; {relax}SET LOCAL app.organisation = '{organisation}'");
         let connection = match begun(pool.acquire().await.map_err(not_acquired)?, sql.clone()).await {
             Err(error) if is_driver_unavailable(&error) => {
                 doubt.raise();

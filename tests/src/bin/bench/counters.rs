@@ -19,7 +19,7 @@ pub(crate) struct Counters {
 pub(crate) struct DatabaseCounters {
     /// SELECT, INSERT, UPDATE and DELETE on tables.
     pub(crate) data_statements: i64,
-    /// `set_config` for row-level security.
+    /// `SET LOCAL app.organisation`, for row-level security.
     pub(crate) settings: i64,
     /// BEGIN.
     pub(crate) transactions: i64,
@@ -67,12 +67,9 @@ impl DatabaseCounters {
                  WHERE r.rolname = 'chancery' AND s.query ~* '{pattern}'"
             )
         };
-        let settings = number(connection, &matching("set_config")).await?;
-        let rows = number(connection, &matching("^\\s*(select|insert|update|delete|with)")).await?;
-        let set_in_rows = number(connection, &matching("^\\s*select\\s+set_config")).await?;
         Ok(Self {
-            data_statements: rows - set_in_rows,
-            settings,
+            data_statements: number(connection, &matching("^\\s*(select|insert|update|delete|with)")).await?,
+            settings: number(connection, &matching("app\\.organisation\\s*=")).await?,
             transactions: number(connection, &matching("^\\s*begin")).await?,
             durable_commits: number(connection, &matching("^\\s*commit")).await?
                 - number(connection, &matching("synchronous_commit\\s*=\\s*off")).await?,
