@@ -1,14 +1,19 @@
 //! Access tokens on the wire (RFC 6750, RFC 9449 §7).
 
 use axum::http::{HeaderMap, StatusCode};
-use chancery_issuance::wallet::access::{self, Presented, Scheme};
+use chancery_issuance::wallet::access::{self, Presented, Request, Scheme};
 use chancery_model::{AccessTokenBinding, Organisation};
 
 use crate::envelope::Envelope;
 use crate::request;
 
+/// A request under an access token.
+pub(crate) fn request<'r>(headers: &'r HeaderMap, query: Option<&str>, body: &'r [u8]) -> Request<'r> {
+    Request { access: presented(headers, query), body, notes: request::notes(headers) }
+}
+
 /// What a request presents.
-pub(crate) fn presented<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Presented<'r> {
+fn presented<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Presented<'r> {
     Presented {
         authorization: request::authorization(headers),
         dpop: request::dpop(headers),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_issuance::wallet::credential::{self, ErrorCode, Rejection};
+use chancery_issuance::wallet::credential::{ErrorCode, Rejection};
 use chancery_issuance::{Context, wallet};
 use chancery_model::Organisation;
 
 use crate::access::{self, challenged};
 use crate::answer;
 use crate::envelope::Envelope;
-use crate::request::{self, Content};
+use crate::request::Content;
 use crate::schema;
 
 /// Collect a credential
@@ -64,20 +64,10 @@ use crate::schema;
                 ("invalid_request" = (summary = "The access token was sent in the URL, or twice (RFC 6750 §2)",
                     value = json!({"error": "invalid_request", "error_description": "send the access token once, in the Authorization header"})))
             )),
-        (status = 401, description = "No valid access token or DPoP proof (RFC 6750 §3, RFC 9449 §7.1); without any token the body is empty", body = schema::Error,
-            headers(("WWW-Authenticate" = String, description = "For example `DPoP error=\"invalid_token\", algs=\"ES256 EdDSA\"`")),
-            examples(
-                ("invalid_token" = (summary = "Unknown or expired token, or sent with the wrong scheme",
-                    value = json!({"error": "invalid_token", "error_description": "the access token is not valid"}))),
-                ("invalid_dpop_proof" = (summary = "Bad, replayed or missing proof",
-                    value = json!({"error": "invalid_dpop_proof", "error_description": "the DPoP proof is not valid (support code K7QF-2M9X)"}))),
-                ("use_dpop_nonce" = (summary = "The proof must carry the nonce of the `DPoP-Nonce` header",
-                    value = json!({"error": "use_dpop_nonce", "error_description": "repeat the request with the nonce of the DPoP-Nonce header (support code K7QF-2M9X)"})))
-            )),
         (status = 403, description = "The token does not cover this configuration", body = schema::Error,
             headers(("WWW-Authenticate" = String, description = "`DPoP error=\"insufficient_scope\"`")),
             example = json!({"error": "insufficient_scope", "error_description": "the access token does not cover this credential configuration (support code K7QF-2M9X)"})),
-        schema::NotFound, schema::MethodNotAllowed, schema::TooLarge, schema::Failed,
+        schema::Unauthorized, schema::NotFound, schema::MethodNotAllowed, schema::TooLarge, schema::Failed,
     )
 )]
 pub(crate) async fn post(
@@ -91,11 +81,7 @@ pub(crate) async fn post(
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };
-    let request = credential::Request {
-        access: access::presented(&headers, query.as_deref()),
-        body: &body,
-        notes: request::notes(&headers),
-    };
+    let request = access::request(&headers, query.as_deref(), &body);
     match wallet::credential::issue(&context, &organisation, request).await {
         Ok(answer) => answer::respond(answer),
         Err(failure) => {

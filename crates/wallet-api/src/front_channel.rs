@@ -7,7 +7,7 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chancery_issuance::wallet::Refusal;
-use chancery_issuance::wallet::front_channel::{Rejection, authorize, consent, sign_in};
+use chancery_issuance::wallet::front_channel::{Onward, Rejection, authorize, consent, sign_in};
 use chancery_issuance::{Context, Failure};
 use chancery_model::Organisation;
 
@@ -94,10 +94,7 @@ async fn begin(context: &Context, organisation: &Organisation, parameters: &[u8]
     let begun =
         authorize::begin(context, organisation, authorize::Request { parameters, browser: visitor.browser(), notes })
             .await;
-    match begun {
-        Ok(onward) => page::onward(onward),
-        Err(failure) => refused(context, organisation, failure, &visitor, headers),
-    }
+    onward(context, organisation, begun, &visitor, headers)
 }
 
 /// Come back from the identity provider
@@ -138,10 +135,7 @@ pub(crate) async fn callback(
     let visitor = Visitor::of(&headers);
     let query = query.unwrap_or_default();
     let finished = sign_in::finish(&context, &organisation, query.as_bytes(), visitor.browser()).await;
-    match finished {
-        Ok(onward) => page::onward(onward),
-        Err(failure) => refused(&context, &organisation, failure, &visitor, &headers),
-    }
+    onward(&context, &organisation, finished, &visitor, &headers)
 }
 
 /// Show the consent page
@@ -215,16 +209,27 @@ pub(crate) async fn decide(
     let Ok(body) = content.bytes("invalid_request") else { return too_large(&context, &organisation, &headers) };
     let visitor = Visitor::of(&headers);
     let decided = consent::decide(&context, &organisation, &body, visitor.browser()).await;
-    match decided {
-        Ok(onward) => page::onward(onward),
-        Err(failure) => refused(&context, &organisation, failure, &visitor, &headers),
-    }
+    onward(&context, &organisation, decided, &visitor, &headers)
 }
 
 fn too_large(context: &Context, organisation: &Organisation, headers: &HeaderMap) -> Response {
     let visitor = Visitor::of(headers);
     let message = |texts: &'static Texts| &texts.wallet_request;
     page::failure(context, organisation, StatusCode::BAD_REQUEST, message, None, visitor.languages(), headers)
+}
+
+/// Leads the browser on, or shows why not.
+fn onward(
+    context: &Context,
+    organisation: &Organisation,
+    outcome: Result<Onward, Failure<Refusal<Rejection>>>,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+) -> Response {
+    match outcome {
+        Ok(onward) => page::onward(onward),
+        Err(failure) => refused(context, organisation, failure, visitor, headers),
+    }
 }
 
 fn refused(

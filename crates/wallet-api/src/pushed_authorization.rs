@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_issuance::wallet::pushed_authorization::{self, Rejection};
+use chancery_issuance::wallet::pushed_authorization::Rejection;
 use chancery_issuance::{Context, wallet};
 use chancery_model::Organisation;
 
@@ -83,13 +83,7 @@ pub(crate) async fn post(
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };
-    let request = pushed_authorization::Request {
-        body: &body,
-        authorization: request::authorization(&headers),
-        dpop: request::dpop(&headers),
-        attestation: request::attestation(&headers),
-        notes: request::notes(&headers),
-    };
+    let request = request::of_client(&headers, &body);
     match wallet::pushed_authorization::push(&context, &organisation, request).await {
         Ok(answer) => (StatusCode::CREATED, Json(answer)).into_response(),
         Err(failure) => {

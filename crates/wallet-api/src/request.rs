@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
-use chancery_issuance::wallet::client::Attestation;
+use chancery_issuance::wallet::client::{self, Attestation};
 use chancery_issuance::wallet::{Header, Notes};
 use http_body_util::BodyExt as _;
 
@@ -35,6 +35,17 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Header<'_> {
 /// The headers in which a wallet is vouched for (ABCA draft-07 §6.2).
 pub(crate) fn attestation(headers: &HeaderMap) -> Attestation<'_> {
     Attestation { attestation: single(headers, &ATTESTATION), proof: single(headers, &ATTESTATION_PROOF) }
+}
+
+/// A request of a client that may authenticate.
+pub(crate) fn of_client<'r>(headers: &'r HeaderMap, body: &'r [u8]) -> client::Request<'r> {
+    client::Request {
+        body,
+        authorization: authorization(headers),
+        dpop: dpop(headers),
+        attestation: attestation(headers),
+        notes: notes(headers),
+    }
 }
 
 /// The headers that a transcript keeps.

@@ -196,6 +196,23 @@ pub(crate) struct IssuedCredential {
     credential: String,
 }
 
+/// No access token, or one that is not good for this request.
+#[derive(IntoResponses)]
+#[response(
+    status = 401,
+    description = "No valid access token or DPoP proof (RFC 6750 §3, RFC 9449 §7.1); without any token the body is empty",
+    headers(("WWW-Authenticate" = String, description = "For example `DPoP error=\"invalid_token\", algs=\"ES256 EdDSA\"`")),
+    examples(
+        ("invalid_token" = (summary = "Unknown or expired token, or sent with the wrong scheme",
+            value = json!({"error": "invalid_token", "error_description": "the access token is not valid"}))),
+        ("invalid_dpop_proof" = (summary = "Bad, replayed or missing proof",
+            value = json!({"error": "invalid_dpop_proof", "error_description": "the DPoP proof is not valid (support code K7QF-2M9X)"}))),
+        ("use_dpop_nonce" = (summary = "The proof must carry the nonce of the `DPoP-Nonce` header",
+            value = json!({"error": "use_dpop_nonce", "error_description": "repeat the request with the nonce of the DPoP-Nonce header (support code K7QF-2M9X)"})))
+    )
+)]
+pub(crate) struct Unauthorized(Error);
+
 /// No organisation of that name, or nothing there.
 #[derive(IntoResponses)]
 #[response(

@@ -7,7 +7,7 @@ use axum::extract::{Extension, State};
 use axum::http::header::PRAGMA;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_issuance::wallet::token::{self, ErrorCode, Rejection};
+use chancery_issuance::wallet::token::{ErrorCode, Rejection};
 use chancery_issuance::{Context, wallet};
 use chancery_model::Organisation;
 
@@ -95,13 +95,7 @@ pub(crate) async fn post(
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };
-    let request = token::Request {
-        body: &body,
-        authorization: request::authorization(&headers),
-        dpop: request::dpop(&headers),
-        attestation: request::attestation(&headers),
-        notes: request::notes(&headers),
-    };
+    let request = request::of_client(&headers, &body);
     match wallet::token::exchange(&context, &organisation, request).await {
         Ok(answer) => ([(PRAGMA, "no-cache")], Json(answer)).into_response(),
         Err(failure) => {

@@ -7,7 +7,7 @@ use chancery_protocol::Explanation;
 
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
-use super::{Header, definition_of, dpop};
+use super::{Header, Notes, definition_of, dpop};
 use crate::{Context, Failure};
 
 /// What a request presents.
@@ -19,6 +19,17 @@ pub struct Presented<'r> {
     pub dpop: Header<'r>,
     /// Whether the URL has an `access_token` parameter.
     pub token_in_query: bool,
+}
+
+/// A request under an access token as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// Access token and DPoP proof.
+    pub access: Presented<'r>,
+    /// The JSON.
+    pub body: &'r [u8],
+    /// Headers for the transcript.
+    pub notes: Notes<'r>,
 }
 
 /// Authorization scheme.

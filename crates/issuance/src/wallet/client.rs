@@ -19,7 +19,7 @@ use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
 
-use super::{Header, nonce};
+use super::{Header, Notes, nonce};
 use crate::recording::Recording;
 use crate::{Context, Failure};
 
@@ -41,6 +41,21 @@ pub struct Attestation<'r> {
 impl Attestation<'_> {
     /// Neither header.
     pub const ABSENT: Self = Self { attestation: Header::Absent, proof: Header::Absent };
+}
+
+/// A request of a client, which may authenticate, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// The form.
+    pub body: &'r [u8],
+    /// The `Authorization` header, which no client uses here.
+    pub authorization: Header<'r>,
+    /// The `DPoP` header.
+    pub dpop: Header<'r>,
+    /// Headers by which a wallet authenticates.
+    pub attestation: Attestation<'r>,
+    /// Headers for the transcript.
+    pub notes: Notes<'r>,
 }
 
 /// Who a request says it comes from, checked as far as that needs no memory. What the policy makes of it is settled by

@@ -26,28 +26,17 @@ use batch::Batch;
 use reissuance::Terms;
 use signing::Purpose;
 
-use super::access::{self, Access, Presented, Scheme};
+use super::access::{self, Access, Presented, Request, Scheme};
 use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
-use super::{Header, Notes, Refusal, metadata, redaction};
+use super::{Header, Refusal, metadata, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/credential";
 
 /// How often a request is judged again when others were faster.
 const ATTEMPTS: u32 = 4;
-
-/// A credential request as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
-    /// Access token and DPoP proof.
-    pub access: Presented<'r>,
-    /// The JSON.
-    pub body: &'r [u8],
-    /// Headers for the transcript.
-    pub notes: Notes<'r>,
-}
 
 /// Issues the credential that the request selects, bound to the key it proves. The access token may be used again; the
 /// nonce of the proof is used up, once for the whole request, as soon as the proof itself is found good.

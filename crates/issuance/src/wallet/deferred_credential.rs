@@ -13,14 +13,14 @@ use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
 
-use super::access::{self, Access, Presented};
+use super::access::{self, Access, Presented, Request};
 use super::credential::batch::{self, Batch};
 use super::credential::reissuance::{self, Terms};
 use super::credential::signing::Purpose;
 use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
 use super::trail::{MOST_PARTS, Trail};
-use super::{Header, Notes, Refusal, redaction};
+use super::{Header, Refusal, redaction};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -38,17 +38,6 @@ const LONGEST_WAIT: u32 = 900;
 /// Seconds for which the credentials of a transaction are answered once more, unless the wallet reports that it has them:
 /// its connection may have broken.
 const REPEATABLE: u32 = 24 * 60 * 60;
-
-/// A deferred credential request as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
-    /// Access token and DPoP proof.
-    pub access: Presented<'r>,
-    /// The JSON.
-    pub body: &'r [u8],
-    /// Headers for the transcript.
-    pub notes: Notes<'r>,
-}
 
 /// Answers the credentials of a transaction when they are ready, and otherwise how long to wait. They are issued once,
 /// however many requests come at once; a wallet that lost the answer gets the same one again until it reports that it

@@ -5,23 +5,12 @@ use chancery_protocol::notification::{Event, NotificationError, NotificationRequ
 use chancery_protocol::{Explanation, excerpt};
 use serde_json::{Value, json};
 
-use super::access::{self, Presented};
+use super::access::{self, Presented, Request};
 use super::trail::{Account, Accountable, Setback, Trail};
-use super::{Header, Notes, Refusal, redaction};
+use super::{Header, Refusal, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/notification";
-
-/// A notification as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
-    /// Access token and DPoP proof.
-    pub access: Presented<'r>,
-    /// The JSON.
-    pub body: &'r [u8],
-    /// Headers for the transcript.
-    pub notes: Notes<'r>,
-}
 
 /// Why a notification is refused.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use chancery_protocol::form::{Form, FormError};
 use chancery_storage::{StoreError, Transaction};
 use serde_json::{Value, json};
 
-use super::client::{self, Attestation, Identified};
+use super::client::{self, Identified, Request};
 use super::trail::{Account, Accountable, Trail};
-use super::{Header, Notes, Refusal, authorization_request, dpop, redaction};
+use super::{Header, Refusal, authorization_request, dpop, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/par";
@@ -22,21 +22,6 @@ const LIFETIME: u32 = 90;
 
 /// Milliseconds for which a request is kept after it expired.
 const KEPT_MILLIS: i64 = 3_600_000;
-
-/// A pushed authorization request as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
-    /// The form.
-    pub body: &'r [u8],
-    /// The `Authorization` header, which no client uses here.
-    pub authorization: Header<'r>,
-    /// The `DPoP` header.
-    pub dpop: Header<'r>,
-    /// Headers by which a wallet authenticates.
-    pub attestation: Attestation<'r>,
-    /// Headers for the transcript.
-    pub notes: Notes<'r>,
-}
 
 /// Why a pushed authorization request is refused.
 #[derive(Debug)]

@@ -24,28 +24,13 @@ use serde_json::json;
 pub use rejection::{ErrorCode, Rejection};
 
 use self::repeated::Asked;
-use super::client::{self, Attestation, Client};
+use super::client::{Client, Request};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
-use super::{Header, Notes, Refusal, definition_of, dpop, redaction};
+use super::{Header, Refusal, definition_of, dpop, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/token";
-
-/// A token request as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
-    /// The form.
-    pub body: &'r [u8],
-    /// The `Authorization` header, which no client uses here.
-    pub authorization: Header<'r>,
-    /// The `DPoP` header.
-    pub dpop: Header<'r>,
-    /// Headers by which a wallet authenticates.
-    pub attestation: Attestation<'r>,
-    /// Headers for the transcript.
-    pub notes: Notes<'r>,
-}
 
 /// Exchanges a code or a refresh token for an access token. A code is used up by exactly one request that succeeds; a
 /// refused request leaves it as it was, except that wrong transaction codes are counted. The same request of the same DPoP
@@ -127,14 +112,9 @@ async fn redeem_offer(
             "authorization_details_present": authorization_details.is_some(),
         }),
     );
-    // Before anything is said about the code, so that a bad proof looks the same with every code (SEC-19).
-    let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
-    let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref())
-        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
     let Some(Offered { exchange, definition }) = found else {
-        // A used or expired code costs a transcript row; an unknown one takes as long (SEC-19).
-        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
-        return Err(Failure::Rejected(Rejection::CodeUnknown));
+        return Err(checks::unknown(context, organisation, Rejection::CodeUnknown).await);
     };
     let repeated = Asked::of(organisation, exchange.code_hash, proof.as_ref(), request.body);
     let state = checks::code(&exchange, organisation, now);
@@ -142,10 +122,8 @@ async fn redeem_offer(
     if !is_repeated {
         state.map_err(Failure::Rejected)?;
     }
-    let rule = organisation.policy.wallet_attestation_for(&definition.content);
-    let client = identified
-        .settle(rule, &mut trail.recording)
-        .and_then(|client| client.admitted(organisation, organisation.policy.anonymous_access).map(|()| client));
+    let anonymous = organisation.policy.anonymous_access;
+    let client = checks::client(organisation, &definition, identified, anonymous, trail);
     if is_repeated {
         // Whoever may not redeem the code learns no more than that it was used.
         let client = client.map_err(|_| Failure::Rejected(Rejection::CodeUsed))?;

@@ -2,7 +2,7 @@
 //!
 //! An access token is good for many requests (OpenID4VCI §8), and all of them give credentials, unless the definition says
 //! otherwise. `enforceCredentialUniqueness` lets one answer live at a time; `supportCredentialReissuance` lets whoever comes
-//! back with a refresh token have a fresh copy (OpenID4VCI §13.5), which takes the place of the former one.
+//! back with a refresh token have a fresh copy (OpenID4VCI §14.3), which takes the place of the former one.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ impl Refused {
                 "ask again when the credential has expired",
             ),
         };
-        Explanation { reason: reason.to_owned(), help: help.into(), spec_ref: "OpenID4VCI 1.0 §8.3.1.2, §13.5" }
+        Explanation { reason: reason.to_owned(), help: help.into(), spec_ref: "OpenID4VCI 1.0 §8.3.1.2, §14.3" }
     }
 }
 

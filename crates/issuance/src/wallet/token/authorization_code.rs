@@ -18,12 +18,12 @@ use chancery_protocol::token::{TokenRequest, TokenResponse};
 use chancery_storage::StoreError;
 use serde_json::json;
 
-use super::super::client::{self, Client};
+use super::super::client::{Client, Request};
 use super::super::trail::Trail;
 use super::super::{definition_asked_for, redaction};
 use super::refresh;
 use super::repeated::Asked;
-use super::{Rejection, Request, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
+use super::{Rejection, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
 use crate::management::offers::CLAIMS_DUE_IN;
 use crate::sealed::Place;
 use crate::{Context, Failure};
@@ -61,17 +61,11 @@ pub(super) async fn redeem(
         }
         Err(error) => return Err(Failure::Rejected(Rejection::Request(error))),
     };
-    let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
-    let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref())
-        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
     let Some((authorization, definition)) = found else {
-        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
-        return Err(Failure::Rejected(Rejection::CodeUnknown));
+        return Err(checks::unknown(context, organisation, Rejection::CodeUnknown).await);
     };
-    let rule = organisation.policy.wallet_attestation_for(&definition.content);
-    let client = identified
-        .settle(rule, &mut trail.recording)
-        .and_then(|client| client.admitted(organisation, false).map(|()| client))
+    let client = checks::client(organisation, &definition, identified, false, trail)
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
     let repeated = Asked::of(organisation, code, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {

@@ -6,8 +6,12 @@ use chancery_model::{
 use chancery_protocol::authorization_details::AuthorizationDetail;
 use chancery_protocol::dpop::DpopProof;
 use chancery_protocol::excerpt;
+use chancery_protocol::form::Form;
+use chancery_storage::StoreError;
 use subtle::ConstantTimeEq;
 
+use super::super::client::{self, Client, Identified, Request};
+use super::super::trail::Trail;
 use super::super::{Header, dpop};
 use super::{ENDPOINT, Rejection};
 use crate::sealed::Place;
@@ -79,6 +83,48 @@ pub(super) fn dpop(
         (None, AccessTokenBinding::DpopRequired) => Err(Rejection::Dpop(dpop::Rejection::Missing)),
         (Some(_), _) | (None, AccessTokenBinding::DpopOrBearer) => Ok(proof),
     }
+}
+
+/// Who asks, as far as the request says it by itself. This comes before anything is said about the code, so that a bad proof
+/// looks the same with every code (SEC-19).
+pub(super) fn asker(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    request: &Request<'_>,
+    form: &Form,
+) -> Result<(Option<DpopProof>, Identified), Failure<Rejection>> {
+    let proof = dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
+    let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref());
+    let identified = identified.map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    Ok((proof, identified))
+}
+
+/// The refusal of a code or refresh token that nobody was given. One that is over costs a transcript row; this takes as
+/// long (SEC-19).
+pub(super) async fn unknown(
+    context: &Context,
+    organisation: &Organisation,
+    rejection: Rejection,
+) -> Failure<Rejection> {
+    match context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await {
+        Ok(()) => Failure::Rejected(rejection),
+        Err(error) => error.into(),
+    }
+}
+
+/// The client that the policy makes of whoever asks for something of this definition. `anonymous` clients name nobody.
+pub(super) fn client(
+    organisation: &Organisation,
+    definition: &Definition,
+    identified: Identified,
+    anonymous: bool,
+    trail: &mut Trail,
+) -> Result<Client, client::Rejection> {
+    let rule = organisation.policy.wallet_attestation_for(&definition.content);
+    let client = identified.settle(rule, &mut trail.recording)?;
+    client.admitted(organisation, anonymous)?;
+    Ok(client)
 }
 
 /// The transaction code is the one of the offer (TOK-3). A wrong one is counted before the answer goes out, and the code

@@ -16,10 +16,10 @@ use chancery_protocol::token::{TokenRequest, TokenResponse};
 use chancery_storage::StoreError;
 use serde_json::json;
 
-use super::super::client::{self, Client};
+use super::super::client::{Client, Request};
 use super::super::trail::Trail;
 use super::super::{definition_of, redaction};
-use super::{Rejection, Request, answer, checks, claim, details_if_needed};
+use super::{Rejection, answer, checks, claim, details_if_needed};
 use crate::{Context, Failure};
 
 /// A refresh token that was just made, with its text.
@@ -90,12 +90,9 @@ pub(super) async fn redeem(
         }
         Err(error) => return Err(Failure::Rejected(Rejection::Request(error))),
     };
-    let proof = checks::dpop(context, organisation, now, request.dpop).map_err(Failure::Rejected)?;
-    let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref())
-        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
     let Some((token, exchange, definition)) = found else {
-        context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await?;
-        return Err(Failure::Rejected(Rejection::RefreshUnknown));
+        return Err(checks::unknown(context, organisation, Rejection::RefreshUnknown).await);
     };
     if !token.is_valid(now) {
         return Err(Failure::Rejected(Rejection::RefreshOver { replaced: token.replaced_at.is_some() }));
@@ -103,10 +100,7 @@ pub(super) async fn redeem(
     if exchange.status == ExchangeStatus::IssuanceDenied {
         return Err(Failure::Rejected(Rejection::CodeWithdrawn));
     }
-    let rule = organisation.policy.wallet_attestation_for(&definition.content);
-    let client = identified
-        .settle(rule, &mut trail.recording)
-        .and_then(|client| client.admitted(organisation, true).map(|()| client))
+    let client = checks::client(organisation, &definition, identified, true, trail)
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
     bound(&token, &client, proof.as_ref()).map_err(Failure::Rejected)?;
     checks::resource(organisation, &asked.resource).map_err(Failure::Rejected)?;
