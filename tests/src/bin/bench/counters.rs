@@ -1,5 +1,7 @@
 //! What a stretch of load used, from the kernel's and the database's own counters.
 
+use std::collections::HashMap;
+
 use anyhow::Context as _;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
@@ -57,6 +59,15 @@ impl Counters {
             database,
         }
     }
+}
+
+/// What PostgreSQL ran for the server and how often, by statement. Empty without PostgreSQL.
+pub(crate) async fn statements(server: &ServerProcess) -> anyhow::Result<HashMap<String, i64>> {
+    let Some(connection) = &server.database else { return Ok(HashMap::new()) };
+    let sql = "SELECT s.query, sum(calls)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid \
+               WHERE r.rolname = 'chancery' GROUP BY s.query";
+    let rows = connection.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
 
 impl DatabaseCounters {

@@ -17,7 +17,13 @@ const PRE_AUTHORIZED_CODE: &str = "urn:ietf:params:oauth:grant-type:pre-authoriz
 const OPENID: &str = "/v2/config/digital-wallet/openid";
 const KEYS: usize = 256;
 
-/// Makes flows against one organisation. Clones share connections and keys.
+/// What is measured: one complete issuance.
+pub(crate) trait Flow: Clone + Send + Sync + 'static {
+    /// All of it.
+    fn whole(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// Makes flows of the pre-authorized code against one organisation. Clones share connections and keys.
 #[derive(Clone)]
 pub(crate) struct Flows(Arc<Inner>);
 
@@ -31,7 +37,7 @@ struct Inner {
     nonce_url: String,
     credential_url: String,
     configuration_id: String,
-    issuer_key: Value,
+    credentials: Credentials,
     keys: Vec<(Key, Key)>,
     next_key: AtomicUsize,
 }
@@ -81,7 +87,7 @@ impl Flows {
             nonce_url: text(&metadata["nonce_endpoint"])?,
             credential_url: text(&metadata["credential_endpoint"])?,
             configuration_id: configurations.keys().next().context("no configuration")?.clone(),
-            issuer_key: jwks["keys"][0].clone(),
+            credentials: Credentials::of(jwks["keys"][0].clone()),
             keys: (0..KEYS).map(|_| (Key::p256(), Key::p256())).collect(),
             next_key: AtomicUsize::new(0),
             client,
@@ -107,12 +113,6 @@ impl Flows {
         (self.0.client.clone(), self.0.issuer.clone())
     }
 
-    /// The whole flow.
-    pub(crate) async fn whole(&self) -> anyhow::Result<()> {
-        let offer = self.offer().await?;
-        self.accept(offer).await
-    }
-
     /// An offer is made over the management API and fetched by the wallet.
     pub(crate) fn offer(&self) -> impl Future<Output = anyhow::Result<Offer>> + Send + 'static {
         let flows = self.clone();
@@ -133,7 +133,7 @@ impl Flows {
             let inner = &flows.0;
             let (holder, dpop) = &inner.keys[inner.next_key.fetch_add(1, Ordering::Relaxed) % KEYS];
             let form = [("grant_type", PRE_AUTHORIZED_CODE), ("pre-authorized_code", &offer.code)];
-            let request = inner.client.post(&inner.token_url).header("dpop", inner.dpop(dpop, &inner.token_url, None));
+            let request = inner.client.post(&inner.token_url).header("dpop", self::dpop(dpop, &inner.token_url, None));
             let token = text(&answer(request.form(&form).send().await?).await?["access_token"])?;
 
             let nonce = text(&answer(inner.client.post(&inner.nonce_url).send().await?).await?["c_nonce"])?;
@@ -144,25 +144,34 @@ impl Flows {
                 .client
                 .post(&inner.credential_url)
                 .header("authorization", format!("DPoP {token}"))
-                .header("dpop", inner.dpop(dpop, &inner.credential_url, Some(&token)))
+                .header("dpop", self::dpop(dpop, &inner.credential_url, Some(&token)))
                 .json(&json!({"credential_configuration_id": inner.configuration_id, "proofs": {"jwt": [proof]}}));
             let issued = answer(request.send().await?).await?;
-            inner.verify(&text(&issued["credentials"][0]["credential"])?, holder)
+            inner.credentials.verify(&text(&issued["credentials"][0]["credential"])?, holder)
         }
     }
 }
 
-impl Inner {
-    fn dpop(&self, key: &Key, url: &str, access_token: Option<&str>) -> String {
-        let mut claims = json!({"jti": random(16), "htm": "POST", "htu": url, "iat": now()});
-        if let Some(token) = access_token {
-            claims["ath"] = base64url(&sha256(token.as_bytes())).into();
-        }
-        Jwt::new(key, json!({"typ": "dpop+jwt", "jwk": key.jwk()}), claims).compact()
+impl Flow for Flows {
+    async fn whole(&self) -> anyhow::Result<()> {
+        let offer = self.offer().await?;
+        self.accept(offer).await
+    }
+}
+
+/// What the driver expects of credentials.
+pub(crate) struct Credentials {
+    issuer_key: Value,
+}
+
+impl Credentials {
+    /// Signed by the key of this JWK.
+    pub(crate) fn of(issuer_key: Value) -> Self {
+        Self { issuer_key }
     }
 
     /// The issuer's signature, the holder key, and that every disclosure has its digest.
-    fn verify(&self, credential: &str, holder: &Key) -> anyhow::Result<()> {
+    pub(crate) fn verify(&self, credential: &str, holder: &Key) -> anyhow::Result<()> {
         let jwt = credential.split('~').next().unwrap_or_default();
         let decoded = chancery_wallet::Jws::decode(jwt).map_err(anyhow::Error::msg)?;
         let key = self.issuer_key.as_object().context("no issuer key")?;
@@ -175,22 +184,33 @@ impl Inner {
     }
 }
 
+/// A DPoP proof for `POST url` (RFC 9449 §4.2).
+pub(crate) fn dpop(key: &Key, url: &str, access_token: Option<&str>) -> String {
+    let mut claims = json!({"jti": random(16), "htm": "POST", "htu": url, "iat": now()});
+    if let Some(token) = access_token {
+        claims["ath"] = base64url(&sha256(token.as_bytes())).into();
+    }
+    Jwt::new(key, json!({"typ": "dpop+jwt", "jwk": key.jwk()}), claims).compact()
+}
+
 async fn call(client: &Client, key: &str, url: &str, body: Value) -> anyhow::Result<Value> {
     answer(client.post(url).header("authorization", format!("ApiKey {key}")).json(&body).send().await?).await
 }
 
-async fn answer(response: Response) -> anyhow::Result<Value> {
+/// The JSON of a successful answer.
+pub(crate) async fn answer(response: Response) -> anyhow::Result<Value> {
     let (status, url) = (response.status(), response.url().clone());
     let body = response.bytes().await?;
     ensure!(status.is_success(), "{url}: {status} {}", String::from_utf8_lossy(&body));
     Ok(serde_json::from_slice(&body)?)
 }
 
-fn text(value: &Value) -> anyhow::Result<String> {
+/// A JSON string.
+pub(crate) fn text(value: &Value) -> anyhow::Result<String> {
     Ok(value.as_str().with_context(|| format!("a text was expected, not {value}"))?.to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the driver keeps the server's clock, which is the system's")]
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use chancery_tests::samples;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use crate::flow::Flows;
+use crate::flow::{Flow as _, Flows};
 use crate::server::{Backend, ServerProcess};
 
 /// Measures PostgreSQL, on which histories get long.

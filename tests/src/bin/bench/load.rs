@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::flow::Flows;
+use crate::flow::Flow;
 
 /// Who sends how much.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ impl Outcome {
 }
 
 /// Runs `load` for `span`, then waits until the last flow is done.
-pub(crate) async fn run(flows: &Flows, load: Load, span: Duration) -> anyhow::Result<Outcome> {
+pub(crate) async fn run<F: Flow>(flows: &F, load: Load, span: Duration) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let results = match load {
         Load::Closed { wallets } => closed(flows, wallets, start + span).await?,
@@ -81,7 +81,7 @@ pub(crate) async fn run(flows: &Flows, load: Load, span: Duration) -> anyhow::Re
 
 type Results = Vec<(Result<(), anyhow::Error>, Duration)>;
 
-async fn closed(flows: &Flows, wallets: usize, end: Instant) -> anyhow::Result<Results> {
+async fn closed<F: Flow>(flows: &F, wallets: usize, end: Instant) -> anyhow::Result<Results> {
     let mut tasks = JoinSet::new();
     for _ in 0..wallets {
         let flows = flows.clone();
@@ -102,7 +102,7 @@ async fn closed(flows: &Flows, wallets: usize, end: Instant) -> anyhow::Result<R
     Ok(all)
 }
 
-async fn open(flows: &Flows, arrivals_per_second: u32, start: Instant, span: Duration) -> anyhow::Result<Results> {
+async fn open<F: Flow>(flows: &F, arrivals_per_second: u32, start: Instant, span: Duration) -> anyhow::Result<Results> {
     let gap = Duration::from_secs(1) / arrivals_per_second;
     let arrivals = u32::try_from(span.as_nanos() / gap.as_nanos())?;
     let mut tasks = JoinSet::new();

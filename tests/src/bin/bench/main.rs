@@ -1,10 +1,12 @@
 //! Measures complete issuances against a release server in a process of its own.
 //!
 //! One flow is what one wallet causes: an offer made over the management API, the offer fetched, token with DPoP, nonce,
-//! credential with DPoP and one key proof, and the credential's signature and digests verified. Run by `make bench`.
+//! credential with DPoP and one key proof, and the credential's signature and digests verified. The flow of HAIP is in [`haip`].
+//! Run by `make bench`.
 
 mod counters;
 mod flow;
+mod haip;
 mod history;
 mod load;
 mod server;
@@ -15,7 +17,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::counters::Counters;
-use crate::flow::Flows;
+use crate::flow::{Flow, Flows};
+use crate::haip::HaipFlows;
 use crate::load::{Load, Outcome};
 use crate::server::{Backend, ServerProcess};
 
@@ -33,12 +36,18 @@ async fn main() -> anyhow::Result<()> {
         if has("--networked") && backend == Backend::Sqlite {
             continue;
         }
-        if !has("--status") {
-            measure(backend, Duration::from_secs(seconds), rounds).await.with_context(|| format!("on {backend}"))?;
+        let span = Duration::from_secs(seconds);
+        if !has("--status") && !has("--haip") {
+            measure(backend, span, rounds).await.with_context(|| format!("on {backend}"))?;
         }
-        status::measure(backend, quick).await.with_context(|| format!("statuses on {backend}"))?;
+        if !has("--status") {
+            measure_haip(backend, span, rounds).await.with_context(|| format!("HAIP on {backend}"))?;
+        }
+        if !has("--haip") {
+            status::measure(backend, quick).await.with_context(|| format!("statuses on {backend}"))?;
+        }
     }
-    if !has("--status") && !has("--networked") {
+    if !has("--status") && !has("--networked") && !has("--haip") {
         history::measure(quick).await.context("histories")?;
     }
     Ok(())
@@ -51,35 +60,57 @@ async fn measure(backend: Backend, span: Duration, rounds: usize) -> anyhow::Res
     println!("\n## {backend}\n");
     println!("idle memory {:.1} MB\n", idle.resident_mb);
 
-    // Fills caches and pools before anything is counted, and gives the planner the statistics that autovacuum collects
-    // within a minute in the life of a database.
-    load::run(&flows, Load::Closed { wallets: 8 }, Duration::from_secs(3)).await?;
-    server.collect_statistics().await?;
-    load::run(&flows, Load::Closed { wallets: 8 }, Duration::from_secs(1)).await?;
-
+    warm_up(&server, &flows).await?;
     print_statements(&server, &flows).await?;
     print_parts(&server, &flows, rounds).await?;
 
-    println!(
-        "| load | flows/s | p50 ms | p95 ms | p99 ms | failed | server CPU-ms/flow | database CPU-ms/flow | together |"
-    );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    for load in [
+    let loads = [
         Load::Closed { wallets: 1 },
         Load::Closed { wallets: 8 },
         Load::Closed { wallets: 16 },
         Load::Closed { wallets: 32 },
         Load::Open { arrivals_per_second: 100 },
         Load::Open { arrivals_per_second: 200 },
-    ] {
-        let before = Counters::read(&server).await?;
-        let outcome = load::run(&flows, load, span).await?;
-        let used = Counters::read(&server).await?.since(&before);
-        print_row(load, &outcome, &used);
-    }
+    ];
+    print_loads(&server, &flows, &loads, span).await?;
     let memory = server.memory()?;
     println!("\npeak memory {:.1} MB, load average {}", memory.peak_mb, load_average());
     server.stop().await
+}
+
+/// The flow of HAIP: see [`haip`].
+async fn measure_haip(backend: Backend, span: Duration, rounds: usize) -> anyhow::Result<()> {
+    let server = ServerProcess::start(backend).await?;
+    let flows = HaipFlows::prepare(&server).await?;
+    println!("\n## HAIP: {backend}\n");
+    warm_up(&server, &flows).await?;
+    print_statements(&server, &flows).await?;
+    print_cost(&server, &flows, rounds).await?;
+    print_loads(&server, &flows, &[Load::Closed { wallets: 1 }, Load::Closed { wallets: 8 }], span).await?;
+    server.stop().await
+}
+
+/// Fills caches and pools before anything is counted, and gives the planner the statistics that autovacuum collects
+/// within a minute in the life of a database.
+async fn warm_up<F: Flow>(server: &ServerProcess, flows: &F) -> anyhow::Result<()> {
+    load::run(flows, Load::Closed { wallets: 8 }, Duration::from_secs(3)).await?;
+    server.collect_statistics().await?;
+    load::run(flows, Load::Closed { wallets: 8 }, Duration::from_secs(1)).await?;
+    Ok(())
+}
+
+async fn print_loads<F: Flow>(server: &ServerProcess, flows: &F, loads: &[Load], span: Duration) -> anyhow::Result<()> {
+    println!(
+        "| load | flows/s | p50 ms | p95 ms | p99 ms | failed | server CPU-ms/flow | database CPU-ms/flow | together |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for load in loads {
+        let before = Counters::read(server).await?;
+        let outcome = load::run(flows, *load, span).await?;
+        let used = Counters::read(server).await?.since(&before);
+        print_row(*load, &outcome, &used);
+    }
+    Ok(())
 }
 
 fn print_row(load: Load, outcome: &Outcome, used: &Counters) {
@@ -98,13 +129,23 @@ fn print_row(load: Load, outcome: &Outcome, used: &Counters) {
 
 /// Statements and commits of single flows, from the database's own counters: one wallet, so that group commit hides
 /// nothing.
-async fn print_statements(server: &ServerProcess, flows: &Flows) -> anyhow::Result<()> {
+async fn print_statements<F: Flow>(server: &ServerProcess, flows: &F) -> anyhow::Result<()> {
     const FLOWS: u32 = 200;
-    let before = Counters::read(server).await?;
+    let (before, known) = (Counters::read(server).await?, counters::statements(server).await?);
     for _ in 0..FLOWS {
         flows.whole().await?;
     }
     let used = Counters::read(server).await?.since(&before);
+    if std::env::args().any(|argument| argument == "--statements") {
+        let mut all: Vec<_> = counters::statements(server).await?.into_iter().collect();
+        all.sort();
+        for (statement, calls) in all {
+            let each = (calls - known.get(&statement).copied().unwrap_or(0)) as f64 / f64::from(FLOWS);
+            if each >= 0.1 {
+                println!("{each:6.2}  {}", statement.chars().take(240).collect::<String>());
+            }
+        }
+    }
     let Some(database) = used.database else { return Ok(()) };
     let per_flow = |count: i64| count as f64 / f64::from(FLOWS);
     println!(
@@ -151,6 +192,31 @@ async fn print_parts(server: &ServerProcess, flows: &Flows, rounds: usize) -> an
         );
     }
     println!();
+    Ok(())
+}
+
+/// CPU of whole flows, as [`print_parts`] has it: the cheapest of several rounds, and the median.
+async fn print_cost<F: Flow>(server: &ServerProcess, flows: &F, rounds: usize) -> anyhow::Result<()> {
+    const FLOWS: usize = 250;
+    let mut costs = Vec::new();
+    for _ in 0..rounds {
+        let start = Counters::read(server).await?;
+        load::in_parallel(FLOWS, 8, || {
+            let flows = flows.clone();
+            async move { flows.whole().await }
+        })
+        .await?;
+        costs.push(Cost::per_flow(&Counters::read(server).await?.since(&start), FLOWS));
+    }
+    costs.sort_by(|one, other| one.together().total_cmp(&other.together()));
+    let (Some(least), Some(median)) = (costs.first(), costs.get(rounds / 2)) else { return Ok(()) };
+    println!(
+        "whole flow: {:.2} CPU-ms of the server, {:.2} of the database, {:.2} together; median of {rounds} rounds {:.2}\n",
+        least.server,
+        least.database,
+        least.together(),
+        median.together()
+    );
     Ok(())
 }
 

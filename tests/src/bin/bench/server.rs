@@ -57,6 +57,8 @@ impl ServerProcess {
             ("CHANCERY_SECRETS_SEALING_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
             ("CHANCERY_SECRETS_PLATFORM_KEY", PLATFORM_KEY.to_owned()),
             ("CHANCERY_LOG_FILTER", "warn".to_owned()),
+            // The identity provider is in the driver's process.
+            ("CHANCERY_OUTBOUND_ADDRESSES", "any".to_owned()),
             // One organisation gets the load of hundreds, of few clients.
             ("CHANCERY_LIMITS_ORGANISATION", "6000000".to_owned()),
             ("CHANCERY_LIMITS_CLIENT", "6000000".to_owned()),

@@ -60,7 +60,7 @@ async fn changes_and_rebuilds(flows: &Flows, client: &Client, list: &str) -> any
     const CHANGES: usize = 100;
     let (mut changes, mut rebuilds) = (Vec::new(), Vec::new());
     for page in 0..CHANGES.div_ceil(100) {
-        let path = format!("/sdjwt/credential/history?status=credential_acked&limit=100&offset={}", page * 100);
+        let path = format!("/sdjwt/credential/history?status=credential_issued&limit=100&offset={}", page * 100);
         let records = flows.look(&path).await?;
         for record in records["credentialHistory"].as_array().context("no records")? {
             let id = record["id"].as_str().context("no id")?;
