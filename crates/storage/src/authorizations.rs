@@ -8,6 +8,21 @@ use crate::entity::authorization_request::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
 use crate::{Read, StoreError, Transaction};
 
+/// What a sign-in that begins now needs later. It replaces an earlier one of the same request.
+#[derive(Clone, Debug)]
+pub struct BegunSignIn<'b> {
+    /// Hash of the secret in the cookie of the browser.
+    pub browser: &'b SecretHash,
+    /// The language of the person, as a BCP 47 tag.
+    pub locale: Option<&'b str>,
+    /// Hash of the `state` under which the browser comes back.
+    pub state: &'b SecretHash,
+    /// What is kept for the way back, sealed.
+    pub sealed_sign_in: Vec<u8>,
+    /// Until when the person has to decide.
+    pub expires_at: Timestamp,
+}
+
 impl Read {
     /// One authorization request.
     ///
@@ -47,43 +62,23 @@ impl Transaction {
         Ok(self.scope.insert::<Entity>(to_row(authorization)?).await?)
     }
 
-    /// A browser came with the `request_uri`: binds the request to it and extends it to `expires_at`. A browser may come
-    /// again, or another one, until somebody has signed in. `None` when the `request_uri` has expired or was used.
-    pub async fn begin_authorization(
-        &self,
-        request_uri: &SecretHash,
-        browser: &SecretHash,
-        locale: Option<&str>,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Authorization>, StoreError> {
-        let begin = self
-            .authorization_to(AuthorizationStatus::Requested, now)
-            .col_expr(Column::BrowserHash, Expr::value(hash_bytes(browser)))
-            .col_expr(Column::Locale, Expr::value(locale))
-            .col_expr(Column::ExpiresAt, Expr::value(expires_at.millis()))
-            .col_expr(Column::SignInStateHash, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>))
-            .filter(Column::RequestUriHash.eq(hash_bytes(request_uri)))
-            .filter(Column::RequestUriExpiresAt.gt(now.millis()));
-        self.scope.updated(begin).await?.map(from_row).transpose()
-    }
-
-    /// Keeps what a sign-in that begins now needs later; it replaces an earlier one. `false` when the request is not the
-    /// browser's, or past that point.
+    /// A browser came with the `request_uri`: binds the request to it. A browser may come again, or another one, until
+    /// somebody has signed in; the last one counts. `false` when the `request_uri` has expired or was used.
     pub async fn begin_sign_in(
         &self,
-        id: AuthorizationId,
-        browser: &SecretHash,
-        state: &SecretHash,
-        sealed_sign_in: Vec<u8>,
+        request_uri: &SecretHash,
+        begun: BegunSignIn<'_>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let begin = self
-            .bound_step(AuthorizationStatus::Requested, id, browser, now)
-            .filter(Column::Status.eq(AuthorizationStatus::Requested.name()))
-            .col_expr(Column::SignInStateHash, Expr::value(hash_bytes(state)))
-            .col_expr(Column::SealedSignIn, Expr::value(sealed_sign_in));
+            .authorization_to(AuthorizationStatus::Requested, now)
+            .col_expr(Column::BrowserHash, Expr::value(hash_bytes(begun.browser)))
+            .col_expr(Column::Locale, Expr::value(begun.locale))
+            .col_expr(Column::ExpiresAt, Expr::value(begun.expires_at.millis()))
+            .col_expr(Column::SignInStateHash, Expr::value(hash_bytes(begun.state)))
+            .col_expr(Column::SealedSignIn, Expr::value(begun.sealed_sign_in))
+            .filter(Column::RequestUriHash.eq(hash_bytes(request_uri)))
+            .filter(Column::RequestUriExpiresAt.gt(now.millis()));
         Ok(self.scope.happened(begin).await?)
     }
 
@@ -104,8 +99,8 @@ impl Transaction {
         Ok(self.scope.happened(keep).await?)
     }
 
-    /// Keeps the code that answers the request, after consent. `true` for exactly one caller, from the browser that
-    /// began.
+    /// Keeps the code that answers the request, after consent, and answers the request: to exactly one caller, from the
+    /// browser that began, after the sign-in.
     pub async fn keep_authorization_code(
         &self,
         id: AuthorizationId,
@@ -113,12 +108,12 @@ impl Transaction {
         code: &SecretHash,
         code_expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Authorization>, StoreError> {
         let keep = self
             .bound_step(AuthorizationStatus::CodeIssued, id, browser, now)
             .col_expr(Column::CodeHash, Expr::value(hash_bytes(code)))
             .col_expr(Column::CodeExpiresAt, Expr::value(code_expires_at.millis()));
-        Ok(self.scope.happened(keep).await?)
+        self.scope.updated(keep).await?.map(from_row).transpose()
     }
 
     /// Gives the request up, from the browser that began: the person said no, or the sign-in failed.

@@ -42,6 +42,7 @@ mod transcript;
 mod webhooks;
 mod work;
 
+pub use authorizations::BegunSignIn;
 pub use connect::ConnectError;
 pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
 pub use directory::{Directory, OrganisationConflict};

@@ -13,7 +13,7 @@ mod claims;
 mod rejection;
 mod shown;
 
-use chancery_model::{Authorization, Organisation, SecretHash};
+use chancery_model::{Authorization, AuthorizationId, Organisation, SecretHash};
 use chancery_protocol::authorization::{AuthorizationResponse, Outcome, RedirectUri};
 
 pub use rejection::Rejection;
@@ -68,22 +68,22 @@ pub struct Browser<'r> {
 
 impl Browser<'_> {
     /// The secret that binds `authorization` to it.
-    fn cookie(&self, organisation: &Organisation, authorization: &Authorization) -> Option<&str> {
+    fn cookie(&self, organisation: &Organisation, authorization: AuthorizationId) -> Option<&str> {
         let name = cookie_name(organisation, authorization);
         self.cookies.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// The hash of its secret, when it is the browser that began `authorization`.
     fn owns(&self, organisation: &Organisation, authorization: &Authorization) -> Option<SecretHash> {
-        let hash = SecretHash::of(self.cookie(organisation, authorization)?);
+        let hash = SecretHash::of(self.cookie(organisation, authorization.id)?);
         (authorization.browser_hash == Some(hash)).then_some(hash)
     }
 }
 
 /// One cookie per authorization, so that two tabs do not meet.
-fn cookie_name(organisation: &Organisation, authorization: &Authorization) -> String {
+fn cookie_name(organisation: &Organisation, authorization: AuthorizationId) -> String {
     let prefix = if is_secure(organisation) { "__Host-" } else { "" };
-    format!("{prefix}sign-in-{}", authorization.id.as_uuid().simple())
+    format!("{prefix}sign-in-{}", authorization.as_uuid().simple())
 }
 
 /// A plain `http` issuer is on the loopback interface, where some browsers take no `Secure` cookies.

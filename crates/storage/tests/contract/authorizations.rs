@@ -6,7 +6,7 @@ use chancery_model::{
     Authorization, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential, SecretHash,
     Timestamp,
 };
-use chancery_storage::StoreError;
+use chancery_storage::{BegunSignIn, StoreError};
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
@@ -64,16 +64,19 @@ fn pushed(database: &TestDatabase, tenant: &Tenant) -> Authorization {
     }
 }
 
+fn begun<'b>(browser: &'b SecretHash, state: &'b SecretHash) -> BegunSignIn<'b> {
+    BegunSignIn { browser, locale: Some("en"), state, sealed_sign_in: vec![1], expires_at: LATER }
+}
+
 async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
     let (request, exchange) = (pushed(database, tenant), database.offer(tenant).await);
     let browser = hash(BROWSER);
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        let begun = tx.begin_authorization(&hash("request_uri"), &browser, Some("en"), LATER, NOW).await?;
-        assert_eq!(begun.unwrap().locale.as_deref(), Some("en"));
-        assert!(tx.begin_sign_in(request.id, &browser, &hash("state"), vec![1], NOW).await?);
+        assert!(tx.begin_sign_in(&hash("request_uri"), begun(&browser, &hash("state")), NOW).await?);
         assert!(tx.keep_sign_in(request.id, &browser, vec![2], NOW).await?);
-        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?);
+        let answered = tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?;
+        assert_eq!(answered.unwrap().locale.as_deref(), Some("en"));
         Ok::<_, StoreError>(())
     });
     write.await.unwrap();
@@ -94,19 +97,17 @@ async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<
         tx.add_authorization(&request).await?;
         let uri = hash("request_uri");
         // A link preview, then the browser itself.
-        assert!(tx.begin_authorization(&uri, &thief, None, LATER, NOW).await?.is_some());
-        assert!(tx.begin_authorization(&uri, &browser, Some("de"), LATER, NOW).await?.is_some());
-        assert!(!tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?);
-        assert!(!tx.begin_sign_in(request.id, &thief, &hash("state"), vec![1], NOW).await?);
-        assert!(tx.begin_sign_in(request.id, &browser, &hash("state"), vec![1], NOW).await?);
+        assert!(tx.begin_sign_in(&uri, begun(&thief, &hash("theirs")), NOW).await?);
+        assert!(tx.begin_sign_in(&uri, begun(&browser, &hash("state")), NOW).await?);
+        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_none());
         assert_eq!(tx.authorization_by_sign_in_state(&hash("state")).await?.unwrap().id, request.id);
         assert!(!tx.keep_sign_in(request.id, &thief, vec![2], NOW).await?);
         assert!(tx.keep_sign_in(request.id, &browser, vec![2], NOW).await?);
         assert!(!tx.keep_sign_in(request.id, &browser, vec![3], NOW).await?);
-        assert!(tx.begin_authorization(&uri, &thief, None, LATER, NOW).await?.is_none());
-        assert!(!tx.keep_authorization_code(request.id, &thief, &hash("other"), LATER, NOW).await?);
-        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?);
-        assert!(!tx.keep_authorization_code(request.id, &browser, &hash("other"), LATER, NOW).await?);
+        assert!(!tx.begin_sign_in(&uri, begun(&thief, &hash("theirs")), NOW).await?);
+        assert!(tx.keep_authorization_code(request.id, &thief, &hash("other"), LATER, NOW).await?.is_none());
+        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_some());
+        assert!(tx.keep_authorization_code(request.id, &browser, &hash("other"), LATER, NOW).await?.is_none());
         assert!(!tx.fail_authorization(request.id, &browser, NOW).await?);
         Ok::<_, StoreError>(())
     });
@@ -143,8 +144,7 @@ async fn an_expired_request_uri_and_an_expired_code_begin_nothing(database: Arc<
     request.request_uri_hash = Some(hash("late"));
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        let begun = tx.begin_authorization(&hash("late"), &hash(BROWSER), None, LATER, LATER).await?;
-        assert!(begun.is_none());
+        assert!(!tx.begin_sign_in(&hash("late"), begun(&hash(BROWSER), &hash("state")), LATER).await?);
         tx.forget_expired_authorizations(LATER).await
     });
     assert_eq!(write.await.unwrap(), 2);

@@ -2,11 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_model::{Authorization, Organisation, PushedAuthorization, SecretHash, Timestamp};
+use chancery_model::{
+    Authorization, AuthorizationStatus, Exchange, IdentityProvider, Organisation, PushedAuthorization, SecretHash,
+    Timestamp, TranscriptPart,
+};
 use chancery_protocol::authorization::{
     AuthorizationError, AuthorizationRequest, Incoming, ReturnAddress, pushed_reference,
 };
 use chancery_protocol::form::Form;
+use chancery_storage::{BegunSignIn, Read, StoreError};
 use serde_json::json;
 
 use super::{Address, Browser, Cookie, Onward, Refused, Rejection, TIME, cookie_name, is_secure, settle, show};
@@ -62,43 +66,40 @@ async fn start(
     let languages = languages(&form, request.browser.languages);
     let secret = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
     let browser = SecretHash::of(&secret);
-    let authorization = bound(context, organisation, now, &form, &browser, languages.first(), trail).await?;
+    let Begun { authorization, provider, offer } = match form.get("request_uri") {
+        Some(request_uri) => pushed(context, organisation, now, &form, request_uri, trail).await?,
+        None => plain(context, organisation, now, &form, trail).await?,
+    };
     let address = Address::of(&authorization)?;
-    if let Some(exchange) = authorization.exchange_id {
-        trail.belongs_to(exchange);
-        let found = context.store().read(organisation).await?.exchange(exchange).await?;
-        let usable = found.filter(|offer| offer.status.is_open() && now < offer.expires_at);
-        if usable.is_none() {
-            return Err(address.refuse(Rejection::Offer));
-        }
+    let is_usable = |offer: &Exchange| offer.status.is_open() && now < offer.expires_at;
+    if authorization.exchange_id.is_some() && !offer.as_ref().is_some_and(is_usable) {
+        return Err(address.refuse(Rejection::Offer));
     }
     let headers = redaction::headers(&request.notes, Header::Absent, Header::Absent);
     trail.recording.info("authorize.begun", json!({ "client_id": authorization.client_id, "headers": headers }));
-    let Some(provider) = context.store().read(organisation).await?.identity_provider().await? else {
+    let Some(provider) = provider else {
         return Err(address.refuse(Rejection::NoProvider));
     };
     let state = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
     let departed = provider::depart(context, organisation, &provider, state.clone(), &languages).await;
     let (url, departure) = departed.map_err(|error| address.refuse(error))?;
     let row = authorization.id.as_uuid();
-    let sealed = context.seal(organisation, Place::AuthorizationSignIn, row, &departure)?;
+    let sealed_sign_in = context.seal(organisation, Place::AuthorizationSignIn, row, &departure)?;
     trail.recording.event("sign_in_started", json!({ "identity_provider": provider.issuer }));
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
-    let begun = context
-        .store()
-        .write_relaxed(organisation, async |tx| {
-            if let Some(part) = &part {
-                tx.add_transcript_part(part).await?;
-            }
-            tx.begin_sign_in(authorization.id, &browser, &SecretHash::of(&state), sealed, now).await
-        })
-        .await?;
-    if !begun {
-        // Another browser came with the same request in the meantime, or somebody has signed in.
+    let sign_in = BegunSignIn {
+        browser: &browser,
+        locale: languages.first().map(String::as_str),
+        state: &SecretHash::of(&state),
+        sealed_sign_in,
+        expires_at: now.plus_seconds(TIME),
+    };
+    if !record(context, organisation, now, &authorization, sign_in, part).await? {
+        // Somebody has signed in in the meantime.
         return Err(show(Rejection::RequestUri));
     }
     let cookie = Cookie {
-        name: cookie_name(organisation, &authorization),
+        name: cookie_name(organisation, authorization.id),
         value: secret,
         max_age: TIME,
         secure: is_secure(organisation),
@@ -106,19 +107,33 @@ async fn start(
     Ok(Onward { location: url.into(), cookie: Some(cookie) })
 }
 
-/// The authorization that the request names or makes, bound to the browser.
-async fn bound(
+/// A request that may begin, and what it leads to.
+struct Begun {
+    authorization: Authorization,
+    provider: Option<IdentityProvider>,
+    /// The exchange that it names by `issuer_state`.
+    offer: Option<Exchange>,
+}
+
+impl Begun {
+    async fn find(read: &Read, authorization: Authorization) -> Result<Self, StoreError> {
+        let offer = match authorization.exchange_id {
+            Some(exchange) => read.exchange(exchange).await?,
+            None => None,
+        };
+        Ok(Self { provider: read.identity_provider().await?, authorization, offer })
+    }
+}
+
+/// The request that was pushed under `request_uri`, as long as that can begin something.
+async fn pushed(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     form: &Form,
-    browser: &SecretHash,
-    locale: Option<&String>,
+    request_uri: &str,
     trail: &mut Trail,
-) -> Result<Authorization, Failure<Refused>> {
-    let Some(request_uri) = form.get("request_uri") else {
-        return plain(context, organisation, now, form, browser, locale, trail).await;
-    };
+) -> Result<Begun, Failure<Refused>> {
     let client_id = match Incoming::parse(form).map_err(show)? {
         Incoming::Reference { client_id, .. } => client_id,
         // Whoever sends a `request_uri` sends a reference.
@@ -128,20 +143,19 @@ async fn bound(
     };
     let unusable = || show(Rejection::RequestUri);
     let reference = pushed_reference(request_uri).map(SecretHash::of).ok_or_else(unusable)?;
-    let found = context.store().read(organisation).await?.authorization_by_request_uri(&reference).await?;
-    let pushed = found.ok_or_else(unusable)?;
-    if let Some(exchange) = pushed.exchange_id {
+    let read = context.store().read(organisation).await?;
+    let authorization = read.authorization_by_request_uri(&reference).await?.ok_or_else(unusable)?;
+    if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
-    if pushed.client_id != client_id {
+    if authorization.client_id != client_id {
         return Err(show(Rejection::Client));
     }
-    let (ends, locale) = (now.plus_seconds(TIME), locale.map(String::as_str));
-    let begun = context
-        .store()
-        .write_relaxed(organisation, async |tx| tx.begin_authorization(&reference, browser, locale, ends, now).await)
-        .await?;
-    begun.ok_or_else(unusable)
+    let lives = authorization.request_uri_expires_at.is_some_and(|end| now < end);
+    if !lives || !authorization.status.may_become(AuthorizationStatus::Requested) {
+        return Err(unusable());
+    }
+    Ok(Begun::find(&read, authorization).await?)
 }
 
 /// A request that comes by its parameters, where the policy takes those. Until it is known that the redirect URI is the
@@ -151,10 +165,8 @@ async fn plain(
     organisation: &Organisation,
     now: Timestamp,
     form: &Form,
-    browser: &SecretHash,
-    locale: Option<&String>,
     trail: &mut Trail,
-) -> Result<Authorization, Failure<Refused>> {
+) -> Result<Begun, Failure<Refused>> {
     let named = ReturnAddress::parse(form).map_err(show)?;
     let redirect_uri = authorization_request::return_address(organisation, &named).map_err(show)?;
     let address = Address { redirect_uri, state: named.state };
@@ -166,22 +178,52 @@ async fn plain(
     }
     let request = AuthorizationRequest::parse(form).map_err(|error| address.refuse(error))?;
     let resolved = authorization_request::resolve(context, organisation, now, &request).await;
-    let (mut authorization, _definition) = resolved.map_err(|failure| {
+    let (authorization, _definition) = resolved.map_err(|failure| {
         failure.map_rejection(|rejection| Refused { rejection: rejection.into(), address: Some(address.clone()) })
     })?;
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
-    authorization.browser_hash = Some(*browser);
-    authorization.locale = locale.cloned();
-    authorization.expires_at = now.plus_seconds(TIME);
-    context
-        .store()
-        .write_relaxed(organisation, async |tx| tx.add_authorization(&authorization).await)
-        .await
-        .map_err(Failure::<Refused>::from)?;
-    context.sweep_authorizations(organisation, now).await;
-    Ok(authorization)
+    let read = context.store().read(organisation).await?;
+    Ok(Begun::find(&read, authorization).await?)
+}
+
+/// Binds the request to the browser, in one unit of work; `false` when it is past that point.
+async fn record(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    authorization: &Authorization,
+    sign_in: BegunSignIn<'_>,
+    part: Option<TranscriptPart>,
+) -> Result<bool, Failure<Refused>> {
+    let is_pushed = authorization.request_uri_hash.is_some();
+    let work = context.store().write_relaxed(organisation, async |tx| {
+        let begun = match &authorization.request_uri_hash {
+            Some(reference) => tx.begin_sign_in(reference, sign_in, now).await?,
+            None => {
+                let begun = Authorization {
+                    browser_hash: Some(*sign_in.browser),
+                    locale: sign_in.locale.map(str::to_owned),
+                    sign_in_state_hash: Some(*sign_in.state),
+                    sealed_sign_in: Some(sign_in.sealed_sign_in),
+                    expires_at: sign_in.expires_at,
+                    ..authorization.clone()
+                };
+                tx.add_authorization(&begun).await?;
+                true
+            }
+        };
+        if let Some(part) = part.as_ref().filter(|_| begun) {
+            tx.add_transcript_part(part).await?;
+        }
+        Ok::<_, StoreError>(begun)
+    });
+    let begun = work.await?;
+    if !is_pushed {
+        context.sweep_authorizations(organisation, now).await;
+    }
+    Ok(begun)
 }
 
 /// `ui_locales`, then what the browser says.

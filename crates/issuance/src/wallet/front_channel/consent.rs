@@ -8,6 +8,7 @@ use chancery_model::{
 };
 use chancery_protocol::authorization::Outcome;
 use chancery_protocol::form::Form;
+use chancery_storage::{Read, StoreError};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
@@ -68,12 +69,13 @@ async fn look(
     trail: &mut Trail,
 ) -> Result<Shown, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
-    let Pending { authorization, proof, .. } = pending(context, organisation, now, &form, browser, trail).await?;
+    let read = context.store().read(organisation).await?;
+    let Pending { authorization, proof, .. } = pending(&read, organisation, now, &form, browser, trail).await?;
     let row = authorization.id.as_uuid();
     let sealed = authorization.sealed_signed_in.as_deref();
     let sealed = sealed.ok_or_else(|| Failure::Internal(anyhow::anyhow!("a sign-in without what it yielded")))?;
     let SignedIn { submissions, .. } = context.open(organisation, Place::AuthorizationSignedIn, row, sealed)?;
-    let definition = definition_asked_for(&context.store().read(organisation).await?, &authorization).await?;
+    let definition = definition_asked_for(&read, &authorization).await?;
     let mut languages: Vec<String> = authorization.locale.iter().cloned().collect();
     languages.extend(browser.languages.iter().cloned());
     let requested = authorization.requested.iter().filter_map(|requested| definition.entry(requested.entry));
@@ -105,39 +107,69 @@ async fn take(
     trail: &mut Trail,
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(body).map_err(show)?;
-    let Pending { authorization, owner, proof } = pending(context, organisation, now, &form, browser, trail).await?;
+    if let Some(onward) = consented(context, organisation, now, &form, browser, trail).await? {
+        return Ok(onward);
+    }
+    // The person said no, or something is wrong.
+    let read = context.store().read(organisation).await?;
+    let Pending { authorization, owner, proof } = pending(&read, organisation, now, &form, browser, trail).await?;
+    drop(read);
     let sent = form.get("proof").unwrap_or_default();
     if !bool::from(sent.as_bytes().ct_eq(proof.as_bytes())) {
         return Err(show(Rejection::Forged));
     }
-    let address = Address::of(&authorization)?;
     let id = authorization.id;
     match form.get("decision") {
-        Some("continue") => {}
+        Some("continue") => Err(show(Rejection::Decided)),
         Some("cancel") => {
             let work = context.store().write(organisation, async |tx| tx.fail_authorization(id, &owner, now).await);
             let first = work.await?;
-            return Err(if first { address.refuse(Rejection::Cancelled) } else { show(Rejection::Decided) });
+            let refused = Address::of(&authorization)?.refuse(Rejection::Cancelled);
+            Err(if first { refused } else { show(Rejection::Decided) })
         }
-        Some(_) | None => return Err(show(Rejection::Forged)),
+        Some(_) | None => Err(show(Rejection::Forged)),
+    }
+}
+
+/// The person says yes, at the browser that began, to a request that waits for it: the code for the wallet, in one step.
+/// Losing it in a crash means to begin again. `None` in every other case, with nothing changed.
+async fn consented(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    form: &Form,
+    browser: Browser<'_>,
+    trail: &mut Trail,
+) -> Result<Option<Onward>, Failure<Refused>> {
+    let Some(id) = form.get("request").and_then(AuthorizationId::parse) else { return Ok(None) };
+    let Some(cookie) = browser.cookie(organisation, id) else { return Ok(None) };
+    let sent = form.get("proof").unwrap_or_default();
+    let is_proven = bool::from(sent.as_bytes().ct_eq(proof_for(cookie).as_bytes()));
+    if !is_proven || form.get("decision") != Some("continue") {
+        return Ok(None);
     }
     let code = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
-    let hash = SecretHash::of(&code);
-    trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
-    trail.recording.event("consent_given", Value::Null);
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
+    let (hash, owner) = (SecretHash::of(&code), SecretHash::of(cookie));
     let expires = now.plus_seconds(CODE_LIFETIME);
-    let first = context
-        .store()
-        .write(organisation, async |tx| {
-            let first = tx.keep_authorization_code(id, &owner, &hash, expires, now).await?;
-            if let Some(part) = part.as_ref().filter(|_| first) {
-                tx.add_transcript_part(part).await?;
+    let work = context.store().write_relaxed(organisation, async |tx| {
+        let kept = tx.keep_authorization_code(id, &owner, &hash, expires, now).await?;
+        if let Some(authorization) = &kept {
+            trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
+            trail.recording.event("consent_given", Value::Null);
+            if let Some(exchange) = authorization.exchange_id {
+                trail.belongs_to(exchange);
+                tx.add_transcript_part(&trail.finish(context).of(exchange, None)).await?;
             }
-            Ok::<_, Failure<Refused>>(first)
-        })
-        .await?;
-    if first { Ok(address.answer(organisation, Outcome::Code(&code))) } else { Err(show(Rejection::Decided)) }
+        }
+        Ok::<_, StoreError>(kept)
+    });
+    let Some(authorization) = work.await? else { return Ok(None) };
+    Ok(Some(Address::of(&authorization)?.answer(organisation, Outcome::Code(&code))))
+}
+
+/// What the form of the page holds. Only this server's page can: other sites know neither the cookie nor its hash.
+fn proof_for(cookie: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(format!("consent:{cookie}").as_bytes()))
 }
 
 /// A request that waits for the decision of the person at this browser.
@@ -148,7 +180,7 @@ struct Pending {
 }
 
 async fn pending(
-    context: &Context,
+    read: &Read,
     organisation: &Organisation,
     now: Timestamp,
     form: &Form,
@@ -156,7 +188,7 @@ async fn pending(
     trail: &mut Trail,
 ) -> Result<Pending, Failure<Refused>> {
     let id = form.get("request").and_then(AuthorizationId::parse).ok_or_else(|| show(Rejection::State))?;
-    let found = context.store().read(organisation).await?.authorization(id).await?;
+    let found = read.authorization(id).await?;
     let authorization = found.ok_or_else(|| show(Rejection::State))?;
     // The same answer as for an id that never was: whether it exists is the browser's business.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::State))?;
@@ -171,8 +203,6 @@ async fn pending(
         }
         AuthorizationStatus::Pushed | AuthorizationStatus::Requested => return Err(show(Rejection::State)),
     }
-    let cookie = browser.cookie(organisation, &authorization).unwrap_or_default();
-    // Only this server's page can hold it: other sites know neither the cookie nor its hash.
-    let proof = URL_SAFE_NO_PAD.encode(sha256(format!("consent:{cookie}").as_bytes()));
+    let proof = proof_for(browser.cookie(organisation, authorization.id).unwrap_or_default());
     Ok(Pending { authorization, owner, proof })
 }

@@ -1,9 +1,14 @@
 //! The way back from the identity provider (OpenID Connect Core 1.0 §3.1.2.5).
 
-use chancery_model::{Authorization, AuthorizationStatus, Organisation, SecretHash, SignedIn, Submission, Timestamp};
+use std::sync::Arc;
+
+use chancery_model::{
+    Authorization, AuthorizationStatus, Definition, Exchange, IdentityProvider, Organisation, SecretHash, SignedIn,
+    Submission, Timestamp,
+};
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
-use chancery_storage::Claim;
+use chancery_storage::{Claim, Read};
 use serde_json::{Map, Value, json};
 
 use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
@@ -44,14 +49,16 @@ async fn take(
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
     let state = form.get("state").ok_or_else(|| show(Rejection::State))?;
-    let found =
-        context.store().read(organisation).await?.authorization_by_sign_in_state(&SecretHash::of(state)).await?;
+    let read = context.store().read(organisation).await?;
+    let found = read.authorization_by_sign_in_state(&SecretHash::of(state)).await?;
     let authorization = found.ok_or_else(|| show(Rejection::State))?;
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
     // Nothing is used up by another browser: whoever got hold of the link, or sent it to a victim, changes nothing.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::Browser))?;
+    let around = Around::find(&read, &authorization).await?;
+    drop(read);
     let address = Address::of(&authorization)?;
     if now >= authorization.expires_at {
         return Err(show(Rejection::TimeOver));
@@ -64,7 +71,7 @@ async fn take(
         Claim::Fresh => {}
         Claim::Replayed => return Err(show(Rejection::State)),
     }
-    let signed_in = match person(context, organisation, now, &authorization, &form, &address).await {
+    let signed_in = match person(context, organisation, now, (&authorization, around), &form, &address).await {
         Ok(signed_in) => signed_in,
         Err(failure) => {
             let give_up = context
@@ -82,9 +89,10 @@ async fn take(
     trail.recording.info("sign_in.finished", json!({ "claims_complete": !signed_in.submissions.is_empty() }));
     trail.recording.event("signed_in", Value::Null);
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
+    // Losing it in a crash means to sign in again.
     let kept = context
         .store()
-        .write(organisation, async |tx| {
+        .write_relaxed(organisation, async |tx| {
             if let Some(part) = &part {
                 tx.add_transcript_part(part).await?;
             }
@@ -99,12 +107,31 @@ async fn take(
     Ok(Onward { location, cookie: None })
 }
 
+/// What a request is about.
+struct Around {
+    provider: Option<IdentityProvider>,
+    definition: Arc<Definition>,
+    /// The exchange of the offer that it goes back to.
+    exchange: Option<Exchange>,
+}
+
+impl Around {
+    async fn find(read: &Read, authorization: &Authorization) -> Result<Self, Failure<Refused>> {
+        let definition = definition_asked_for(read, authorization).await?;
+        let exchange = match authorization.exchange_id {
+            Some(exchange) => read.exchange(exchange).await?,
+            None => None,
+        };
+        Ok(Self { provider: read.identity_provider().await?, definition, exchange })
+    }
+}
+
 /// Who the person is, and with that what goes into the credential.
 async fn person(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
-    authorization: &Authorization,
+    (authorization, around): (&Authorization, Around),
     form: &Form,
     address: &Address,
 ) -> Result<SignedIn, Failure<Refused>> {
@@ -119,16 +146,7 @@ async fn person(
     let row = authorization.id.as_uuid();
     let sealed = authorization.sealed_sign_in.as_deref().ok_or_else(|| show(Rejection::State))?;
     let departure: Departure = context.open(organisation, Place::AuthorizationSignIn, row, sealed)?;
-    let (provider, definition, exchange) = {
-        let read = context.store().read(organisation).await?;
-        let provider = read.identity_provider().await?;
-        let definition = definition_asked_for(&read, authorization).await?;
-        let exchange = match authorization.exchange_id {
-            Some(exchange) => read.exchange(exchange).await?,
-            None => None,
-        };
-        (provider, definition, exchange)
-    };
+    let Around { provider, definition, exchange } = around;
     let provider = provider.ok_or_else(|| address.refuse(Rejection::NoProvider))?;
     let requested = &authorization.requested;
     let suffices = |claims: &Map<String, Value>| claims::suffice(&definition, requested, claims);
