@@ -195,12 +195,13 @@ async fn choose(State(inner): Shared, Query(asked): Query<AuthenticationRequest>
 
 const STYLE: &str = "*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:start center;\
 background:#26313f;color:#17202c;font:100%/1.5 system-ui,sans-serif}main{background:#fff;max-width:26rem;width:100%;\
-padding:2rem 1.5rem}h1{font-size:1.5rem;line-height:1.25;margin:.25rem 0 .5rem}.brand{margin:0;color:#516073;\
+min-height:100vh;padding:2rem 1.5rem}h1{font-size:1.5rem;line-height:1.25;margin:.25rem 0 .5rem}.brand{margin:0;color:#516073;\
 font-weight:600}button{display:block;width:100%;text-align:left;font:inherit;font-weight:600;padding:.875rem 1.125rem;\
 margin:.625rem 0;border:1px solid #8b99ab;border-radius:.625rem;background:#fff;color:#17202c;cursor:pointer}\
 button:hover{background:#f2f7fc;border-color:#0b5cad}button:focus-visible{outline:3px solid #f0a000;outline-offset:2px}\
 small{display:block;font-size:.875rem;font-weight:400;color:#516073}.no{text-align:center;border-color:transparent;\
-color:#0b5cad}@media(min-width:30rem){main{margin-top:4rem;border-radius:1rem}}";
+color:#0b5cad}@media(min-width:30rem){main{min-height:0;margin:4rem 0;\
+border-radius:1rem}}";
 
 #[derive(Deserialize)]
 struct Choice {
