@@ -9,7 +9,7 @@ SCRIPTS := tests/scripts
 
 help:
 	@echo 'make run      build Chancery, start it with a demo organisation, and show a credential issued'
-	@echo 'make test     run every test on SQLite and on PostgreSQL + Redis (installed when missing)'
+	@echo 'make test     run every test on SQLite and on PostgreSQL + Redis (installed when missing, as is Node.js)'
 	@echo 'make check    format, lints, dependency rules, API documentation, generated files'
 	@echo 'make openapi  write openapi/*.json from the handlers'
 	@echo 'make fmt      format the code'
