@@ -14,6 +14,7 @@ mod m20261121_000006_status_lists;
 mod m20261121_000007_events;
 mod m20261121_000008_supply;
 mod m20261121_000009_history;
+mod m20261121_000010_bulk;
 mod m20261121_000011_reissuance;
 mod plan;
 mod row_security;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_events::Migration),
             Box::new(m20261121_000008_supply::Migration),
             Box::new(m20261121_000009_history::Migration),
+            Box::new(m20261121_000010_bulk::Migration),
             Box::new(m20261121_000011_reissuance::Migration),
         ]
     }
@@ -69,6 +71,8 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "history_segment",
     "retention",
     "exchange_transaction",
+    "bulk",
+    "bulk_part",
 ];
 
 /// Applies what is missing.

@@ -3,6 +3,7 @@
 //! `tests/scripts/with-backends cargo test -p chancery-tests --test black_box wallet::token` runs one topic.
 
 mod black_box {
+    mod bulk;
     mod command_line;
     mod doctor;
     mod hostile_texts;

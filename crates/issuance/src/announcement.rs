@@ -86,12 +86,27 @@ impl Listening {
         reached: &[ExchangeStatus],
         now: Timestamp,
     ) -> Announcement {
-        let heard = |status: &&ExchangeStatus| self.webhooks.contains(status);
-        let events: Vec<ExchangeEvent> = reached
-            .iter()
-            .filter(heard)
-            .map(|status| ExchangeEvent { id: ctx.env().uuid(now).into(), exchange_id, status: *status, at: now })
-            .collect();
+        self.announce_all(ctx, &[exchange_id], reached, now)
+    }
+
+    /// Prepares to announce that each of some exchanges reaches these statuses.
+    pub(crate) fn announce_all(
+        &self,
+        ctx: &Context,
+        exchanges: &[ExchangeId],
+        reached: &[ExchangeStatus],
+        now: Timestamp,
+    ) -> Announcement {
+        let heard: Vec<ExchangeStatus> =
+            reached.iter().filter(|status| self.webhooks.contains(status)).copied().collect();
+        let mut events = Vec::with_capacity(exchanges.len() * heard.len());
+        for exchange_id in exchanges {
+            let event = |status: &ExchangeStatus| {
+                let id = ctx.env().uuid(now).into();
+                ExchangeEvent { id, exchange_id: *exchange_id, status: *status, at: now }
+            };
+            events.extend(heard.iter().map(event));
+        }
         Announcement { events, now }
     }
 }
@@ -99,8 +114,12 @@ impl Listening {
 impl Announcement {
     /// Rides in the unit of work of the step: nothing when nobody listens, else two statements.
     pub(crate) async fn record(&self, tx: &Transaction) -> Result<(), StoreError> {
-        let Some(first) = self.events.first() else { return Ok(()) };
+        if self.events.is_empty() {
+            return Ok(());
+        }
         tx.add_events(&self.events).await?;
-        tx.enqueue(WorkKind::Webhooks, first.exchange_id.as_uuid(), self.now).await
+        let mut exchanges: Vec<_> = self.events.iter().map(|event| event.exchange_id.as_uuid()).collect();
+        exchanges.dedup();
+        tx.enqueue_all(WorkKind::Webhooks, &exchanges, self.now).await
     }
 }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod api_keys;
 mod body;
+pub mod bulk;
 pub mod decisions;
 pub mod definitions;
 pub mod history;

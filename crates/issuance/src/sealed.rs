@@ -25,6 +25,9 @@ pub(crate) enum Place {
     StatusListSeed,
     WebhookSecrets,
     TransactionAnswer,
+    BulkRows,
+    BulkResult,
+    BulkPins,
 }
 
 impl Place {
@@ -44,6 +47,9 @@ impl Place {
             Self::StatusListSeed => "status_list.seed",
             Self::WebhookSecrets => "webhook.secrets",
             Self::TransactionAnswer => "exchange_transaction.answer",
+            Self::BulkRows => "bulk_part.rows",
+            Self::BulkResult => "bulk_part.result",
+            Self::BulkPins => "bulk_part.pins",
         }
     }
 }

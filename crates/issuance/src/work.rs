@@ -10,7 +10,7 @@ use chancery_model::{Organisation, OrganisationStatus, Timestamp, WorkKind};
 use chancery_storage::{StoreError, WorkItem};
 use futures::future::join_all;
 
-use crate::management::{decisions, history, retention, webhooks};
+use crate::management::{bulk, decisions, history, retention, webhooks};
 use crate::{Context, Failure};
 
 /// Pieces that one process does side by side.
@@ -89,6 +89,8 @@ async fn attend(
         WorkKind::History => history::tend(ctx, organisation, now).await,
         WorkKind::Retention => retention::enforce(ctx, organisation, now).await,
         WorkKind::Claims => decisions::deny_overdue(ctx, organisation, item.subject_id.into(), now).await,
+        WorkKind::BulkIssuance => bulk::issue_part(ctx, organisation, item.subject_id.into(), now).await,
+        WorkKind::BulkErasure => bulk::erase(ctx, organisation, item.subject_id.into(), now).await,
     }
 }
 

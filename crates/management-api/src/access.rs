@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn reading_is_for_every_role_and_changing_never_for_auditors() {
-        for (method, path, permission) in &routes::PERMISSIONS {
+        for (method, path, permission) in routes::PERMISSIONS {
             let is_platform = *permission == Permission::Platform;
             assert_eq!(is_platform, path.starts_with("/v2/platform/"), "{method} {path}");
             if !is_platform {

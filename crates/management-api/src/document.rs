@@ -29,6 +29,7 @@ Requests may carry `X-Request-Id`; every answer does.";
     components(schemas(ProblemDocument, ProblemPlace)),
     tags(
         (name = "Issuance", description = "Offers, records and transcripts"),
+        (name = "Bulk issuance", description = "Offers for the rows of a file"),
         (name = "Status", description = "Revoke, suspend and reactivate what was issued"),
         (name = "Credential definitions", description = "What an organisation offers"),
         (name = "Identity provider", description = "Where people sign in"),
@@ -52,7 +53,7 @@ pub(crate) fn describe() -> OpenApi {
         .build();
     frame.servers = Some(vec![ServerBuilder::new().url("/").description(Some("The management face")).build()]);
     let mut description = OpenApiRouter::with_openapi(frame).merge(routes::table()).into_openapi();
-    for (method, path, permission) in &routes::PERMISSIONS {
+    for (method, path, permission) in routes::PERMISSIONS {
         if let Some(operation) = operation(&mut description, method, path) {
             complete(operation, method, path, *permission);
         }
@@ -210,8 +211,13 @@ mod tests {
                 }
             }
             if operation.get("requestBody").is_some() {
-                let example = &operation["requestBody"]["content"]["application/json"]["example"];
-                assert!(example.is_object(), "{place} has no example");
+                let content = operation["requestBody"]["content"].as_object().unwrap();
+                for (media_type, content) in content {
+                    let example = &content["example"];
+                    let is_shown =
+                        if media_type == "application/json" { example.is_object() } else { example.is_string() };
+                    assert!(is_shown, "{place} has no example of {media_type}");
+                }
             }
         }
     }

@@ -21,6 +21,9 @@ use crate::routes;
 /// Time for one request, from its headers to its answer.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
+/// Time for the upload of a file.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(600);
+
 /// Longest request id that is taken over from the caller.
 const REQUEST_ID_LENGTH: usize = 128;
 
@@ -48,7 +51,8 @@ async fn enter(State(context): State<Context>, mut request: Request, next: Next)
     request.headers_mut().insert(REQUEST_ID, request_id.clone());
     let instance = request.uri().path().to_owned();
     // The route, never the path or query themselves: they may hold what a person typed.
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or("none");
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map(MatchedPath::as_str).unwrap_or("none");
     let span = tracing::info_span!(
         "management",
         method = %request.method(),
@@ -57,10 +61,11 @@ async fn enter(State(context): State<Context>, mut request: Request, next: Next)
         organisation = tracing::field::Empty,
         status = tracing::field::Empty,
     );
-    let answered = tokio::time::timeout(TIME_LIMIT, next.run(request)).instrument(span.clone()).await;
+    let limit = if route == routes::BULKS { UPLOAD_LIMIT } else { TIME_LIMIT };
+    let answered = tokio::time::timeout(limit, next.run(request)).instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|_elapsed| {
         let _entered = span.enter();
-        tracing::warn!("the request took longer than {TIME_LIMIT:?}");
+        tracing::warn!("the request took longer than {limit:?}");
         Problem::new(Kind::Unavailable, "the request took too long; whether it had an effect is not known")
             .into_response()
     });

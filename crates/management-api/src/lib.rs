@@ -6,6 +6,7 @@
 
 mod access;
 mod api_keys;
+mod bulk;
 mod decisions;
 mod definitions;
 mod document;

@@ -74,6 +74,8 @@ kinds! {
     ExchangeState: CONFLICT, "exchange-state", "The exchange is not where this can be done";
     /// What was issued cannot take that status.
     RevocationState: CONFLICT, "revocation-state", "The status cannot become that";
+    /// The bulk does not stand where this can be done.
+    BulkState: CONFLICT, "bulk-state", "The bulk is not where this can be done";
     /// No active signing key.
     NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
     /// The URL has a webhook.
@@ -86,6 +88,8 @@ kinds! {
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
     /// The body is not declared as JSON.
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request body is not JSON";
+    /// The body is no table that could be read.
+    UnsupportedTable: UNSUPPORTED_MEDIA_TYPE, "unsupported-table", "The request body is neither CSV nor JSON Lines";
     /// The idempotency key belongs to another request.
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key was used for another request";
     /// Our fault.

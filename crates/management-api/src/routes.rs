@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, decisions, definitions, history, identity_provider, offers, organisations, policy, retention, revocation,
-    signing_keys, transcript, webhooks,
+    api_keys, bulk, decisions, definitions, history, identity_provider, offers, organisations, policy, retention,
+    revocation, signing_keys, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -31,6 +31,15 @@ pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/cre
 pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 pub(crate) const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
+pub(crate) const BULKS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk";
+pub(crate) const BULK: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}";
+pub(crate) const BULK_ROWS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/rows";
+pub(crate) const BULK_CONFIRM: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/confirm";
+pub(crate) const BULK_PAUSE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/pause";
+pub(crate) const BULK_RESUME: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/resume";
+pub(crate) const BULK_CANCEL: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/cancel";
+pub(crate) const BULK_RESULT: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/result";
+pub(crate) const BULK_EVENTS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/events";
 pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
 pub(crate) const HISTORY_EXPORT: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/export";
 pub(crate) const RETENTION: &str = "/v2/config/digital-wallet/openid/retention";
@@ -78,7 +87,7 @@ pub(crate) enum Permission {
 
 /// The one table that lets callers in, and that fills the security notes of the OpenAPI document. What is not
 /// in it is refused.
-pub(crate) const PERMISSIONS: [(Method, &str, Permission); 58] = [
+pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::POST, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATIONS, Platform),
     (Method::GET, ORGANISATION, Platform),
@@ -107,6 +116,16 @@ pub(crate) const PERMISSIONS: [(Method, &str, Permission); 58] = [
     (Method::PUT, POLICY, Administer),
     (Method::GET, POLICY, Read),
     (Method::POST, ISSUE, Issue),
+    (Method::POST, BULKS, Issue),
+    (Method::GET, BULKS, Read),
+    (Method::GET, BULK, Read),
+    (Method::GET, BULK_ROWS, Read),
+    (Method::POST, BULK_CONFIRM, Issue),
+    (Method::POST, BULK_PAUSE, Issue),
+    (Method::POST, BULK_RESUME, Issue),
+    (Method::POST, BULK_CANCEL, Issue),
+    (Method::GET, BULK_RESULT, Read),
+    (Method::GET, BULK_EVENTS, Read),
     (Method::GET, HISTORY, Read),
     (Method::DELETE, HISTORY, Administer),
     (Method::GET, HISTORY_EXPORT, Read),
@@ -162,6 +181,15 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(offers::issue))
         .routes(routes!(history::list, history::erase_holder))
         .routes(routes!(history::export::export))
+        .routes(routes!(bulk::upload, bulk::list))
+        .routes(routes!(bulk::read))
+        .routes(routes!(bulk::rows))
+        .routes(routes!(bulk::confirm))
+        .routes(routes!(bulk::pause))
+        .routes(routes!(bulk::resume))
+        .routes(routes!(bulk::cancel))
+        .routes(routes!(bulk::result::fetch))
+        .routes(routes!(bulk::progress::watch))
         .routes(routes!(history::read, decisions::supply, history::delete))
         .routes(routes!(decisions::deny))
         .routes(routes!(decisions::cancel))

@@ -71,6 +71,10 @@ ids! {
     StatusListId,
     /// A deferred issuance.
     TransactionId,
+    /// A file of rows to be issued.
+    BulkId,
+    /// Neighbouring rows of a bulk.
+    BulkPartId,
     /// The part of a transcript that one request wrote.
     TranscriptPartId,
     /// A step of an exchange that somebody wants to hear of.

@@ -6,6 +6,7 @@
 
 mod access;
 mod authorization;
+mod bulk;
 mod credential;
 mod definition;
 mod encryption_key;
@@ -28,6 +29,7 @@ mod work;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
 pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
+pub use bulk::{Bulk, BulkPart, BulkProgress, BulkState, RowFault, RowFaults};
 pub use credential::{Credential, Report, Reported};
 pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
@@ -40,9 +42,9 @@ pub use exchange::{
 };
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
-    ApiKeyId, AuditEntryId, AuthorizationId, CredentialId, DefinitionId, EncryptionKeyId, EntryId, ExchangeEventId,
-    ExchangeId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TransactionId, TranscriptPartId,
-    WebhookDeliveryId, WebhookId,
+    ApiKeyId, AuditEntryId, AuthorizationId, BulkId, BulkPartId, CredentialId, DefinitionId, EncryptionKeyId, EntryId,
+    ExchangeEventId, ExchangeId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TransactionId,
+    TranscriptPartId, WebhookDeliveryId, WebhookId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};

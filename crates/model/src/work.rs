@@ -12,11 +12,16 @@ pub enum WorkKind {
     Retention,
     /// Denies an exchange whose claims did not come in time. Subject: the exchange.
     Claims,
+    /// Issues rows of a bulk. Subject: a part of it.
+    BulkIssuance,
+    /// Erases what was kept of a bulk. Subject: the bulk.
+    BulkErasure,
 }
 
 impl WorkKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Webhooks, Self::History, Self::Retention, Self::Claims];
+    pub const ALL: [Self; 6] =
+        [Self::Webhooks, Self::History, Self::Retention, Self::Claims, Self::BulkIssuance, Self::BulkErasure];
 
     /// Name in the database.
     pub fn name(self) -> &'static str {
@@ -25,6 +30,8 @@ impl WorkKind {
             Self::History => "history",
             Self::Retention => "retention",
             Self::Claims => "claims",
+            Self::BulkIssuance => "bulk_issuance",
+            Self::BulkErasure => "bulk_erasure",
         }
     }
 }

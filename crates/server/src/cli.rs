@@ -1,6 +1,7 @@
 //! The command line.
 
 mod doctor;
+mod issue;
 mod key;
 mod organisation;
 mod wallet;
@@ -57,6 +58,9 @@ enum Command {
     /// Manages the signing keys of an organisation.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Issues credentials over the management API of a running server.
+    #[command(subcommand)]
+    Issue(issue::IssueCommand),
     /// Plays a wallet.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -129,6 +133,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         Command::Config(ConfigCommand::Show) => print!("{DEFAULTS}"),
         Command::Organisation(command) => organisation::execute(command, &open(&load()?).await?).await?,
         Command::Key(command) => key::execute(command, &open(&load()?).await?).await?,
+        Command::Issue(command) => issue::execute(command).await?,
         Command::Wallet(command) => wallet::execute(command).await?,
         // The only one that has more to say than success and failure.
         Command::Doctor(doctor) => return Ok(doctor::execute(doctor, config, &environment).await),

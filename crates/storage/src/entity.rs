@@ -200,6 +200,37 @@ tables! {
         created_at: i64,
         changed_at: i64,
     }
+    /// Files of rows to be issued.
+    bulk "bulk" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        definition_id: Uuid,
+        definition_revision: i64,
+        entry_id: Uuid,
+        generate_pins: bool,
+        url_scheme: Option<String>,
+        state: String,
+        rows: i64,
+        invalid: i64,
+        created_at: i64,
+        started_at: Option<i64>,
+        ended_at: Option<i64>,
+        fetched_at: Option<i64>,
+        erased_at: Option<i64>,
+    }
+    /// Neighbouring rows of a bulk.
+    bulk_part "bulk_part" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        bulk_id: Uuid,
+        ordinal: i64,
+        rows: i64,
+        settled: bool,
+        issued: i64,
+        failed: i64,
+        sealed_rows: Option<Vec<u8>>,
+        sealed_result: Option<Vec<u8>>,
+        sealed_pins: Option<Vec<u8>>,
+        faults: String,
+    }
     /// Changes of statuses.
     status_change "status_change" (organisation_id) {
         key { organisation_id: Uuid, list_id: Uuid, version: i64, list_index: i64, }

@@ -13,6 +13,7 @@
 
 mod api_keys;
 mod authorizations;
+mod bulks;
 mod connect;
 mod connection;
 mod credentials;
@@ -43,6 +44,7 @@ mod webhooks;
 mod work;
 
 pub use authorizations::BegunSignIn;
+pub use bulks::SettledPart;
 pub use connect::ConnectError;
 pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
 pub use directory::{Directory, OrganisationConflict};

@@ -18,6 +18,7 @@ struct Owner {
     definition: Value,
     signing_key: Value,
     webhook: Value,
+    bulk: Value,
     delivery: Value,
     api_key: Value,
     /// Open, and fetched by nobody.
@@ -53,7 +54,12 @@ impl Owner {
         world.work().await;
         let path = format!("/v2/config/webhooks/{}/deliveries", webhook["id"].as_str().expect("an id"));
         let delivery = operator.get(&path).await.ok()["webhookDeliveries"][0].clone();
-        Self { operator, definition, signing_key, webhook, delivery, api_key, open, finished, received }
+        let place = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk?credentialDefinitionId=";
+        let place = format!("{place}{}", definition["credentialDefinitionId"].as_str().expect("an id"));
+        let rows = "given_name,family_name,employee_id,row:reference\nXanthippe,Quirinius,Z-99417,Zymurgist\n";
+        let upload = operator.request(reqwest::Method::POST, &place).header("content-type", "text/csv").body(rows);
+        let bulk = operator.send(upload).await.expect(201)["bulk"].clone();
+        Self { operator, definition, signing_key, webhook, bulk, delivery, api_key, open, finished, received }
     }
 
     fn definition_id(&self) -> &str {
@@ -92,6 +98,7 @@ impl Owner {
             text(&self.signing_key["kid"]),
             text(&self.api_key["id"]),
             text(&self.webhook["id"]),
+            text(&self.bulk["id"]),
             text(&self.delivery["id"]),
             self.open.id.clone(),
             self.finished.id.clone(),

@@ -304,7 +304,7 @@ pub(super) fn offer_uri(organisation: &Organisation, offer_id: &str) -> String {
 }
 
 /// The link that carries [`offer_uri`] to the wallet (OpenID4VCI §4.1.3).
-fn offer_link(organisation: &Organisation, exchange: &Exchange) -> String {
+pub(super) fn offer_link(organisation: &Organisation, exchange: &Exchange) -> String {
     let scheme = UriScheme::parse(&exchange.url_scheme).unwrap_or_default();
     offer::link(scheme, &offer_uri(organisation, &exchange.offer_id))
 }

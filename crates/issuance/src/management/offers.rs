@@ -239,6 +239,25 @@ fn entry_for<'d>(
     }
 }
 
+/// What is wrong with one row of a bulk, by the rules of the issue call. Pointers are relative to the row.
+pub(super) fn check_row(request: &IssueRequest, definition: &Definition) -> Result<(), Vec<Fault>> {
+    match_entries(request, definition).map(drop)
+}
+
+/// The exchange that one row of a bulk begins, under the rules of the issue call. Nothing is recorded yet.
+pub(super) fn begin_row(
+    ctx: &Context,
+    organisation: &Organisation,
+    request: &IssueRequest,
+    definition: &Definition,
+    now: Timestamp,
+) -> Result<Exchange, Failure<IssueRejection>> {
+    let chosen = match_entries(request, definition).map_err(invalid)?;
+    let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
+    let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
+    begin(ctx, organisation, request, definition, &chosen, &code, offer_id, now)
+}
+
 #[expect(clippy::too_many_arguments, reason = "each of them is one column group of the record")]
 fn begin(
     ctx: &Context,

@@ -1,7 +1,8 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    CredentialStatus, Exchange, ExchangeId, ExchangeStatus, Passage, Report, RevocationStatus, Timestamp, WorkKind,
+    CredentialStatus, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Passage, Report, RevocationStatus, Timestamp,
+    WorkKind,
 };
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType, SelectStatement};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany};
@@ -28,6 +29,18 @@ impl Transaction {
             self.enqueue(WorkKind::Claims, exchange.id.as_uuid(), due).await?;
         }
         Ok(is_added)
+    }
+
+    /// Adds exchanges of one definition with one statement; `false` when it has been deleted. At most a thousand.
+    pub async fn add_exchanges(&self, definition: DefinitionId, exchanges: &[Exchange]) -> Result<bool, StoreError> {
+        // As for one exchange, the lock is what the deletion of the definition waits for.
+        let find = self.scope.find::<definition::Entity>().filter(definition::Column::Id.eq(definition.as_uuid()));
+        if find.lock(LockType::KeyShare).one(self.scope.connection()).await?.is_none() {
+            return Ok(false);
+        }
+        let rows = exchanges.iter().map(to_row).collect::<Result<_, _>>()?;
+        self.scope.insert_all::<Entity>(rows).await?;
+        Ok(true)
     }
 
     /// Counts a fetch of the offer, and answers the exchange as it is now; `None` when there is no such offer.

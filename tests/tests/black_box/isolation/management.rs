@@ -11,6 +11,7 @@ fn owned<'o>(owner: &'o Owner, parameter: &str) -> &'o str {
         "apiKeyId" => owner.api_key["id"].as_str().expect("an id"),
         "signingKeyId" => owner.signing_key["id"].as_str().expect("an id"),
         "credentialDefinitionId" => owner.definition_id(),
+        "bulkId" => owner.bulk["id"].as_str().expect("an id"),
         "webhookId" => owner.webhook["id"].as_str().expect("an id"),
         "deliveryId" => owner.delivery["id"].as_str().expect("an id"),
         "credentialExchangeId" => &owner.finished.id,
@@ -26,7 +27,11 @@ fn body(path: &str, method: &str) -> Option<Value> {
         ("PUT", "/revocation-status") => json!({"revocationStatus": "Revoked"}),
         ("PUT", "/state") => json!({"state": "active"}),
         ("PUT", "/certificate-chain") => json!({"certificateChain": ""}),
-        ("POST", "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend" | "/unlock" | "/new-pin" | "/reoffer") => {
+        (
+            "POST",
+            "/csr" | "/suspend" | "/resume" | "/cancel" | "/resend" | "/unlock" | "/new-pin" | "/reoffer" | "/confirm"
+            | "/pause",
+        ) => {
             json!({})
         }
         ("POST", "/deny") => json!({"reason": "Not yours."}),

@@ -8,7 +8,7 @@ use crate::management::body::{Fault, Faults, Members};
 
 /// What an organisation asks for when it issues.
 #[derive(Debug)]
-pub(super) struct IssueRequest {
+pub(in crate::management) struct IssueRequest {
     pub(super) mode: IssuanceMode,
     pub(super) pin: Pin,
     /// `None`: the credential describes itself by its `vct`.
@@ -69,6 +69,30 @@ pub(in crate::management) struct RequestedCredential {
 impl std::fmt::Debug for RequestedCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RequestedCredential(at {})", self.pointer)
+    }
+}
+
+impl IssueRequest {
+    /// One credential whose claims are complete: what a row of a bulk asks for.
+    pub(in crate::management) fn of_row(
+        definition: DefinitionId,
+        entry: EntryId,
+        claims: Map<String, Value>,
+        metadata: Map<String, Value>,
+        pin: Pin,
+        url_scheme: Option<UriScheme>,
+    ) -> Self {
+        let pointer = String::new();
+        let credential = RequestedCredential { pointer, entry: Some(entry), vct: None, claims: Some(claims), metadata };
+        Self {
+            mode: IssuanceMode::InTime,
+            pin,
+            definition: Some(definition),
+            credentials: vec![credential],
+            url_scheme,
+            require_key_attestation: None,
+            claims_due_in: None,
+        }
     }
 }
 
@@ -169,6 +193,7 @@ fn refuse_exclusive(members: &Members<'_>, faults: &mut Faults) {
     }
 }
 
+/// `userPin` of the call, or of a row of a bulk.
 pub(in crate::management) fn read_pin(members: &Members<'_>, faults: &mut Faults) -> Option<Pin> {
     if members.value("userPin").is_none() {
         return Some(Pin::Absent);

@@ -1,0 +1,227 @@
+//! What background workers do with a bulk.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use chancery_model::{
+    Bulk, BulkId, BulkPart, BulkPartId, BulkState, Definition, Exchange, ExchangeStatus, Organisation, Timestamp,
+};
+use chancery_protocol::offer::UriScheme;
+use chancery_storage::{SettledPart, StoreError, Transaction};
+
+use super::report::{Outcome, Pins};
+use super::row::Row;
+use crate::management::body::Fault;
+use crate::management::definitions;
+use crate::management::history::offer_link;
+use crate::management::offers::request::Pin;
+use crate::management::offers::{IssueRejection, begin_row, check_row};
+use crate::sealed::Place;
+use crate::work::Next;
+use crate::{Context, Failure};
+
+/// How long an upload may take before it counts as broken off.
+const UPLOAD_TIME: Duration = Duration::from_secs(3600);
+
+/// How long the rows of a file await their confirmation, and its result is kept.
+const RETENTION: Duration = Duration::from_secs(7 * 86_400);
+
+/// Until it is asked again whether a bulk that is being issued has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(86_400);
+
+/// Until a part is tried again for which no key can sign.
+const KEY_PAUSE: Duration = Duration::from_secs(60);
+
+/// Issues the rows of a part, all of them or none.
+pub(crate) async fn issue_part(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: BulkPartId,
+    now: Timestamp,
+) -> Result<Next, Failure<Infallible>> {
+    let reader = ctx.store().read(organisation).await?;
+    let Some(part) = reader.bulk_part(id).await? else { return Ok(Next::Done) };
+    let Some(bulk) = reader.bulk(part.bulk_id).await? else { return Ok(Next::Done) };
+    drop(reader);
+    // Paused parts are asked for again when the bulk is resumed.
+    if bulk.state != BulkState::Running {
+        return Ok(Next::Done);
+    }
+    if let Some(sealed) = part.sealed_rows.as_ref().filter(|_| !part.settled) {
+        let rows: Vec<Row> = ctx.open(organisation, Place::BulkRows, id.as_uuid(), sealed)?;
+        let definition = definitions::recent(ctx, organisation, bulk.definition_id).await?;
+        if let Some(definition) = &definition
+            && ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none()
+        {
+            return Ok(Next::At(now.plus(KEY_PAUSE)));
+        }
+        let begun = begin(ctx, organisation, &bulk, &rows, definition.as_deref(), now)?;
+        if !settle(ctx, organisation, &bulk, &part, &begun, now).await? {
+            // The definition was deleted since it was looked up.
+            let begun = begin(ctx, organisation, &bulk, &rows, None, now)?;
+            settle(ctx, organisation, &bulk, &part, &begun, now).await?;
+        }
+    }
+    // Not in the same unit of work: of two last parts neither would see the other's.
+    ctx.store().write(organisation, async |tx: &Transaction| tx.finish_bulk(bulk.id, now).await).await?;
+    Ok(Next::Done)
+}
+
+/// Exchanges that begin when the part is settled, and what is told about its rows.
+struct Begun {
+    exchanges: Vec<Exchange>,
+    outcomes: Vec<Outcome>,
+    pins: Pins,
+}
+
+fn begin(
+    ctx: &Context,
+    organisation: &Organisation,
+    bulk: &Bulk,
+    rows: &[Row],
+    definition: Option<&Definition>,
+    now: Timestamp,
+) -> Result<Begun, Failure<Infallible>> {
+    let mut begun = Begun { exchanges: Vec::new(), outcomes: Vec::new(), pins: Pins::new() };
+    for row in rows {
+        let mut outcome = Outcome::of(row.number, &row.reference);
+        match begin_one(ctx, organisation, bulk, row, definition, now)? {
+            Ok((exchange, pin)) => {
+                outcome.exchange = Some(exchange.id);
+                outcome.offer = offer_link(organisation, &exchange);
+                if let Pin::Given(pin) = pin {
+                    begun.pins.insert(row.number, pin);
+                }
+                begun.exchanges.push(exchange);
+            }
+            Err(reason) => outcome.error = reason,
+        }
+        begun.outcomes.push(outcome);
+    }
+    Ok(begun)
+}
+
+type Begin = Result<(Exchange, Pin), String>;
+
+fn begin_one(
+    ctx: &Context,
+    organisation: &Organisation,
+    bulk: &Bulk,
+    row: &Row,
+    definition: Option<&Definition>,
+    now: Timestamp,
+) -> Result<Begin, Failure<Infallible>> {
+    let Some(definition) = definition else { return Ok(Err("the definition was deleted".to_owned())) };
+    let pin = row.pin_of(bulk, ctx);
+    let url_scheme = bulk.url_scheme.as_deref().and_then(UriScheme::parse);
+    let request = row.request(definition, bulk.entry_id, url_scheme, pin.clone());
+    // The definition may have changed since the file was checked.
+    if definition.revision != bulk.definition_revision
+        && let Err(faults) = check_row(&request, definition)
+    {
+        return Ok(Err(told(&faults)));
+    }
+    match begin_row(ctx, organisation, &request, definition, now) {
+        Ok(exchange) => Ok(Ok((exchange, pin))),
+        Err(Failure::Rejected(IssueRejection::Invalid(faults))) => Ok(Err(told(&faults))),
+        Err(Failure::Rejected(IssueRejection::NoSigningKey | IssueRejection::IdempotencyKeyReused)) => {
+            Err(Failure::Internal(anyhow::anyhow!("a row was refused for what it is not asked")))
+        }
+        Err(Failure::Unavailable(cause)) => Err(Failure::Unavailable(cause)),
+        Err(Failure::Internal(cause)) => Err(Failure::Internal(cause)),
+    }
+}
+
+fn told(faults: &[Fault]) -> String {
+    faults.first().map(|fault| format!("{}: {}", fault.pointer, fault.detail)).unwrap_or_default()
+}
+
+/// The one unit of work in which rows are claimed and their exchanges begin; `false` when the definition is gone.
+async fn settle(
+    ctx: &Context,
+    organisation: &Organisation,
+    bulk: &Bulk,
+    part: &BulkPart,
+    begun: &Begun,
+    now: Timestamp,
+) -> Result<bool, Failure<Infallible>> {
+    let id = part.id.as_uuid();
+    let issued = u32::try_from(begun.exchanges.len()).unwrap_or(u32::MAX);
+    let outcome = SettledPart {
+        issued,
+        failed: part.rows.saturating_sub(issued),
+        sealed_result: ctx.seal(organisation, Place::BulkResult, id, &begun.outcomes)?,
+        sealed_pins: match begun.pins.is_empty() {
+            true => None,
+            false => Some(ctx.seal(organisation, Place::BulkPins, id, &begun.pins)?),
+        },
+    };
+    let exchanges: Vec<_> = begun.exchanges.iter().map(|exchange| exchange.id).collect();
+    let listening = ctx.listening(organisation).await?;
+    let announcement = listening.announce_all(ctx, &exchanges, &[ExchangeStatus::OfferSent], now);
+    let work = async |tx: &Transaction| -> Result<(), Undone> {
+        // Claimed by somebody else, paused or cancelled: nothing is left to do here.
+        if !tx.hold_running_bulk(bulk.id).await? || !tx.settle_bulk_part(part.id, &outcome).await? {
+            return Ok(());
+        }
+        if !begun.exchanges.is_empty() && !tx.add_exchanges(bulk.definition_id, &begun.exchanges).await? {
+            return Err(Undone::DefinitionDeleted);
+        }
+        announcement.record(tx).await?;
+        Ok(())
+    };
+    match ctx.store().write(organisation, work).await {
+        Ok(()) => Ok(true),
+        Err(Undone::DefinitionDeleted) => Ok(false),
+        Err(Undone::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Why the unit of work was given up.
+enum Undone {
+    DefinitionDeleted,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// When it is to be looked whether something of a bulk must be erased.
+pub(super) fn erasure_due(bulk: &Bulk, now: Timestamp) -> Timestamp {
+    match bulk.state {
+        BulkState::Receiving => bulk.created_at.plus(UPLOAD_TIME),
+        BulkState::Ready => bulk.created_at.plus(RETENTION),
+        BulkState::Running | BulkState::Paused => now.plus(LOOK_AGAIN),
+        BulkState::Done | BulkState::Cancelled => bulk.ended_at.unwrap_or(bulk.created_at).plus(RETENTION),
+    }
+}
+
+/// Erases what has been kept for long enough: uploads that broke off, files that nobody confirmed, results.
+pub(crate) async fn erase(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: BulkId,
+    now: Timestamp,
+) -> Result<Next, Failure<Infallible>> {
+    let Some(bulk) = ctx.store().read(organisation).await?.bulk(id).await? else { return Ok(Next::Done) };
+    let due = erasure_due(&bulk, now);
+    if now < due {
+        return Ok(Next::At(due));
+    }
+    let work = async |tx: &Transaction| -> Result<(), StoreError> {
+        match bulk.state {
+            BulkState::Receiving => tx.delete_bulk(id).await,
+            BulkState::Ready => {
+                tx.cancel_bulk(id, now).await?;
+                tx.erase_bulk(id, now).await
+            }
+            BulkState::Running | BulkState::Paused => Ok(()),
+            BulkState::Done | BulkState::Cancelled => tx.erase_bulk(id, now).await,
+        }
+    };
+    ctx.store().write(organisation, work).await?;
+    Ok(Next::Done)
+}
