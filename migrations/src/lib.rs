@@ -16,6 +16,7 @@ mod m20261121_000008_supply;
 mod m20261121_000009_history;
 mod m20261121_000010_bulk;
 mod m20261121_000011_reissuance;
+mod m20261121_000013_configuration;
 mod plan;
 mod row_security;
 
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_history::Migration),
             Box::new(m20261121_000010_bulk::Migration),
             Box::new(m20261121_000011_reissuance::Migration),
+            Box::new(m20261121_000013_configuration::Migration),
         ]
     }
 }
@@ -73,6 +75,8 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "exchange_transaction",
     "bulk",
     "bulk_part",
+    "global_configuration",
+    "image",
 ];
 
 /// Applies what is missing.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::http::{Answer, Http};
 use crate::jwt::object;
 use crate::key::random;
+use crate::samples::PNG;
 
 /// Base path of the issuer's configuration and issuance.
 pub const OPENID: &str = "/v2/config/digital-wallet/openid";
@@ -140,6 +141,14 @@ impl Operator {
     pub async fn with_role(&self, role: &str) -> Self {
         let created = self.post(API_KEYS, json!({"name": role, "role": role})).await.expect(200);
         self.with_key(created["apiKey"]["apiKey"].as_str().expect("an API key"))
+    }
+
+    /// Gives a definition a logo and answers it as it is then.
+    pub async fn show_logo(&self, definition: &Value) -> Value {
+        let id = definition["credentialDefinitionId"].as_str().expect("an id");
+        let request = self.request(Method::PUT, &format!("{}/logoimage", definition_path(id)));
+        let request = request.header("content-type", "image/png").body(PNG);
+        self.send(request).await.ok()["credentialDefinition"].clone()
     }
 
     /// Creates a definition and answers it with the ids it was given.

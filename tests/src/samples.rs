@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+/// The beginning of a PNG, which is all that is looked at.
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
+
 /// A staff badge: one entry, flat claims, two of which can be withheld.
 pub fn staff_badge() -> Value {
     json!({

@@ -13,6 +13,7 @@ use crate::encryption_keyring::EncryptionKeyrings;
 use crate::keyring::Keyrings;
 use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
+use crate::management::global_configurations::Defaults;
 use crate::management::idempotency::Sweeps;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
@@ -37,6 +38,7 @@ struct Inner {
     encryption_keyrings: EncryptionKeyrings,
     api_keys: Keys,
     definitions: Definitions,
+    defaults: Defaults,
     sweeps: Sweeps,
     publications: Publications,
     remembered: Remembered,
@@ -81,6 +83,7 @@ impl Context {
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
             definitions: Definitions::default(),
+            defaults: Defaults::default(),
             sweeps: Sweeps::default(),
             publications: Publications::default(),
             remembered: Remembered::default(),
@@ -167,6 +170,10 @@ impl Context {
 
     pub(crate) fn api_keys(&self) -> &Keys {
         &self.0.api_keys
+    }
+
+    pub(crate) fn defaults(&self) -> &Defaults {
+        &self.0.defaults
     }
 
     pub(crate) fn definitions(&self) -> &Definitions {

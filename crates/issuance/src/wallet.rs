@@ -7,6 +7,7 @@ pub mod credential;
 pub mod deferred_credential;
 pub mod encryption;
 pub mod front_channel;
+pub mod image;
 pub mod metadata;
 pub mod nonce;
 pub mod notification;

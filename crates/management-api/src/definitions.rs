@@ -4,6 +4,7 @@ mod schema;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::definitions::{
     self, CreateRejection, DeleteRejection, Filter, ReadRejection, UpdateRejection,
@@ -13,9 +14,11 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use self::schema::claim_path;
+pub(crate) use self::schema::{Claim, Claims, Display as DisplaySchema};
 use self::schema::{CredentialDefinition, NewCredentialDefinition};
 use crate::access::{Organisational, never};
 use crate::list::{Done, Pagination, WindowQuery};
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, Parameters};
 use crate::routes;
@@ -49,7 +52,7 @@ pub(crate) async fn create(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     body: Body,
-) -> Result<Json<DefinitionAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let created = definitions::create(&ctx, &caller.organisation, &body.members).await;
     created.map(|definition| answer(&definition)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
@@ -95,7 +98,7 @@ pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<DefinitionId>,
-) -> Result<Json<DefinitionAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let found = definitions::read(&ctx, &caller.organisation, id).await;
     found.map(|definition| answer(&definition)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
@@ -110,7 +113,10 @@ pub(crate) async fn read(
 /// cannot be changed. Entries go on under the `id` they were answered with.
 #[utoipa::path(
     put, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "updateCredentialDefinition",
-    params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
+    params(
+        ("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid),
+        IfMatchHeader,
+    ),
     request_body(content = NewCredentialDefinition, example = json!({
         "label": "Staff badge",
         "credentialDefinitions": [{
@@ -123,20 +129,23 @@ pub(crate) async fn read(
     responses(
         (status = 200, description = "The new version", body = DefinitionAnswer),
         (status = 409, description = "Problem `configuration-id-taken` or `concurrent-update`"),
+        (status = 412, description = "Problem `precondition-failed`"),
     ),
 )]
 pub(crate) async fn update(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<DefinitionId>,
+    IfMatch(expected): IfMatch,
     body: Body,
-) -> Result<Json<DefinitionAnswer>, Problem> {
-    let updated = definitions::update(&ctx, &caller.organisation, id, &body.members).await;
+) -> Result<Response, Problem> {
+    let updated = definitions::update(&ctx, &caller.organisation, id, expected, &body.members).await;
     updated.map(|definition| answer(&definition)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("credential definition"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
             UpdateRejection::ConfigurationTaken(fault) => Problem::faulty(Kind::ConfigurationIdTaken, vec![fault]),
+            UpdateRejection::Stale => Problem::stale(),
             UpdateRejection::Concurrent => {
                 Problem::new(Kind::ConcurrentUpdate, "another update came first; read the definition again")
             }
@@ -172,8 +181,14 @@ pub(crate) async fn delete(
     })
 }
 
-fn answer(definition: &chancery_model::Definition) -> Json<DefinitionAnswer> {
-    Json(DefinitionAnswer { credential_definition: CredentialDefinition::from(definition) })
+fn answer(definition: &chancery_model::Definition) -> Response {
+    tagged(definition.revision, Json(DefinitionAnswer::from(definition)))
+}
+
+impl From<&chancery_model::Definition> for DefinitionAnswer {
+    fn from(definition: &chancery_model::Definition) -> Self {
+        Self { credential_definition: CredentialDefinition::from(definition) }
+    }
 }
 
 /// A credential definition.

@@ -84,12 +84,16 @@ kinds! {
     WebhookLimit: CONFLICT, "webhook-limit", "There are too many webhooks";
     /// Nothing is sent to the webhook.
     WebhookDisabled: CONFLICT, "webhook-disabled", "The webhook is disabled";
+    /// The caller knows another version.
+    PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "There is a newer version";
     /// The body is too large.
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "payload-too-large", "The request body is too large";
     /// The body is not declared as JSON.
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request body is not JSON";
     /// The body is no table that could be read.
     UnsupportedTable: UNSUPPORTED_MEDIA_TYPE, "unsupported-table", "The request body is neither CSV nor JSON Lines";
+    /// The body is no picture that wallets show.
+    UnsupportedPicture: UNSUPPORTED_MEDIA_TYPE, "unsupported-picture", "The picture is neither PNG nor JPEG";
     /// The idempotency key belongs to another request.
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key was used for another request";
     /// Our fault.
@@ -131,6 +135,11 @@ impl Problem {
     /// Nothing there, or nothing of this caller's.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(Kind::NotFound, format!("there is no such {what}"))
+    }
+
+    /// `If-Match` names another version than the current one.
+    pub(crate) fn stale() -> Self {
+        Self::new(Kind::PreconditionFailed, "If-Match does not name the current version; read it and try again")
     }
 
     /// Our fault.

@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, bulk, decisions, definitions, history, identity_provider, offers, organisations, policy, retention,
-    revocation, signing_keys, transcript, webhooks,
+    api_keys, bulk, decisions, definitions, global_configurations, history, identity_provider, images, offers,
+    organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -27,6 +27,16 @@ pub(crate) const KEY_CSR: &str = "/v2/config/digital-wallet/openid/key-managemen
 pub(crate) const DEFINITION: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definition";
 pub(crate) const DEFINITION_BY_ID: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential-definition/{credentialDefinitionId}";
+pub(crate) const GLOBAL: &str = "/v2/config/digital-wallet/openid/global-configuration";
+pub(crate) const GLOBAL_BY_ID: &str = "/v2/config/digital-wallet/openid/global-configuration/{globalConfigurationId}";
+pub(crate) const GLOBALS: &str = "/v2/config/digital-wallet/openid/global-configurations";
+pub(crate) const TEMPLATES: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definition/templates";
+pub(crate) const PREVIEW: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definition/preview";
+pub(crate) const LOGO: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential-definition/{credentialDefinitionId}/logoimage";
+pub(crate) const COVER: &str =
+    "/v2/config/digital-wallet/openid/sdjwt/credential-definition/{credentialDefinitionId}/coverimage";
+pub(crate) const SCOPES: &str = "/v2/config/digital-wallet/openid/sdjwt/scopes";
 pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definitions";
 pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 pub(crate) const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
@@ -110,6 +120,18 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::PUT, DEFINITION_BY_ID, Administer),
     (Method::DELETE, DEFINITION_BY_ID, Administer),
     (Method::GET, DEFINITIONS, Read),
+    (Method::POST, GLOBAL, Administer),
+    (Method::GET, GLOBAL_BY_ID, Read),
+    (Method::PUT, GLOBAL_BY_ID, Administer),
+    (Method::DELETE, GLOBAL_BY_ID, Administer),
+    (Method::GET, GLOBALS, Read),
+    (Method::GET, TEMPLATES, Read),
+    (Method::POST, PREVIEW, Administer),
+    (Method::GET, LOGO, Read),
+    (Method::PUT, LOGO, Administer),
+    (Method::GET, COVER, Read),
+    (Method::PUT, COVER, Administer),
+    (Method::GET, SCOPES, Read),
     (Method::PUT, IDENTITY_PROVIDER, Administer),
     (Method::GET, IDENTITY_PROVIDER, Read),
     (Method::DELETE, IDENTITY_PROVIDER, Administer),
@@ -176,6 +198,14 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(definitions::create))
         .routes(routes!(definitions::read, definitions::update, definitions::delete))
         .routes(routes!(definitions::list))
+        .routes(routes!(global_configurations::create))
+        .routes(routes!(global_configurations::read, global_configurations::update, global_configurations::delete))
+        .routes(routes!(global_configurations::list))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::preview))
+        .routes(routes!(templates::scopes))
+        .routes(routes!(images::read_logo, images::put_logo))
+        .routes(routes!(images::read_cover, images::put_cover))
         .routes(routes!(identity_provider::connect, identity_provider::read, identity_provider::disconnect))
         .routes(routes!(policy::set, policy::read))
         .routes(routes!(offers::issue))

@@ -57,6 +57,8 @@ ids! {
     DefinitionId,
     /// One published configuration inside a definition.
     EntryId,
+    /// The defaults of an organisation.
+    GlobalConfigurationId,
     /// One issuance from offer to credential.
     ExchangeId,
     /// An authorization request on its way to a code.

@@ -12,9 +12,11 @@ mod definition;
 mod encryption_key;
 mod env;
 mod exchange;
+mod global_configuration;
 mod grant;
 mod id;
 mod identity_provider;
+mod image;
 mod organisation;
 mod policy;
 mod refresh_token;
@@ -30,6 +32,7 @@ mod work;
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
 pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
 pub use bulk::{Bulk, BulkPart, BulkProgress, BulkState, RowFault, RowFaults};
+pub use chancery_protocol::encryption::Rule as EncryptionRule;
 pub use credential::{Credential, Report, Reported};
 pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
@@ -40,13 +43,15 @@ pub use env::{Entropy, Env};
 pub use exchange::{
     CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, Submission, TransactionCode,
 };
+pub use global_configuration::{GlobalConfiguration, GlobalDefaults};
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
     ApiKeyId, AuditEntryId, AuthorizationId, BulkId, BulkPartId, CredentialId, DefinitionId, EncryptionKeyId, EntryId,
-    ExchangeEventId, ExchangeId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId, StatusListId, TransactionId,
-    TranscriptPartId, WebhookDeliveryId, WebhookId,
+    ExchangeEventId, ExchangeId, GlobalConfigurationId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId,
+    StatusListId, TransactionId, TranscriptPartId, WebhookDeliveryId, WebhookId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
+pub use image::{ImagePurpose, ImageType, StoredImage};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
     AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand, Policy, Profile,

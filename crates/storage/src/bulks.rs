@@ -189,7 +189,7 @@ impl Transaction {
     /// The result was fetched: its transaction codes are erased.
     pub async fn forget_bulk_pins(&self, id: BulkId, now: Timestamp) -> Result<(), StoreError> {
         let fetched = self
-            .one(id)
+            .bulk_row(id)
             .col_expr(bulk::Column::FetchedAt, Expr::value(now.millis()))
             .filter(bulk::Column::FetchedAt.is_null());
         fetched.exec(self.scope.connection()).await?;
@@ -200,7 +200,7 @@ impl Transaction {
 
     /// Erases rows, report and result of a bulk; what remains is that it was there and how it ended.
     pub async fn erase_bulk(&self, id: BulkId, now: Timestamp) -> Result<(), StoreError> {
-        let erased = self.one(id).col_expr(bulk::Column::ErasedAt, Expr::value(now.millis()));
+        let erased = self.bulk_row(id).col_expr(bulk::Column::ErasedAt, Expr::value(now.millis()));
         erased.exec(self.scope.connection()).await?;
         let keep = self
             .parts(id)
@@ -219,7 +219,7 @@ impl Transaction {
         Ok(())
     }
 
-    fn one(&self, id: BulkId) -> UpdateMany<bulk::Entity> {
+    fn bulk_row(&self, id: BulkId) -> UpdateMany<bulk::Entity> {
         self.scope.update::<bulk::Entity>().filter(bulk::Column::Id.eq(id.as_uuid()))
     }
 
@@ -230,7 +230,7 @@ impl Transaction {
     /// An UPDATE of a bulk that may go to `next`.
     fn step(&self, id: BulkId, next: BulkState) -> UpdateMany<bulk::Entity> {
         let from = BulkState::ALL.into_iter().filter(|state| state.may_become(next));
-        self.one(id)
+        self.bulk_row(id)
             .col_expr(bulk::Column::State, Expr::value(next.name()))
             .filter(bulk::Column::State.is_in(from.map(BulkState::name)))
     }

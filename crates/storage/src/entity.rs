@@ -317,6 +317,22 @@ tables! {
         expires_at: i64,
         replaced_at: Option<i64>,
         created_at: i64,
+    }    /// Defaults of organisations.
+    global_configuration "global_configuration" (organisation_id) {
+        key { organisation_id: Uuid, }
+        id: Uuid,
+        revision: i64,
+        content: String,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// Pictures of definitions.
+    image "image" (organisation_id) {
+        key { organisation_id: Uuid, definition_id: Uuid, purpose: String, }
+        media_type: String,
+        name: String,
+        bytes: Vec<u8>,
+        created_at: i64,
     }
     /// What background workers have to do, across organisations.
     work "work" (organisation_id) {

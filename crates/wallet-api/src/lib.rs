@@ -11,6 +11,7 @@ mod document;
 mod entry;
 mod envelope;
 mod front_channel;
+mod image;
 mod metadata;
 mod nonce;
 mod notification;

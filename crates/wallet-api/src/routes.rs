@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::request::BodyLimit;
 use crate::{
-    challenge, credential, deferred_credential, front_channel, metadata, nonce, notification, offer,
+    challenge, credential, deferred_credential, front_channel, image, metadata, nonce, notification, offer,
     pushed_authorization, status_list, token,
 };
 
@@ -31,6 +31,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(status_list::get))
         .routes(routes!(pushed_authorization::post))
         .routes(routes!(challenge::post))
+        .routes(routes!(image::get))
         .routes(routes!(token::post))
         .routes(routes!(nonce::post))
         .routes(routes!(front_channel::authorize, front_channel::authorize_by_form))

@@ -21,6 +21,7 @@ struct Owner {
     bulk: Value,
     delivery: Value,
     api_key: Value,
+    global_configuration: Value,
     /// Open, and fetched by nobody.
     open: Offer,
     /// Gone all the way.
@@ -37,10 +38,14 @@ impl Owner {
         body["credentialDefinitions"][0]["vct"] = format!("{}/types/zymurgy", operator.issuer()).into();
         body["credentialDefinitions"][0]["supportRevocation"] = true.into();
         let definition = operator.define(&body).await;
+        let definition = operator.show_logo(&definition).await;
         let keys = "/v2/config/digital-wallet/openid/key-management";
         let signing_key = operator.post(keys, json!({"state": "next"})).await.expect(201)["key"].clone();
         let new_key = json!({"name": "Zymurgist", "role": "issuer"});
         let api_key = operator.post(chancery_tests::platform::API_KEYS, new_key).await.ok()["apiKey"].clone();
+        let defaults = "/v2/config/digital-wallet/openid/global-configuration";
+        let branding = json!({"credentialBranding": {"name": "Zymurgical council"}});
+        let global_configuration = operator.post(defaults, branding).await.ok()["globalConfiguration"].clone();
         let claims = json!({"given_name": "Xanthippe", "family_name": "Quirinius", "employee_id": "Z-99417"});
         let hook = json!({"webhook": {
             "payloadUrl": "http://127.0.0.1:9/zymurgy",
@@ -59,7 +64,19 @@ impl Owner {
         let rows = "given_name,family_name,employee_id,row:reference\nXanthippe,Quirinius,Z-99417,Zymurgist\n";
         let upload = operator.request(reqwest::Method::POST, &place).header("content-type", "text/csv").body(rows);
         let bulk = operator.send(upload).await.expect(201)["bulk"].clone();
-        Self { operator, definition, signing_key, webhook, bulk, delivery, api_key, open, finished, received }
+        Self {
+            operator,
+            definition,
+            signing_key,
+            webhook,
+            bulk,
+            delivery,
+            api_key,
+            global_configuration,
+            open,
+            finished,
+            received,
+        }
     }
 
     fn definition_id(&self) -> &str {

@@ -183,6 +183,8 @@ on_every_backend! {
         badge["credentialDefinitions"][0]["vct"] = format!("{}/types/badge", operator.issuer()).into();
         badge["credentialDefinitions"][0]["supportRevocation"] = true.into();
         let definition = operator.define(&badge).await;
+        let definition = operator.show_logo(&definition).await;
+        let logo = definition["credentialDefinitions"][0]["display"]["logo"]["uri"].clone();
         let issued = operator.offer(&definition, &samples::staff_claims()).await;
         let issued = world.wallet().accept(&issued.link).await;
         let status = sd_jwt::parts(&issued.credential).signed["status"]["status_list"]["uri"].clone();
@@ -195,6 +197,7 @@ on_every_backend! {
                 "/credential-offers/{offer_id}" => offer.clone(),
                 "/status-lists/{id}" => status.as_str().expect("a status list").to_owned(),
                 "/types/{name}" => format!("{}/types/badge", operator.issuer()),
+                "/images/{name}" => logo.as_str().expect("a logo").to_owned(),
                 fixed => format!("{}{fixed}", operator.issuer()),
             };
             assert!(!url.contains('{'), "the walk does not know {path}");
@@ -209,8 +212,8 @@ on_every_backend! {
                     (true, "/authorize" | "/sign-in/callback" | "/consent", _) => (400, None),
                     (true, ..) => (200, None),
                 };
-                if endpoint == "/types/{name}" && expected == 405 && answer.status == 404 {
-                    // Only a read looks whether the path is a credential type.
+                if matches!(endpoint, "/types/{name}" | "/images/{name}") && expected == 405 && answer.status == 404 {
+                    // Only a read looks whether the path is a credential type or a picture.
                     continue;
                 }
                 assert_eq!(answer.status, expected, "{method} {path}: {answer}");

@@ -13,6 +13,7 @@ use chancery_storage::{StoreError, Supplied, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::body::{Fault, Faults, Members};
+use super::global_configurations;
 use super::history::{self, History};
 use super::offers::{claims, request};
 use crate::recording::Recording;
@@ -157,7 +158,8 @@ pub async fn resend(
     Members::of_body(body).refuse_others(&[], &mut faults);
     faults.none_or(Some(())).map_err(invalid)?;
     let now = ctx.env().now();
-    let expires_at = now.plus_seconds(organisation.policy.offer_lifetime);
+    let defaults = global_configurations::recent(ctx, organisation).await?;
+    let expires_at = now.plus_seconds(defaults.offer_lifetime.unwrap_or(organisation.policy.offer_lifetime));
     let details = json!({ "expires_at": expires_at.seconds() });
     let part = recording("offer.renewed", "offer_renewed", details).finish(ctx.env(), now).of(id, None);
     let work = async |tx: &Transaction| -> Result<bool, StoreError> {

@@ -1,8 +1,9 @@
 //! Credential definitions: what an organisation offers.
 
-mod reading;
+mod preview;
+pub(super) mod reading;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use chancery_storage::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
 use moka::future::Cache;
 use serde_json::{Map, Value};
 
+pub use self::preview::{Preview, PreviewRejection, preview};
 use self::reading::Draft;
 use super::body::Fault;
+use super::global_configurations;
 use super::page::{Page, Window};
 use crate::{Context, Failure};
 
@@ -34,6 +37,8 @@ pub enum UpdateRejection {
     Invalid(Vec<Fault>),
     /// A configuration id is used by another definition of the organisation.
     ConfigurationTaken(Fault),
+    /// It is not the version that the caller knows.
+    Stale,
     /// Somebody else updated it at the same time.
     Concurrent,
 }
@@ -75,7 +80,8 @@ pub async fn create(
 ) -> Result<Definition, Failure<CreateRejection>> {
     let env = ctx.env();
     let now = env.now();
-    let draft = reading::read(body, None, || env.uuid(now).into()).map_err(invalid_new)?;
+    let defaults = global_configurations::recent(ctx, organisation).await?;
+    let draft = reading::read(body, None, &defaults, || env.uuid(now).into()).map_err(invalid_new)?;
     let draft = check_against_organisation(ctx, organisation, draft, None).await?.map_err(|refusal| match refusal {
         Refusal::Invalid(fault) => invalid_new(vec![fault]),
         Refusal::Taken(fault) => Failure::Rejected(CreateRejection::ConfigurationTaken(fault)),
@@ -107,11 +113,13 @@ pub async fn read(
     found.ok_or(Failure::Rejected(ReadRejection::NotFound))
 }
 
-/// Makes a new version. Exchanges that run keep the version they started with.
+/// Makes a new version. Exchanges that run keep the version they started with. `expected` is the revision that the caller
+/// knows.
 pub async fn update(
     ctx: &Context,
     organisation: &Organisation,
     id: DefinitionId,
+    expected: Option<u32>,
     body: &Map<String, Value>,
 ) -> Result<Definition, Failure<UpdateRejection>> {
     let env = ctx.env();
@@ -120,7 +128,11 @@ pub async fn update(
         return Err(Failure::Rejected(UpdateRejection::NotFound));
     };
     let invalid = |faults| Failure::Rejected(UpdateRejection::Invalid(faults));
-    let draft = reading::read(body, Some(&current), || env.uuid(now).into()).map_err(invalid)?;
+    if expected.is_some_and(|expected| expected != current.revision) {
+        return Err(Failure::Rejected(UpdateRejection::Stale));
+    }
+    let defaults = global_configurations::recent(ctx, organisation).await?;
+    let draft = reading::read(body, Some(&current), &defaults, || env.uuid(now).into()).map_err(invalid)?;
     let draft =
         check_against_organisation(ctx, organisation, draft, Some(id)).await?.map_err(|refusal| match refusal {
             Refusal::Invalid(fault) => invalid(vec![fault]),
@@ -137,6 +149,7 @@ pub async fn update(
     forget(ctx, organisation, id).await;
     match change {
         DefinitionChange::Saved => Ok(definition),
+        DefinitionChange::Stale if expected.is_some() => Err(Failure::Rejected(UpdateRejection::Stale)),
         DefinitionChange::Stale => Err(Failure::Rejected(UpdateRejection::Concurrent)),
         DefinitionChange::NotFound => Err(Failure::Rejected(UpdateRejection::NotFound)),
         DefinitionChange::ConfigurationIdTaken(_) => {
@@ -184,6 +197,14 @@ pub async fn list<R>(
     Ok(page)
 }
 
+/// Scopes by which wallets can ask for credentials, in alphabetical order.
+pub async fn scopes<R>(ctx: &Context, organisation: &Organisation) -> Result<Vec<String>, Failure<R>> {
+    let all = ctx.store().read(organisation).await?.all_definitions().await?;
+    let entries = all.into_iter().flat_map(|definition| definition.content.entries);
+    let scopes: BTreeSet<String> = entries.map(|entry| entry.scope).filter(|scope| !scope.is_empty()).collect();
+    Ok(scopes.into_iter().collect())
+}
+
 /// Definitions that were issued from lately, so that an issue call need not read them again.
 pub(crate) struct Definitions(Cache<(OrganisationId, DefinitionId), Arc<Definition>>);
 
@@ -199,7 +220,7 @@ impl Definitions {
 }
 
 /// What is kept of the definition, and of the metadata that publishes it.
-async fn forget(ctx: &Context, organisation: &Organisation, id: DefinitionId) {
+pub(super) async fn forget(ctx: &Context, organisation: &Organisation, id: DefinitionId) {
     ctx.definitions().0.invalidate(&(organisation.id, id)).await;
     ctx.publications().forget(organisation).await;
 }

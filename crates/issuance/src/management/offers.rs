@@ -16,9 +16,9 @@ use serde_json::{Map, Value};
 
 use self::request::{IssueRequest, Pin, RequestedCredential};
 use super::body::{Fault, Faults};
-use super::definitions;
 use super::history::History;
 use super::idempotency::{self, Idempotency};
+use super::{definitions, global_configurations};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -54,9 +54,8 @@ pub async fn issue(
         return Err(Failure::Rejected(IssueRejection::NoSigningKey));
     }
 
-    let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
-    let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
-    let exchange = begin(ctx, organisation, &request, &definition, &chosen, &code, offer_id, now)?;
+    let lifetime = offer_lifetime(ctx, organisation).await?;
+    let exchange = begin(ctx, organisation, &request, &definition, &chosen, lifetime, now)?;
     let history = History::begun(organisation, exchange, definition, chosen.submissions);
     let answer = render(&history);
     let kept = match once {
@@ -250,31 +249,36 @@ pub(super) fn begin_row(
     organisation: &Organisation,
     request: &IssueRequest,
     definition: &Definition,
+    lifetime: u32,
     now: Timestamp,
 ) -> Result<Exchange, Failure<IssueRejection>> {
     let chosen = match_entries(request, definition).map_err(invalid)?;
-    let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
-    let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
-    begin(ctx, organisation, request, definition, &chosen, &code, offer_id, now)
+    begin(ctx, organisation, request, definition, &chosen, lifetime, now)
 }
 
-#[expect(clippy::too_many_arguments, reason = "each of them is one column group of the record")]
+/// Seconds for which offers can be redeemed.
+pub(super) async fn offer_lifetime<R>(ctx: &Context, organisation: &Organisation) -> Result<u32, Failure<R>> {
+    let defaults = global_configurations::recent(ctx, organisation).await?;
+    Ok(defaults.offer_lifetime.unwrap_or(organisation.policy.offer_lifetime))
+}
+
 fn begin(
     ctx: &Context,
     organisation: &Organisation,
     request: &IssueRequest,
     definition: &Definition,
     chosen: &Chosen,
-    code: &str,
-    offer_id: String,
+    lifetime: u32,
     now: Timestamp,
 ) -> Result<Exchange, Failure<IssueRejection>> {
+    let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
+    let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
     let id = ExchangeId::from(ctx.env().uuid(now));
     let transaction_code = match &request.pin {
         Pin::Absent | Pin::Empty => None,
         Pin::Given(pin) => Some(pin.clone()),
     };
-    let secrets = ExchangeSecrets { code: code.to_owned(), transaction_code };
+    let secrets = ExchangeSecrets { code: code.clone(), transaction_code };
     let ready = !chosen.submissions.is_empty();
     let sealed_submissions = match ready {
         true => Some(ctx.seal(organisation, Place::ExchangeSubmissions, id.as_uuid(), &chosen.submissions)?),
@@ -296,7 +300,7 @@ fn begin(
         revocation_status: RevocationStatus::Operational,
         offer_id,
         url_scheme: request.url_scheme.unwrap_or(organisation.policy.offer_scheme()).prefix().to_owned(),
-        code_hash: SecretHash::of(code),
+        code_hash: SecretHash::of(&code),
         fetches: 0,
         code_spent_at: None,
         transaction_code: request.pin.shape(),
@@ -306,7 +310,7 @@ fn begin(
         denied_reason: None,
         sealed_secrets: ctx.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
         sealed_submissions,
-        expires_at: now.plus_seconds(organisation.policy.offer_lifetime),
+        expires_at: now.plus_seconds(lifetime),
         claims_due_at: (!ready).then(|| now.plus_seconds(request.claims_due_in.unwrap_or(CLAIMS_DUE_IN))),
         created_at: now,
         updated_at: now,

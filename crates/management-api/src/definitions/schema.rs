@@ -247,7 +247,7 @@ impl From<&chancery_model::IdentityMapping> for IdentityMapping {
 /// Described claims.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Claims {
-    claims: Vec<Claim>,
+    pub(crate) claims: Vec<Claim>,
 }
 
 /// One described claim.

@@ -15,6 +15,7 @@ fn owned<'o>(owner: &'o Owner, parameter: &str) -> &'o str {
         "webhookId" => owner.webhook["id"].as_str().expect("an id"),
         "deliveryId" => owner.delivery["id"].as_str().expect("an id"),
         "credentialExchangeId" => &owner.finished.id,
+        "globalConfigurationId" => owner.global_configuration["globalConfigurationId"].as_str().expect("an id"),
         other => panic!("the walk does not know the path parameter {other}"),
     }
 }
@@ -43,6 +44,8 @@ fn body(path: &str, method: &str) -> Option<Value> {
             "contentType": "application/json",
             "subscribedEvents": {"digitalWalletWebhook": ["openid.credential.offer_sent"]},
         }}),
+        ("PUT", "") if path.contains("global-configuration") => json!({"credentialBranding": {"name": "Mine now"}}),
+        ("PUT", "/logoimage" | "/coverimage") => json!({}),
         ("PUT", "") if path.contains("credential-definition") => samples::pid(),
         ("PUT", "") if path.contains("credential/history") => json!({"credential": {"id": UNKNOWN, "claims": {}}}),
         ("PUT", "") if path.contains("organisations") => json!({"name": "Taken over"}),

@@ -102,6 +102,14 @@ on_every_backend! {
                     owner.assert_unmentioned(&foreign);
                     assert_alike(&foreign, &stranger.get(&format!("/status-lists/{UNKNOWN}")).await);
                 }
+                ("GET", "/images/{name}") => {
+                    let uri = owner.definition["credentialDefinitions"][0]["display"]["logo"]["uri"].as_str().expect("a logo");
+                    assert_eq!(world.http().get(uri).await.status, 200);
+                    let name = uri.rsplit_once('/').expect("a name").1;
+                    let foreign = stranger.get(&format!("/images/{name}")).await;
+                    owner.assert_unmentioned(&foreign);
+                    assert_alike(&foreign, &stranger.get("/images/nothing").await);
+                }
                 ("POST", "/token") => {
                     let opened = holder.open(&owner.open.link).await;
                     let code = &opened.offer["grants"][PRE_AUTHORIZED_CODE]["pre-authorized_code"];

@@ -33,6 +33,22 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("delete", "{openid}/identity-provider", &["admin"]),
     ("put", "{openid}/policy", &["admin"]),
     ("get", "{openid}/policy", &["admin", "issuer", "auditor"]),
+    ("post", "{openid}/global-configuration", &["admin"]),
+    ("get", "{openid}/global-configuration/{globalConfigurationId}", &["admin", "issuer", "auditor"]),
+    ("put", "{openid}/global-configuration/{globalConfigurationId}", &["admin"]),
+    ("delete", "{openid}/global-configuration/{globalConfigurationId}", &["admin"]),
+    ("get", "{openid}/global-configurations", &["admin", "issuer", "auditor"]),
+    ("get", "{openid}/sdjwt/credential-definition/templates", &["admin", "issuer", "auditor"]),
+    ("post", "{openid}/sdjwt/credential-definition/preview", &["admin"]),
+    ("get", "{openid}/sdjwt/scopes", &["admin", "issuer", "auditor"]),
+    ("get", "{openid}/sdjwt/credential-definition/{credentialDefinitionId}/logoimage", &["admin", "issuer", "auditor"]),
+    ("put", "{openid}/sdjwt/credential-definition/{credentialDefinitionId}/logoimage", &["admin"]),
+    (
+        "get",
+        "{openid}/sdjwt/credential-definition/{credentialDefinitionId}/coverimage",
+        &["admin", "issuer", "auditor"],
+    ),
+    ("put", "{openid}/sdjwt/credential-definition/{credentialDefinitionId}/coverimage", &["admin"]),
     ("post", "{openid}/sdjwt/credential/issue", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/issue/bulk", &["admin", "issuer"]),
     ("get", "{openid}/sdjwt/credential/issue/bulk", &["admin", "issuer", "auditor"]),
@@ -101,7 +117,7 @@ on_every_backend! {
         ];
         let before = world.database.census().await;
         for (role, operator) in &roles {
-            for (method, path, allowed) in TABLE {
+            for &(method, path, allowed) in TABLE {
                 let refused = !allowed.contains(role);
                 // Only what is refused changes nothing: an empty description of a key is a good one.
                 if !refused && path.contains("key-management") && !path.contains("signingKeyId") && method == "post" {

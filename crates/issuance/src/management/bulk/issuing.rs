@@ -15,7 +15,7 @@ use crate::management::body::Fault;
 use crate::management::definitions;
 use crate::management::history::offer_link;
 use crate::management::offers::request::Pin;
-use crate::management::offers::{IssueRejection, begin_row, check_row};
+use crate::management::offers::{IssueRejection, begin_row, check_row, offer_lifetime};
 use crate::sealed::Place;
 use crate::work::Next;
 use crate::{Context, Failure};
@@ -55,10 +55,11 @@ pub(crate) async fn issue_part(
         {
             return Ok(Next::At(now.plus(KEY_PAUSE)));
         }
-        let begun = begin(ctx, organisation, &bulk, &rows, definition.as_deref(), now)?;
+        let lifetime = offer_lifetime(ctx, organisation).await?;
+        let begun = begin(ctx, organisation, &bulk, &rows, definition.as_deref(), lifetime, now)?;
         if !settle(ctx, organisation, &bulk, &part, &begun, now).await? {
             // The definition was deleted since it was looked up.
-            let begun = begin(ctx, organisation, &bulk, &rows, None, now)?;
+            let begun = begin(ctx, organisation, &bulk, &rows, None, lifetime, now)?;
             settle(ctx, organisation, &bulk, &part, &begun, now).await?;
         }
     }
@@ -80,12 +81,13 @@ fn begin(
     bulk: &Bulk,
     rows: &[Row],
     definition: Option<&Definition>,
+    lifetime: u32,
     now: Timestamp,
 ) -> Result<Begun, Failure<Infallible>> {
     let mut begun = Begun { exchanges: Vec::new(), outcomes: Vec::new(), pins: Pins::new() };
     for row in rows {
         let mut outcome = Outcome::of(row.number, &row.reference);
-        match begin_one(ctx, organisation, bulk, row, definition, now)? {
+        match begin_one(ctx, organisation, bulk, row, definition, lifetime, now)? {
             Ok((exchange, pin)) => {
                 outcome.exchange = Some(exchange.id);
                 outcome.offer = offer_link(organisation, &exchange);
@@ -109,6 +111,7 @@ fn begin_one(
     bulk: &Bulk,
     row: &Row,
     definition: Option<&Definition>,
+    lifetime: u32,
     now: Timestamp,
 ) -> Result<Begin, Failure<Infallible>> {
     let Some(definition) = definition else { return Ok(Err("the definition was deleted".to_owned())) };
@@ -121,7 +124,7 @@ fn begin_one(
     {
         return Ok(Err(told(&faults)));
     }
-    match begin_row(ctx, organisation, &request, definition, now) {
+    match begin_row(ctx, organisation, &request, definition, lifetime, now) {
         Ok(exchange) => Ok(Ok((exchange, pin))),
         Err(Failure::Rejected(IssueRejection::Invalid(faults))) => Ok(Err(told(&faults))),
         Err(Failure::Rejected(IssueRejection::NoSigningKey | IssueRejection::IdempotencyKeyReused)) => {

@@ -1,10 +1,12 @@
 //! From a request body to a [`DefinitionContent`], with every fault at once.
 
-mod entry;
+pub(in crate::management) mod entry;
 mod mapping;
-mod schema;
+pub(super) mod schema;
 
-use chancery_model::{Definition, DefinitionContent, Display, EntryId, Image, TrustAnchor, WireVersion};
+use chancery_model::{
+    Definition, DefinitionContent, Display, EntryId, GlobalDefaults, Image, TrustAnchor, WireVersion,
+};
 use serde_json::{Map, Value};
 
 use crate::management::body::{Fault, Faults, Members};
@@ -46,20 +48,23 @@ pub(super) struct Draft {
     pub(super) configuration_pointers: Vec<Option<String>>,
 }
 
-/// Reads a body. `current` is the version that an update replaces; `new_entry_id` makes ids for new entries.
+/// Reads a body. `current` is the version that an update replaces; `defaults` are taken for what the body does not say; `new_entry_id` makes ids for new entries.
 pub(super) fn read(
     body: &Map<String, Value>,
     current: Option<&Definition>,
+    defaults: &GlobalDefaults,
     mut new_entry_id: impl FnMut() -> EntryId,
 ) -> Result<Draft, Vec<Fault>> {
     let mut faults = Faults::default();
-    let draft = read_record(&Members::of_body(body), current.map(|it| &it.content), &mut new_entry_id, &mut faults);
+    let draft =
+        read_record(&Members::of_body(body), current.map(|it| &it.content), defaults, &mut new_entry_id, &mut faults);
     faults.none_or(draft)
 }
 
 fn read_record(
     record: &Members<'_>,
     current: Option<&DefinitionContent>,
+    defaults: &GlobalDefaults,
     new_entry_id: &mut dyn FnMut() -> EntryId,
     faults: &mut Faults,
 ) -> Option<Draft> {
@@ -93,7 +98,7 @@ fn read_record(
     let display = if flat { None } else { read_display(record, faults) };
 
     let previous = current.map(|content| content.entries.as_slice()).unwrap_or_default();
-    let mut reader = entry::Reader { label: label.unwrap_or_default(), previous, new_entry_id };
+    let mut reader = entry::Reader { label: label.unwrap_or_default(), previous, defaults, new_entry_id };
     let read = if flat { vec![reader.read(record, 0, faults)] } else { read_entries(record, &mut reader, faults) };
     let mut entries = Vec::with_capacity(read.len());
     let mut configuration_pointers = Vec::with_capacity(read.len());
@@ -181,10 +186,19 @@ fn check_together(record: &Members<'_>, flat: bool, entries: &[chancery_model::E
 }
 
 pub(super) fn read_display(members: &Members<'_>, faults: &mut Faults) -> Option<Display> {
+    read_display_at(members, "display", faults)
+}
+
+/// The display under the name `name`.
+pub(in crate::management) fn read_display_at(
+    members: &Members<'_>,
+    name: &str,
+    faults: &mut Faults,
+) -> Option<Display> {
     const KNOWN: &[&str] =
         &["name", "description", "locale", "backgroundColor", "textColor", "logo", "backgroundImage"];
-    members.filled("display")?;
-    let given = members.object("display", faults)?;
+    members.filled(name)?;
+    let given = members.object(name, faults)?;
     given.refuse_others(&[KNOWN], faults);
     let text = |name: &str, longest, faults: &mut Faults| given.text(name, longest, faults).map(str::to_owned);
     let display = Display {
@@ -252,7 +266,7 @@ mod tests {
 
     fn read_new(body: &Value) -> Result<Draft, Vec<Fault>> {
         let mut counter = 0_u128;
-        read(body.as_object().unwrap(), None, || {
+        read(body.as_object().unwrap(), None, &GlobalDefaults::default(), || {
             counter += 1;
             EntryId::from(Uuid::from_u128(counter))
         })
@@ -382,11 +396,11 @@ mod tests {
         let definition =
             Definition { id: Uuid::from_u128(9).into(), revision: 1, content: first, created_at: at, updated_at: at };
         let fresh = || EntryId::from(Uuid::from_u128(77));
-        let kept = read(badge().as_object().unwrap(), Some(&definition), fresh).unwrap();
+        let kept = read(badge().as_object().unwrap(), Some(&definition), &GlobalDefaults::default(), fresh).unwrap();
         assert_eq!(kept.content.entries[0].id, id);
         let mut body = badge();
         body["trustAnchor"] = json!("x509");
-        let faults = read(body.as_object().unwrap(), Some(&definition), fresh).unwrap_err();
+        let faults = read(body.as_object().unwrap(), Some(&definition), &GlobalDefaults::default(), fresh).unwrap_err();
         assert_eq!(faults[0].pointer, "/trustAnchor");
     }
 }

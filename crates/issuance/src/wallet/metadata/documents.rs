@@ -19,6 +19,7 @@ use chancery_protocol::{authorization_details, client_assertion, client_attestat
 use super::super::credential::attestation;
 use super::{Document, IssuerDocument, Published};
 use crate::keyring::Keyring;
+use crate::management::global_configurations;
 use crate::status_lists::aggregation_uri;
 use crate::{Context, Failure};
 
@@ -27,9 +28,13 @@ const DEFAULT_LOCALE: &str = "en";
 
 pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -> Result<Published, Failure<R>> {
     let read = context.store().read(organisation).await?;
-    let definitions = read.all_definitions().await?;
+    let mut definitions = read.all_definitions().await?;
     let signs_in = read.identity_provider().await?.is_some();
     drop(read);
+    let defaults = global_configurations::recent(context, organisation).await?;
+    for definition in &mut definitions {
+        global_configurations::brand(definition, &defaults);
+    }
     let keyring = context.keyring(organisation).await?;
     let configurations = configurations(organisation, &definitions, &keyring);
     let now = context.env().now();

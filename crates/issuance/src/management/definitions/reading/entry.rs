@@ -6,7 +6,7 @@ use chancery_formats::sd_jwt::{NEVER_DISCLOSABLE, SD_JWT_NAMES, SET_BY_ISSUER};
 use chancery_formats::{ClaimPath, PathSegment};
 use chancery_keys::Algorithm;
 use chancery_model::{
-    AuthorizationRequestType, ClaimDescription, ClaimDisplay, Entry, EntryId, Format, RevocationMethod,
+    AuthorizationRequestType, ClaimDescription, ClaimDisplay, Entry, EntryId, Format, GlobalDefaults, RevocationMethod,
 };
 use chancery_protocol::proof::BindingMethod;
 
@@ -61,6 +61,7 @@ const REQUEST_TYPES: &[(&str, AuthorizationRequestType)] = &[
 pub(super) struct Reader<'r> {
     pub(super) label: &'r str,
     pub(super) previous: &'r [Entry],
+    pub(super) defaults: &'r GlobalDefaults,
     pub(super) new_entry_id: &'r mut dyn FnMut() -> EntryId,
 }
 
@@ -82,13 +83,20 @@ impl Reader<'_> {
         let (authorization_request_type, scope) = read_scope(members, faults);
         let given = read_configuration_id(members, faults);
         let derived = derive_configuration_id(self.label, position);
-        let expiration_in_days = members.integer("expirationInDays", 1..=36_500, faults).unwrap_or(30);
-        let binding_methods = read_binding_methods(members, faults);
+        let expiration_in_days =
+            members.integer("expirationInDays", 1..=36_500, faults).or(self.defaults.expiration_in_days).unwrap_or(30);
+        let binding_methods = match members.value("credentialBindingMethods") {
+            Some(_) => read_binding_methods(members, faults),
+            None => self.defaults.binding_methods.clone(),
+        };
         let require_key_attestation = members.boolean("requireKeyAttestation", false, faults);
         let key_storage = read_levels(members, "keyStorage", faults);
         let user_authentication = read_levels(members, "userAuthentication", faults);
         let proof_algorithms = read_proof_algorithms(members, faults);
-        let response_interval = members.integer("credentialResponseInterval", 1..=86_400, faults).unwrap_or(5);
+        let response_interval = members
+            .integer("credentialResponseInterval", 1..=86_400, faults)
+            .or(self.defaults.response_interval)
+            .unwrap_or(5);
         let display = read_display(members, faults);
         let identity_mapping = mapping::read(members, claims.as_deref().unwrap_or_default(), faults);
         // Everything was looked at; what is missing now has its fault already.
@@ -243,7 +251,7 @@ fn read_configuration_id<'v>(members: &Members<'v>, faults: &mut Faults) -> Opti
     Some(id)
 }
 
-fn read_binding_methods(members: &Members<'_>, faults: &mut Faults) -> Vec<BindingMethod> {
+pub(in crate::management) fn read_binding_methods(members: &Members<'_>, faults: &mut Faults) -> Vec<BindingMethod> {
     let mut methods = Vec::new();
     for (pointer, value) in members.array("credentialBindingMethods", 8, faults).unwrap_or_default() {
         if value.as_str() == Some("cose_key") {

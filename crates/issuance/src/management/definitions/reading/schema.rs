@@ -12,7 +12,7 @@ use crate::management::body::{Faults, Members};
 const DEEPEST: usize = 16;
 
 /// The claims that an object schema describes, outer claims before what they contain.
-pub(super) fn convert(schema: &Members<'_>, faults: &mut Faults) -> Vec<ClaimDescription> {
+pub(in crate::management::definitions) fn convert(schema: &Members<'_>, faults: &mut Faults) -> Vec<ClaimDescription> {
     let mut claims = Vec::new();
     let outside = Outside { path: Vec::new(), mandatory: true };
     describe_properties(schema, &outside, &mut claims, faults);

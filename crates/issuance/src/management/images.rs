@@ -1,0 +1,112 @@
+//! Logo and cover of a definition, stored here and shown by wallets.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_model::{
+    Definition, DefinitionContent, DefinitionId, Display, Image, ImagePurpose, ImageType, Organisation, StoredImage,
+};
+use chancery_storage::{DefinitionChange, StoreError, Transaction};
+
+use super::definitions;
+use crate::{Context, Failure};
+
+/// Largest picture, in bytes.
+pub const LARGEST_IMAGE: usize = 512 * 1024;
+
+/// Why no picture was stored or shown.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The organisation has no such definition, or the definition no such picture.
+    NotFound,
+    /// The file is larger than [`LARGEST_IMAGE`].
+    TooLarge,
+    /// The file is neither PNG nor JPEG.
+    NotAPicture,
+    /// The definition is not the version that the caller knows.
+    Stale,
+    /// Somebody else changed the definition at the same time.
+    Concurrent,
+}
+
+/// Stores a picture and makes a version of the definition that shows it: in its display and in those of its entries.
+/// `expected` is the revision of the definition that the caller knows.
+pub async fn put(
+    ctx: &Context,
+    organisation: &Organisation,
+    definition_id: DefinitionId,
+    purpose: ImagePurpose,
+    expected: Option<u32>,
+    bytes: Vec<u8>,
+) -> Result<Definition, Failure<Rejection>> {
+    let now = ctx.env().now();
+    let Some(current) = ctx.store().read(organisation).await?.definition(definition_id).await? else {
+        return Err(Failure::Rejected(Rejection::NotFound));
+    };
+    if expected.is_some_and(|expected| expected != current.revision) {
+        return Err(Failure::Rejected(Rejection::Stale));
+    }
+    if bytes.len() > LARGEST_IMAGE {
+        return Err(Failure::Rejected(Rejection::TooLarge));
+    }
+    let media_type = ImageType::of(&bytes).ok_or(Failure::Rejected(Rejection::NotAPicture))?;
+    let name: String = URL_SAFE_NO_PAD.encode(chancery_keys::sha256(&bytes)).chars().take(22).collect();
+    let mut content = current.content.clone();
+    show(&mut content, purpose, &organisation.issuer.endpoint(&format!("images/{name}")));
+    let definition = Definition { revision: current.revision.saturating_add(1), content, updated_at: now, ..current };
+    let image = StoredImage { definition_id, purpose, media_type, name, bytes, created_at: now };
+    let work = async |tx: &Transaction| -> Result<(), Undone> {
+        match tx.revise_definition(&definition).await? {
+            DefinitionChange::Saved => Ok(tx.put_image(&image).await?),
+            DefinitionChange::NotFound => Err(Undone::Rejected(Rejection::NotFound)),
+            DefinitionChange::Stale | DefinitionChange::ConfigurationIdTaken(_) if expected.is_some() => {
+                Err(Undone::Rejected(Rejection::Stale))
+            }
+            DefinitionChange::Stale | DefinitionChange::ConfigurationIdTaken(_) => {
+                Err(Undone::Rejected(Rejection::Concurrent))
+            }
+        }
+    };
+    let outcome = ctx.store().write(organisation, work).await;
+    definitions::forget(ctx, organisation, definition_id).await;
+    match outcome {
+        Ok(()) => Ok(definition),
+        Err(Undone::Rejected(rejection)) => Err(Failure::Rejected(rejection)),
+        Err(Undone::Store(error)) => Err(error.into()),
+    }
+}
+
+enum Undone {
+    Rejected(Rejection),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The picture that a definition has for a purpose.
+pub async fn read(
+    ctx: &Context,
+    organisation: &Organisation,
+    definition_id: DefinitionId,
+    purpose: ImagePurpose,
+) -> Result<StoredImage, Failure<Rejection>> {
+    let reader = ctx.store().read(organisation).await?;
+    // Those of a deleted definition are gone with it.
+    reader.image(definition_id, purpose).await?.ok_or(Failure::Rejected(Rejection::NotFound))
+}
+
+fn show(content: &mut DefinitionContent, purpose: ImagePurpose, uri: &str) {
+    let label = content.label.clone();
+    let own = content.display.get_or_insert_with(|| Display { name: label, ..Display::default() });
+    let entries = content.entries.iter_mut().filter_map(|entry| entry.display.as_mut());
+    for display in std::iter::once(own).chain(entries) {
+        let place = match purpose {
+            ImagePurpose::Logo => &mut display.logo,
+            ImagePurpose::Cover => &mut display.background_image,
+        };
+        place.get_or_insert_with(Image::default).uri = uri.to_owned();
+    }
+}
