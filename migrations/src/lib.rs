@@ -17,6 +17,7 @@ mod m20261121_000009_history;
 mod m20261121_000010_bulk;
 mod m20261121_000011_reissuance;
 mod m20261121_000013_configuration;
+mod m20261121_000014_audit;
 mod plan;
 mod row_security;
 
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_bulk::Migration),
             Box::new(m20261121_000011_reissuance::Migration),
             Box::new(m20261121_000013_configuration::Migration),
+            Box::new(m20261121_000014_audit::Migration),
         ]
     }
 }

@@ -1,12 +1,14 @@
 //! A real server for one test, with a clock that the test turns and wires that the test can cut.
 
+use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chancery_model::{Env, Timestamp};
-use chancery_server::{Environment, Server, Settings, open_context};
+use chancery_server::{Environment, Server, Settings, cli, open_context};
 use url::Url;
 
 use crate::database::{Backend, Database, redis_url};
@@ -153,6 +155,15 @@ impl World {
     /// Settings of the server of this world.
     pub fn settings(&self) -> Settings {
         Settings::load(None, &self.environment).expect("usable settings")
+    }
+
+    /// Calls the command line as `main` does, on the settings of this world: whether it succeeded.
+    pub async fn command(&self, arguments: &[&str]) -> bool {
+        let arguments: Vec<OsString> = ["chancery"].iter().chain(arguments).map(OsString::from).collect();
+        let environment = self.environment.clone();
+        // It brings a runtime of its own.
+        let code = tokio::task::spawn_blocking(move || cli::run(arguments, environment)).await.expect("an exit code");
+        code == ExitCode::SUCCESS
     }
 
     /// Base URL of the wallet face, without a trailing slash.

@@ -34,6 +34,7 @@ struct Inner {
     settings: Settings,
     sealing_key: SealingKey,
     nonce_key: MacKey,
+    audit_keys: Vec<MacKey>,
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
     api_keys: Keys,
@@ -70,6 +71,7 @@ impl Context {
     /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
     pub fn new(env: Env, store: Store, replay: Replay, mut settings: Settings, sealing_key: SealingKey) -> Self {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
+        let audit_keys = MacKey::derive_each(&sealing_key, "audit");
         Self(Arc::new(Inner {
             env,
             store,
@@ -79,6 +81,7 @@ impl Context {
             settings,
             sealing_key,
             nonce_key,
+            audit_keys,
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
@@ -137,6 +140,11 @@ impl Context {
 
     pub(crate) fn nonce_key(&self) -> &MacKey {
         &self.0.nonce_key
+    }
+
+    /// For the chains of audit entries: the one that goes on with them first, then those that began them.
+    pub(crate) fn audit_keys(&self) -> &[MacKey] {
+        &self.0.audit_keys
     }
 
     /// For requests to servers that an organisation names.

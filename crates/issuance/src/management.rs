@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod audit;
 mod body;
 pub mod bulk;
 pub mod decisions;

@@ -151,6 +151,15 @@ impl MacKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
+    /// The same for the current and every earlier sealing key at hand, the current one first: for what is kept longer than
+    /// a sealing key.
+    #[must_use]
+    pub fn derive_each(secret: &SealingKey, label: &str) -> Vec<Self> {
+        let slots = std::iter::once(&secret.current).chain(&secret.previous);
+        let key = |slot: &Slot| derived(&slot.root, "mac", label.as_bytes());
+        slots.map(|slot| Self(hmac::Key::new(hmac::HMAC_SHA256, key(slot).as_ref()))).collect()
+    }
+
     /// The MAC of `message`.
     #[must_use]
     pub fn mac(&self, message: &[u8]) -> [u8; 32] {

@@ -1,20 +1,23 @@
 //! `openapi/management.json`: what the handlers say of themselves, and what the tables of permissions and
 //! problems say of all of them.
 
+use std::collections::HashMap;
+
 use axum::http::Method;
 use chancery_issuance::management::Fault;
 use serde_json::{Value, json};
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
-    ServerBuilder,
+    Components, Content, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required,
+    ResponseBuilder, ServerBuilder,
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::access;
 use crate::problem::{Kind, Problem, ProblemDocument, ProblemPlace};
 use crate::routes::{self, Permission};
+use crate::{access, repetition};
 
 const INTRODUCTION: &str = "What organisations call: credential definitions, issuance, keys and access; and, for the holder \
 of the platform key, the organisations themselves.\n\n\
@@ -36,6 +39,7 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Identity provider", description = "Where people sign in"),
         (name = "Policy", description = "What wallets must do"),
         (name = "Signing keys", description = "Keys that sign credentials"),
+        (name = "Audit log", description = "What was changed, by whom, and who tried to"),
         (name = "Webhooks", description = "Events of exchanges for the organisation's own services"),
         (name = "API keys", description = "Access to this API"),
         (name = "Platform", description = "Organisations, for the holder of the platform key"),
@@ -67,6 +71,16 @@ pub(crate) fn describe() -> OpenApi {
     description
 }
 
+/// Names of operations by method and route.
+pub(crate) fn operation_names() -> HashMap<(String, String), String> {
+    let mut description = describe();
+    let named = routes::PERMISSIONS.iter().filter_map(|(method, path, _)| {
+        let name = operation(&mut description, method, path)?.operation_id.clone()?;
+        Some(((method.as_str().to_owned(), (*path).to_owned()), name))
+    });
+    named.collect()
+}
+
 fn operation<'d>(description: &'d mut OpenApi, method: &Method, path: &str) -> Option<&'d mut Operation> {
     let item = description.paths.paths.get_mut(path)?;
     match method.as_str() {
@@ -88,7 +102,7 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
 
     let has_body = operation.request_body.is_some();
     let has_query = operation.parameters.iter().flatten().any(|parameter| match parameter {
-        RefOr::T(parameter) => parameter.parameter_in == utoipa::openapi::path::ParameterIn::Query,
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
         RefOr::Ref(_) => false,
     });
     let mut problems = vec![(Kind::Unauthorized, "the key is not known here")];
@@ -106,6 +120,11 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     if path.contains('{') {
         problems.push((Kind::NotFound, "there is no such record"));
     }
+    if method == Method::POST && repetition::is_covered(path) {
+        operation.parameters.get_or_insert_default().push(idempotency_key());
+        problems.push((Kind::RequestUnfinished, "the same request is being answered, or broke off"));
+        problems.push((Kind::IdempotencyKeyReused, "choose a new key for each new request"));
+    }
     problems.push((Kind::Internal, "the failure is logged under the request id of this answer"));
     problems.push((Kind::Unavailable, "something we depend on does not answer; try again in a moment"));
     for (kind, detail) in problems {
@@ -119,6 +138,22 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     let sample = json!([{ "lang": "Shell", "label": "curl", "source": curl(operation, method, path) }]);
     let extensions = utoipa::openapi::extensions::ExtensionsBuilder::new().add("x-codeSamples", sample).build();
     operation.extensions.get_or_insert_default().merge(extensions);
+}
+
+/// The header that every `POST` of an organisation takes.
+fn idempotency_key() -> RefOr<Parameter> {
+    let text = "Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same request under the same \
+                key is answered again for 24 hours, and done once.";
+    let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
+    RefOr::T(
+        ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(text))
+            .schema(Some(schema))
+            .build(),
+    )
 }
 
 /// Handlers name their own problems by slug in the description of the response; the body is the same

@@ -15,7 +15,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::problem::{Kind, Problem};
-use crate::request::REQUEST_ID;
+use crate::recording::{Recorder, record};
+use crate::repetition::repeat;
+use crate::request::{Address, REQUEST_ID};
 use crate::routes;
 
 /// Time for one request, from its headers to its answer.
@@ -27,16 +29,19 @@ const UPLOAD_LIMIT: Duration = Duration::from_secs(600);
 /// Longest request id that is taken over from the caller.
 const REQUEST_ID_LENGTH: usize = 128;
 
-pub(crate) fn router(context: Context) -> Router {
+pub(crate) fn router(context: Context, trusted_proxies: usize) -> Router {
     let (routes, _description) = routes::table().split_for_parts();
+    let recorder = Recorder::new(context.clone());
     routes
         .fallback(|| async { Problem::not_found("path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Kind::MethodNotAllowed, "see the Allow header of this answer")
         })
+        .layer(from_fn_with_state(recorder, record))
+        .layer(from_fn_with_state(context.clone(), repeat))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(context.clone(), enter))
+        .layer(from_fn_with_state((context.clone(), trusted_proxies), enter))
         .with_state(context)
 }
 
@@ -46,8 +51,14 @@ fn panicked(_payload: Box<dyn Any + Send>) -> Response {
     Problem::internal().into_response()
 }
 
-async fn enter(State(context): State<Context>, mut request: Request, next: Next) -> Response {
+async fn enter(
+    State((context, trusted_proxies)): State<(Context, usize)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let request_id = request_id(&context, request.headers());
+    let address = Address::of(&request, trusted_proxies);
+    request.extensions_mut().insert(address);
     request.headers_mut().insert(REQUEST_ID, request_id.clone());
     let instance = request.uri().path().to_owned();
     // The route, never the path or query themselves: they may hold what a person typed.

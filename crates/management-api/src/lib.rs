@@ -6,6 +6,7 @@
 
 mod access;
 mod api_keys;
+mod audit;
 mod bulk;
 mod decisions;
 mod definitions;
@@ -22,6 +23,8 @@ mod organisations;
 mod policy;
 mod precondition;
 mod problem;
+mod recording;
+mod repetition;
 mod request;
 mod retention;
 mod revocation;
@@ -35,8 +38,10 @@ use axum::Router;
 use chancery_issuance::Context;
 
 /// The management face. It answers every path below `/v2`, and 404 in its envelope for everything else.
-pub fn router(context: Context) -> Router {
-    entry::router(context)
+///
+/// `trusted_proxies` stand in front and append to `X-Forwarded-For`; the audit log looks at nothing before them.
+pub fn router(context: Context, trusted_proxies: usize) -> Router {
+    entry::router(context, trusted_proxies)
 }
 
 /// Description of the face in OpenAPI 3.1.

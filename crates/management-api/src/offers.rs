@@ -6,13 +6,14 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::Context;
 use chancery_issuance::management::offers::{self, IssueRejection};
+use chancery_model::IssuedBy;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Organisational;
 use crate::history::HistoryAnswer;
 use crate::problem::{Kind, Problem};
-use crate::request::{Body, idempotency};
+use crate::request::{Address, Body, idempotency};
 use crate::routes;
 
 /// Issue a credential: begin an exchange and make the offer for the wallet.
@@ -39,12 +40,14 @@ use crate::routes;
 pub(crate) async fn issue(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
+    Address(address): Address,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let idempotency = idempotency(&headers, routes::ISSUE, &body.bytes)?;
     let render = |history: &_| serde_json::to_vec(&HistoryAnswer::from(history)).unwrap_or_default();
-    let answer = offers::issue(&ctx, &caller.organisation, &body.members, idempotency.as_ref(), render).await;
+    let by = IssuedBy { key: caller.key, address };
+    let answer = offers::issue(&ctx, &caller.organisation, by, &body.members, idempotency.as_ref(), render).await;
     let answer = answer.map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             IssueRejection::Invalid(faults) => Problem::invalid(faults),

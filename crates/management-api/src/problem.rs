@@ -84,6 +84,8 @@ kinds! {
     WebhookLimit: CONFLICT, "webhook-limit", "There are too many webhooks";
     /// Nothing is sent to the webhook.
     WebhookDisabled: CONFLICT, "webhook-disabled", "The webhook is disabled";
+    /// The same request under the same key has no answer yet.
+    RequestUnfinished: CONFLICT, "request-unfinished", "The same request has no answer yet";
     /// The caller knows another version.
     PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "There is a newer version";
     /// The body is too large.
@@ -135,6 +137,11 @@ impl Problem {
     /// Nothing there, or nothing of this caller's.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(Kind::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Last segment of the problem type.
+    pub(crate) fn slug(&self) -> &'static str {
+        self.kind.slug()
     }
 
     /// `If-Match` names another version than the current one.

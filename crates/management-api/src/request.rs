@@ -1,10 +1,11 @@
 //! What handlers read off a request before the use case is asked.
 
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
-use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use axum::http::request::Parts;
 use chancery_issuance::Context;
@@ -21,7 +22,10 @@ use crate::problem::{Kind, Problem};
 /// Name of the header with the request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Name of the header under which a client names its request.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A JSON object.
 pub(crate) struct Body {
@@ -36,7 +40,7 @@ impl FromRequest<Context> for Body {
 
     async fn from_request(request: Request, ctx: &Context) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        let bytes = read(request, ctx).await?;
+        let bytes = buffered(request, ctx).await?;
         if !is_json {
             return Err(Problem::new(Kind::UnsupportedMediaType, "send Content-Type: application/json"));
         }
@@ -53,7 +57,7 @@ impl FromRequest<Context> for OptionalBody {
 
     async fn from_request(request: Request, ctx: &Context) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        let bytes = read(request, ctx).await?;
+        let bytes = buffered(request, ctx).await?;
         if bytes.is_empty() {
             return Ok(Self(Map::new()));
         }
@@ -64,7 +68,8 @@ impl FromRequest<Context> for OptionalBody {
     }
 }
 
-async fn read(request: Request, ctx: &Context) -> Result<Bytes, Problem> {
+/// The whole body, unless it is too large.
+pub(crate) async fn buffered(request: Request, ctx: &Context) -> Result<Bytes, Problem> {
     Bytes::from_request(request, ctx).await.map_err(|rejection| {
         let is_too_large =
             matches!(rejection, BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)));
@@ -137,6 +142,38 @@ impl<A: InPath + Send, B: InPath> FromRequestParts<Context> for Ids<A, B> {
         let first = texts.next().and_then(A::read).ok_or_else(absent)?;
         let second = texts.next().and_then(B::read).ok_or_else(absent)?;
         Ok(Self(first, second))
+    }
+}
+
+/// The network address of whoever asks; empty when it is not known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Address(pub(crate) String);
+
+impl Address {
+    /// What the outermost trusted proxy saw, or the other end of the connection where there is no proxy.
+    pub(crate) fn of(request: &Request, trusted_proxies: usize) -> Self {
+        let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
+        let address = match trusted_proxies.checked_sub(1) {
+            None => peer,
+            Some(skipped) => forwarded(request.headers(), skipped),
+        };
+        Self(address.map(|address| address.to_canonical().to_string()).unwrap_or_default())
+    }
+}
+
+/// The address in `X-Forwarded-For` behind which `skipped` others follow. Whatever stands before was written by the client.
+fn forwarded(headers: &HeaderMap, skipped: usize) -> Option<IpAddr> {
+    let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let mut seen: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+    seen.reverse();
+    seen.get(skipped)?.parse().ok()
+}
+
+impl FromRequestParts<Context> for Address {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _ctx: &Context) -> Result<Self, Problem> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
     }
 }
 
@@ -293,6 +330,22 @@ mod tests {
             query.window();
             assert!(query.finish().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_say_is_believed() {
+        let headers: HeaderMap = ["203.0.113.9, 198.51.100.1", "10.0.0.2"]
+            .map(|it| (FORWARDED_FOR, it.parse().unwrap()))
+            .into_iter()
+            .collect();
+        let seen = |skipped| forwarded(&headers, skipped).map(|address| address.to_string());
+        assert_eq!(seen(0).as_deref(), Some("10.0.0.2"));
+        assert_eq!(seen(1).as_deref(), Some("198.51.100.1"));
+        assert_eq!(seen(3), None);
+        let mut request = Request::default();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4711))));
+        assert_eq!(Address::of(&request, 0).0, "127.0.0.1");
+        assert_eq!(Address::of(&request, 1).0, "");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, bulk, decisions, definitions, global_configurations, history, identity_provider, images, offers,
+    api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images, offers,
     organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
 };
 
@@ -41,6 +41,7 @@ pub(crate) const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/cre
 pub(crate) const IDENTITY_PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 pub(crate) const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 pub(crate) const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
+pub(crate) const AUDIT: &str = "/v2/config/audit";
 pub(crate) const BULKS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk";
 pub(crate) const BULK: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}";
 pub(crate) const BULK_ROWS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/rows";
@@ -178,6 +179,7 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::POST, DELIVERY_REPLAY, Administer),
     (Method::GET, EVENT_TYPES, Read),
     (Method::GET, CONTENT_TYPES, Read),
+    (Method::GET, AUDIT, Read),
 ];
 
 pub(crate) fn table() -> OpenApiRouter<Context> {
@@ -241,6 +243,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::event_types))
         .routes(routes!(webhooks::content_types))
+        .routes(routes!(audit::list))
 }
 
 /// Who may use `path` (as routed) with `method`. `HEAD` is answered as `GET`.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{DefinitionId, EntryId, ExchangeId, RevocationStatus, SecretHash, Timestamp};
+use crate::{ApiKeyId, DefinitionId, EntryId, ExchangeId, RevocationStatus, SecretHash, Timestamp};
 
 /// The record of one issuance.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct Exchange {
     pub client_id: Option<String>,
     /// Why it was denied.
     pub denied_reason: Option<String>,
+    /// Who called for it; `None` when a wallet began it, or a file of rows.
+    pub issued_by: Option<IssuedBy>,
     /// Sealed [`ExchangeSecrets`].
     pub sealed_secrets: Vec<u8>,
     /// Sealed list of [`Submission`]s; `None` while pending or erased.
@@ -77,6 +79,15 @@ impl Exchange {
     pub fn datasets_of(&self, entry: EntryId) -> usize {
         self.entries.iter().filter(|offered| **offered == entry).count()
     }
+}
+
+/// Who called for an issuance. This is what the audit log has of it: the record is its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedBy {
+    /// The API key.
+    pub key: ApiKeyId,
+    /// Network address; empty when it is not known.
+    pub address: String,
 }
 
 /// The secrets of an exchange, sealed together.

@@ -5,6 +5,7 @@
 //! allows, a [`Credential`] is one signed credential that left the building, and the transcript is what happened.
 
 mod access;
+mod audit;
 mod authorization;
 mod bulk;
 mod credential;
@@ -30,6 +31,7 @@ mod webhook;
 mod work;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
+pub use audit::{Actor, ActorKind, AuditEntry, AuditLink, AuditOutcome};
 pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
 pub use bulk::{Bulk, BulkPart, BulkProgress, BulkState, RowFault, RowFaults};
 pub use chancery_protocol::encryption::Rule as EncryptionRule;
@@ -41,7 +43,8 @@ pub use definition::{
 pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};
 pub use exchange::{
-    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, Submission, TransactionCode,
+    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, IssuedBy, Submission,
+    TransactionCode,
 };
 pub use global_configuration::{GlobalConfiguration, GlobalDefaults};
 pub use grant::{Grant, GrantedCredential};

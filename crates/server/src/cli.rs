@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod doctor;
 mod issue;
 mod key;
@@ -58,6 +59,9 @@ enum Command {
     /// Manages the signing keys of an organisation.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Looks at the audit log of an organisation.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Issues credentials over the management API of a running server.
     #[command(subcommand)]
     Issue(issue::IssueCommand),
@@ -133,6 +137,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         Command::Config(ConfigCommand::Show) => print!("{DEFAULTS}"),
         Command::Organisation(command) => organisation::execute(command, &open(&load()?).await?).await?,
         Command::Key(command) => key::execute(command, &open(&load()?).await?).await?,
+        Command::Audit(command) => audit::execute(command, &open(&load()?).await?).await?,
         Command::Issue(command) => issue::execute(command).await?,
         Command::Wallet(command) => wallet::execute(command).await?,
         // The only one that has more to say than success and failure.

@@ -50,7 +50,8 @@ impl Server {
             server.wallet = Some(listen("server.wallet_listen", settings.wallet_listen, router).await?);
         }
         if settings.api.management() {
-            let router = chancery_management_api::router(context.clone()).merge(reference::router());
+            let router =
+                chancery_management_api::router(context.clone(), settings.trusted_proxies).merge(reference::router());
             let router = router.merge(health::router(context.clone()));
             server.management = Some(listen("server.management_listen", settings.management_listen, router).await?);
         }

@@ -150,6 +150,8 @@ tables! {
         updated_at: i64,
         claims_due_at: Option<i64>,
         answers: i64,
+        issued_by: Option<Uuid>,
+        issued_from: Option<String>,
     }
     /// What authorisations allow.
     exchange_grant "exchange_grant" (organisation_id) {
@@ -317,7 +319,8 @@ tables! {
         expires_at: i64,
         replaced_at: Option<i64>,
         created_at: i64,
-    }    /// Defaults of organisations.
+    }
+    /// Defaults of organisations.
     global_configuration "global_configuration" (organisation_id) {
         key { organisation_id: Uuid, }
         id: Uuid,
@@ -399,5 +402,31 @@ tables! {
         transcripts_until: i64,
         exchanges_until: i64,
         updated_at: i64,
+    }
+    /// Who changed what, and who tried to.
+    audit_entry "audit_entry" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        at: i64,
+        actor_kind: String,
+        actor_id: Option<Uuid>,
+        actor_name: String,
+        actor_role: String,
+        address: String,
+        action: String,
+        target: String,
+        outcome: String,
+        status: i64,
+        problem: Option<String>,
+        request_id: String,
+        before: Option<String>,
+        after: Option<String>,
+        sequence: Option<i64>,
+        mac: Option<Vec<u8>>,
+    }
+    /// Where the chain of audit entries ends.
+    audit_head "audit_head" (organisation_id) {
+        key { organisation_id: Uuid, }
+        sequence: i64,
+        mac: Vec<u8>,
     }
 }

@@ -6,7 +6,7 @@ mod offers;
 mod segments;
 mod supply;
 
-use chancery_model::{Exchange, ExchangeId, ExchangeStatus, SecretHash};
+use chancery_model::{Exchange, ExchangeId, ExchangeStatus, IssuedBy, SecretHash};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, Set};
 
 use crate::entity::exchange::{ActiveModel, Column, Entity, Model};
@@ -80,6 +80,8 @@ pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
         updated_at: Set(exchange.updated_at.millis()),
         claims_due_at: Set(exchange.claims_due_at.map(chancery_model::Timestamp::millis)),
         answers: Set(0),
+        issued_by: Set(exchange.issued_by.as_ref().map(|by| by.key.as_uuid())),
+        issued_from: Set(exchange.issued_by.as_ref().map(|by| by.address.clone())),
         ..Default::default()
     })
 }
@@ -113,5 +115,8 @@ pub(crate) fn from_row(model: Model) -> Result<Exchange, StoreError> {
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),
         claims_due_at: maybe_instant(model.claims_due_at),
+        issued_by: model
+            .issued_by
+            .map(|key| IssuedBy { key: key.into(), address: model.issued_from.unwrap_or_default() }),
     })
 }

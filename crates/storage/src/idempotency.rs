@@ -72,6 +72,23 @@ impl Transaction {
         Ok(self.scope.insert_or::<Entity>(row, replace_expired).await? == 1)
     }
 
+    /// Puts the answer to the request that `response` was remembered for; `false` when that is gone.
+    pub async fn settle_response(&self, response: &IdempotentResponse) -> Result<bool, StoreError> {
+        let settle = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::SealedResponse, Expr::value(response.sealed_response.clone()))
+            .filter(Column::Id.eq(response.id));
+        Ok(self.scope.happened(settle).await?)
+    }
+
+    /// Frees the key that `response` was remembered for.
+    pub async fn forget_response(&self, response: &IdempotentResponse) -> Result<(), StoreError> {
+        let delete = self.scope.delete::<Entity>().filter(Column::Id.eq(response.id)).into_query();
+        self.scope.connection().execute(&delete).await?;
+        Ok(())
+    }
+
     /// Deletes what has expired; how many answers that were.
     pub async fn forget_expired_responses(&self, now: Timestamp) -> Result<u64, StoreError> {
         let delete = self.scope.delete::<Entity>().filter(Column::ExpiresAt.lte(now.millis())).into_query();

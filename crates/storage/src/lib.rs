@@ -12,6 +12,7 @@
 //! Whatever happens once is one conditional UPDATE whose row count is the answer. Never read a row, decide, and write.
 
 mod api_keys;
+mod audit;
 mod authorizations;
 mod bulks;
 mod connect;
@@ -45,6 +46,7 @@ mod transcript;
 mod webhooks;
 mod work;
 
+pub use audit::AuditFilter;
 pub use authorizations::BegunSignIn;
 pub use bulks::SettledPart;
 pub use connect::ConnectError;

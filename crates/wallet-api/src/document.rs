@@ -115,6 +115,7 @@ mod tests {
             "post /o/{organisation}/credential",
             "post /o/{organisation}/deferred-credential",
             "post /o/{organisation}/notification",
+            "get /o/{organisation}/images/{name}",
             "get /o/{organisation}/authorize",
             "post /o/{organisation}/authorize",
             "get /o/{organisation}/sign-in/callback",
@@ -123,7 +124,7 @@ mod tests {
         ] {
             assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
         }
-        assert_eq!(names.len(), 21, "{names:?}");
+        assert_eq!(names.len(), 22, "{names:?}");
     }
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
             assert!(operation["description"].as_str().unwrap().contains("curl "), "{name}");
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let content = response.get("content");
-                let kinds = ["application/json", "text/html", "application/statuslist+jwt"];
+                let kinds = ["application/json", "text/html", "application/statuslist+jwt", "image/png"];
                 let Some(content) = kinds.iter().find_map(|kind| content.and_then(|content| content.get(kind))) else {
                     assert!(matches!(status.as_str(), "204" | "303" | "304"), "{name}");
                     continue;

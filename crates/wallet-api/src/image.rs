@@ -30,7 +30,10 @@ const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=3153600
     tag = "Discovery",
     params(("name" = String, Path, description = "Last segment of `logo.uri` or `background_image.uri`")),
     responses(
-        (status = 200, description = "The picture, PNG or JPEG", content_type = "image/png", body = Vec<u8>,
+        (status = 200, description = "The picture, PNG or JPEG", content(
+                (Vec<u8> = "image/png", example = "(binary)"),
+                (Vec<u8> = "image/jpeg", example = "(binary)"),
+            ),
             headers(("ETag" = String, description = "Fingerprint of the picture"), ("Cache-Control" = String, description = "It never changes"))),
         (status = 304, description = "Not modified: `If-None-Match` holds the fingerprint"),
         schema::NotFound, schema::MethodNotAllowed, schema::Failed,

@@ -117,16 +117,16 @@ on_every_backend! {
     async fn transaction_codes_are_given_or_generated_and_shown_once(world: &World) {
         let scene = Scene::new(world).await;
         let claims = samples::staff_claims();
-        let lines = format!("{}\n\n{}\n", json!({"claims": claims, "userPin": "4711"}), json!({"claims": claims}));
+        let lines = format!("{}\n\n{}\n", json!({"claims": claims, "userPin": "K4-711-zXq"}), json!({"claims": claims}));
         for (parameter, second) in [("", 0), ("&userPin=generated", 6)] {
             let bulk = scene.send(parameter, "application/x-ndjson", lines.clone()).await.expect(201)["bulk"].clone();
             scene.act(&bulk, "confirm").await.ok();
             world.work().await;
             let result = scene.result(&bulk).await;
-            assert_eq!(result[0]["userPin"], "4711");
+            assert_eq!(result[0]["userPin"], "K4-711-zXq");
             let pin = result[1]["userPin"].as_str().expect("a text").to_owned();
             assert_eq!(pin.len(), second);
-            assert!(!world.database.holds("4711").await);
+            assert!(!world.database.holds("K4-711-zXq").await);
             let again = scene.result(&bulk).await;
             assert_eq!((&again[0]["userPin"], &again[1]["userPin"]), (&json!(""), &json!("")));
             assert_eq!(again[1]["credentialOffer"], result[1]["credentialOffer"]);

@@ -4,6 +4,7 @@ use chancery_tests::{Answer, Operator, World, samples};
 use serde_json::{Value, json};
 
 mod api_keys;
+mod audit;
 mod bad_input;
 mod certificates;
 mod deferred;
@@ -23,6 +24,7 @@ mod organisations;
 mod policy;
 mod records;
 mod remedies;
+mod repetition;
 mod retention;
 mod roles;
 mod signing_keys;

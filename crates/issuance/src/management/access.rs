@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    ApiKey, ApiKeyId, ApiKeySecret, Organisation, OrganisationId, OrganisationStatus, Role, SecretHash, Timestamp,
+    Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, Organisation, OrganisationId, OrganisationStatus, Role,
+    SecretHash, Timestamp,
 };
 use moka::future::Cache;
 use subtle::ConstantTimeEq as _;
@@ -23,6 +24,29 @@ pub struct Caller {
     pub role: Role,
     /// The key.
     pub key: ApiKeyId,
+    /// Name of the key.
+    pub name: String,
+}
+
+impl Caller {
+    /// The caller as the audit log names it.
+    pub fn actor(&self) -> Actor {
+        let role = match self.role {
+            Role::Admin => "admin",
+            Role::Issuer => "issuer",
+            Role::Auditor => "auditor",
+        };
+        Actor { kind: ActorKind::ApiKey, id: Some(self.key.as_uuid()), name: self.name.clone(), role: role.to_owned() }
+    }
+}
+
+/// Somebody who has, or had, an API key of an organisation.
+#[derive(Clone, Debug)]
+pub struct Identified {
+    /// Who it is.
+    pub caller: Caller,
+    /// Why it is not let in, if so.
+    pub standing: Result<(), AccessRejection>,
 }
 
 /// Why a caller is not let in.
@@ -45,6 +69,14 @@ pub enum AccessRejection {
 /// Lets in the holder of an API key. A key revoked by another process is refused after five seconds at the
 /// latest.
 pub async fn authenticate(ctx: &Context, authorization: Option<&str>) -> Result<Caller, Failure<AccessRejection>> {
+    let Identified { caller, standing } = identify(ctx, authorization).await?;
+    standing.map_err(Failure::Rejected)?;
+    note_use(ctx, &caller.organisation, caller.key, ctx.env().now()).await;
+    Ok(caller)
+}
+
+/// Says whose API key this is, also when it opens nothing any more. Who shows no key that was ever given out is nobody.
+pub async fn identify(ctx: &Context, authorization: Option<&str>) -> Result<Identified, Failure<AccessRejection>> {
     let reject = |rejection| Err(Failure::Rejected(rejection));
     let text = match key_text(authorization) {
         Ok(text) => text,
@@ -58,18 +90,18 @@ pub async fn authenticate(ctx: &Context, authorization: Option<&str>) -> Result<
     let Some(key) = find_key(ctx, &organisation, secret.hash()).await? else {
         return reject(AccessRejection::Unknown);
     };
-    if key.revoked_at.is_some() {
-        return reject(AccessRejection::Revoked);
-    }
-    if !key.is_valid(now) {
-        return reject(AccessRejection::Expired);
-    }
-    match organisation.status {
-        OrganisationStatus::Active => {}
-        OrganisationStatus::Suspended => return reject(AccessRejection::Suspended),
-    }
-    note_use(ctx, &organisation, &key, now).await;
-    Ok(Caller { organisation, role: key.role, key: key.id })
+    let standing = if key.revoked_at.is_some() {
+        Err(AccessRejection::Revoked)
+    } else if !key.is_valid(now) {
+        Err(AccessRejection::Expired)
+    } else {
+        match organisation.status {
+            OrganisationStatus::Active => Ok(()),
+            OrganisationStatus::Suspended => Err(AccessRejection::Suspended),
+        }
+    };
+    let caller = Caller { organisation, role: key.role, key: key.id, name: key.name.clone() };
+    Ok(Identified { caller, standing })
 }
 
 /// Lets in the holder of the platform key.
@@ -111,14 +143,14 @@ async fn find_key<R>(
 
 /// Remembers the use to the minute, in the background and without waiting for the disk: it may be lost in a
 /// crash.
-async fn note_use(ctx: &Context, organisation: &Arc<Organisation>, key: &ApiKey, now: Timestamp) {
+async fn note_use(ctx: &Context, organisation: &Arc<Organisation>, key: ApiKeyId, now: Timestamp) {
     let minute = now.millis().div_euclid(60_000);
     let noted = &ctx.api_keys().noted_minute;
-    if noted.get(&key.id).await == Some(minute) {
+    if noted.get(&key).await == Some(minute) {
         return;
     }
-    noted.insert(key.id, minute).await;
-    let (ctx, organisation, key) = (ctx.clone(), Arc::clone(organisation), key.id);
+    noted.insert(key, minute).await;
+    let (ctx, organisation) = (ctx.clone(), Arc::clone(organisation));
     tokio::spawn(async move {
         let noted = ctx.store().write_relaxed(&organisation, async |tx| tx.note_api_key_use(key, now).await);
         if let Err(error) = noted.await {

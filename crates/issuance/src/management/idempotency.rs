@@ -1,5 +1,6 @@
 //! The same request twice, answered once: the `Idempotency-Key` header.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chancery_model::{Organisation, OrganisationId, SecretHash, Timestamp};
@@ -75,6 +76,83 @@ impl Idempotency {
             expires_at: now.plus(LIFETIME),
         })
     }
+}
+
+/// How a request under a key goes on.
+#[derive(Debug)]
+pub enum Course {
+    /// It is new; tell with [`settle`] or [`release`] what became of it.
+    New(Claimed),
+    /// It was answered before, with this.
+    Answered(Vec<u8>),
+    /// The same request is being answered, or broke off in the middle.
+    Unfinished,
+    /// The key was used with another request.
+    Reused,
+}
+
+/// A key that is claimed for one request.
+#[derive(Debug)]
+pub struct Claimed(IdempotentResponse);
+
+/// Claims the key of a request before anything is done. A claim whose request was never settled or released stays for
+/// [`LIFETIME`]: whether that request had an effect is not known.
+///
+/// # Errors
+/// Those of the database.
+pub async fn claim(
+    ctx: &Context,
+    organisation: &Organisation,
+    once: &Idempotency,
+) -> Result<Course, Failure<Infallible>> {
+    let now = ctx.env().now();
+    let mut claimed = once.keep::<Infallible>(ctx, organisation, now, &[])?;
+    claimed.sealed_response.clear();
+    let fresh =
+        ctx.store().write(organisation, async |tx: &Transaction| tx.remember_response(&claimed, now).await).await?;
+    if fresh {
+        sweep(ctx, organisation, now).await;
+        return Ok(Course::New(Claimed(claimed)));
+    }
+    let kept = ctx.store().read(organisation).await?.idempotent_response(&once.key, now).await?;
+    // Released between the two looks: the client may try again as after any conflict.
+    let Some(kept) = kept else { return Ok(Course::Unfinished) };
+    if kept.request_hash != once.request_hash {
+        return Ok(Course::Reused);
+    }
+    if kept.sealed_response.is_empty() {
+        return Ok(Course::Unfinished);
+    }
+    let answer = ctx.open_bytes(organisation, Place::IdempotentResponse, kept.id, &kept.sealed_response)?;
+    Ok(Course::Answered(answer.to_vec()))
+}
+
+/// Keeps the answer to a request, to be given again.
+///
+/// # Errors
+/// Those of the database; the key then stays claimed.
+pub async fn settle(
+    ctx: &Context,
+    organisation: &Organisation,
+    Claimed(mut claimed): Claimed,
+    answer: &[u8],
+) -> Result<(), Failure<Infallible>> {
+    claimed.sealed_response = ctx.seal_bytes(organisation, Place::IdempotentResponse, claimed.id, answer)?;
+    ctx.store().write(organisation, async |tx: &Transaction| tx.settle_response(&claimed).await).await?;
+    Ok(())
+}
+
+/// Frees the key of a request that was refused and changed nothing.
+///
+/// # Errors
+/// Those of the database; the key then stays claimed.
+pub async fn release(
+    ctx: &Context,
+    organisation: &Organisation,
+    Claimed(claimed): Claimed,
+) -> Result<(), Failure<Infallible>> {
+    ctx.store().write(organisation, async |tx: &Transaction| tx.forget_response(&claimed).await).await?;
+    Ok(())
 }
 
 /// Organisations whose expired answers, and whose expired authorization requests, were deleted lately.

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
     CredentialStatus, Definition, Entry, EntryId, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind,
-    IssuanceMode, Organisation, RevocationStatus, SecretHash, Submission, Timestamp,
+    IssuanceMode, IssuedBy, Organisation, RevocationStatus, SecretHash, Submission, Timestamp,
 };
 use chancery_storage::{StoreError, Transaction};
 use serde_json::{Map, Value};
@@ -40,6 +40,7 @@ pub enum IssueRejection {
 pub async fn issue(
     ctx: &Context,
     organisation: &Organisation,
+    by: IssuedBy,
     body: &Map<String, Value>,
     once: Option<&Idempotency>,
     render: impl FnOnce(&History) -> Vec<u8>,
@@ -55,7 +56,8 @@ pub async fn issue(
     }
 
     let lifetime = offer_lifetime(ctx, organisation).await?;
-    let exchange = begin(ctx, organisation, &request, &definition, &chosen, lifetime, now)?;
+    let mut exchange = begin(ctx, organisation, &request, &definition, &chosen, lifetime, now)?;
+    exchange.issued_by = Some(by);
     let history = History::begun(organisation, exchange, definition, chosen.submissions);
     let answer = render(&history);
     let kept = match once {
@@ -308,6 +310,7 @@ fn begin(
         require_key_attestation: chosen.require_key_attestation,
         client_id: None,
         denied_reason: None,
+        issued_by: None,
         sealed_secrets: ctx.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
         sealed_submissions,
         expires_at: now.plus_seconds(lifetime),

@@ -129,6 +129,10 @@ pub(crate) struct CredentialHistory {
     expires_at: i64,
     /// Until this instant missing claims are awaited, in Unix seconds; 0 when none were missing.
     claims_due_at: i64,
+    /// Id of the API key that called for it; empty when a wallet began it, or a file of rows.
+    issued_by: String,
+    /// Network address of that caller; empty when it is not known.
+    issued_from: String,
     /// Every credential that was issued, oldest first.
     issued_credentials: Vec<IssuedCredential>,
 }
@@ -228,6 +232,8 @@ impl From<&History> for CredentialHistory {
             require_key_attestation: exchange.require_key_attestation,
             expires_at: exchange.expires_at.seconds(),
             claims_due_at: exchange.claims_due_at.map(|at| at.seconds()).unwrap_or_default(),
+            issued_by: exchange.issued_by.as_ref().map(|by| by.key.to_string()).unwrap_or_default(),
+            issued_from: exchange.issued_by.as_ref().map(|by| by.address.clone()).unwrap_or_default(),
             issued_credentials: delivered.iter().map(|it| issued(it, definition)).collect(),
         }
     }
@@ -434,6 +440,7 @@ mod tests {
             require_key_attestation: false,
             client_id: None,
             denied_reason: None,
+            issued_by: None,
             sealed_secrets: Vec::new(),
             sealed_submissions: None,
             expires_at: at,

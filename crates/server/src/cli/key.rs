@@ -118,7 +118,7 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
 }
 
 impl Of {
-    async fn find(&self, context: &Context) -> anyhow::Result<Arc<Organisation>> {
+    pub(super) async fn find(&self, context: &Context) -> anyhow::Result<Arc<Organisation>> {
         let slug = Slug::parse(&self.organisation)?;
         let found = context.store().directory().organisation_by_slug(&slug).await?;
         found.with_context(|| format!("there is no organisation {slug}; `chancery organisation list` lists all"))

@@ -194,6 +194,7 @@ impl TestDatabase {
             require_key_attestation: false,
             client_id: None,
             denied_reason: None,
+            issued_by: None,
             sealed_secrets: vec![4, 5, 6],
             sealed_submissions: Some(vec![7, 8, 9]),
             expires_at: at.plus_seconds(3600),

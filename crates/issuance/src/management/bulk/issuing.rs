@@ -64,7 +64,8 @@ pub(crate) async fn issue_part(
         }
     }
     // Not in the same unit of work: of two last parts neither would see the other's.
-    ctx.store().write(organisation, async |tx: &Transaction| tx.finish_bulk(bulk.id, now).await).await?;
+    let ended = ctx.env().now();
+    ctx.store().write(organisation, async |tx: &Transaction| tx.finish_bulk(bulk.id, ended).await).await?;
     Ok(Next::Done)
 }
 

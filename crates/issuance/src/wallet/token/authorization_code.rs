@@ -335,6 +335,7 @@ async fn exchange_of(
         require_key_attestation: false,
         client_id: client.id.clone(),
         denied_reason: None,
+        issued_by: None,
         sealed_secrets: context.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
         sealed_submissions,
         claims_due_at: (!is_ready).then(|| now.plus_seconds(CLAIMS_DUE_IN)),

@@ -1,0 +1,347 @@
+//! Writes the audit log, for every operation at once: changes before and after they are made, refusals afterwards.
+//!
+//! Not written are reads that are let in, and issuances, whose records say who called for them. Nor are attempts without a
+//! key that was ever given out: they belong to no organisation, and anybody could fill a log with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{AUTHORIZATION, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chancery_issuance::Context;
+use chancery_issuance::management::access::{authenticate_platform, identify};
+use chancery_issuance::management::audit::{self, Attempt, End};
+use chancery_issuance::management::organisations;
+use chancery_model::{Actor, ActorKind, ApiKeyId, Organisation, OrganisationId};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::access::{self, never};
+use crate::document;
+use crate::problem::Problem;
+use crate::request::{Address, REQUEST_ID};
+use crate::routes::{self, Permission};
+
+/// Longest answer that is looked at for the log, in bytes.
+const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// What the layer needs.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    context: Context,
+    /// Names of operations by method and route.
+    names: Arc<HashMap<(String, String), String>>,
+    /// The same routes once more, to see what they show.
+    shown: Router,
+}
+
+impl Recorder {
+    pub(crate) fn new(context: Context) -> Self {
+        let (routes, _description) = routes::table().split_for_parts();
+        let shown = routes.with_state(context.clone());
+        Self { context, names: Arc::new(document::operation_names()), shown }
+    }
+}
+
+/// What of an operation goes into the log beside who, when and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// What `GET` answers before and after, so many segments above the path.
+    Above(usize),
+    /// What the operation answers.
+    Answer,
+    /// Nothing: it is about exchanges, whose claims have no place in a log, or changes nothing that is shown.
+    Nothing,
+}
+
+fn shown(method: &Method, route: &str) -> Shown {
+    match (method.as_str(), route) {
+        ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
+        | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY) => {
+            Shown::Above(0)
+        }
+        (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
+        | ("PUT", routes::LOGO | routes::COVER)
+        | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => Shown::Above(1),
+        ("POST", routes::ORGANISATIONS | routes::API_KEY | routes::KEYS | routes::DEFINITION | routes::GLOBAL)
+        | ("POST", routes::WEBHOOK | routes::BULKS | routes::STATUS_OF_MANY) => Shown::Answer,
+        _ => Shown::Nothing,
+    }
+}
+
+/// A request, as far as the log is concerned.
+struct Asked {
+    method: Method,
+    route: String,
+    path: String,
+    permission: Permission,
+    authorization: Option<HeaderValue>,
+    address: String,
+    request_id: String,
+}
+
+impl Asked {
+    /// `None` for paths that lead nowhere.
+    fn of(request: &Request) -> Option<Self> {
+        let route = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+        let permission = routes::permission(request.method(), &route)?;
+        let headers = request.headers();
+        let request_id = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Some(Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            permission,
+            authorization: headers.get(AUTHORIZATION).cloned(),
+            address: request.extensions().get().map(|Address(text)| text.clone()).unwrap_or_default(),
+            request_id: request_id.to_owned(),
+            route,
+        })
+    }
+
+    fn is_read(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Whether what is done is told elsewhere: by the record of the exchange.
+    fn is_issuance(&self) -> bool {
+        self.method == Method::POST && self.route == routes::ISSUE
+    }
+
+    /// The path when it holds nothing but ids; else the route, because people type anything.
+    fn target(&self) -> String {
+        // Whatever id it is: all have one form.
+        let is_id = |(route, text): (&str, &str)| !route.starts_with('{') || ApiKeyId::parse(text).is_some();
+        let segments = self.route.split('/').zip(self.path.split('/'));
+        let is_harmless = segments.map(is_id).all(|harmless| harmless);
+        if is_harmless { self.path.clone() } else { self.route.clone() }
+    }
+
+    fn attempt(&self, recorder: &Recorder, actor: Actor, before: Option<Value>) -> Attempt {
+        let name = recorder.names.get(&(self.method.as_str().to_owned(), self.route.clone()));
+        Attempt {
+            actor,
+            address: self.address.clone(),
+            action: name.cloned().unwrap_or_else(|| format!("{} {}", self.method, self.route)),
+            target: self.target(),
+            request_id: self.request_id.clone(),
+            before,
+        }
+    }
+}
+
+/// Who asks, in whose log it belongs, and whether it is let in.
+struct Party {
+    actor: Actor,
+    /// `None` for an organisation that is to be made.
+    organisation: Option<Organisation>,
+    is_let_in: bool,
+}
+
+pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
+    let Some(asked) = Asked::of(&request) else { return next.run(request).await };
+    if asked.is_read() || asked.is_issuance() {
+        let response = next.run(request).await;
+        if is_worth_an_entry(&asked, response.status()) {
+            let end = end(&response, None);
+            recorder.note(&asked, end).await;
+        }
+        return response;
+    }
+    match recorder.party(&asked).await {
+        Some(Party { actor, organisation: Some(organisation), is_let_in: true }) => {
+            recorder.accompany(&asked, actor, &organisation, request, next).await
+        }
+        Some(Party { actor, organisation: None, is_let_in: true }) => {
+            recorder.witness_creation(&asked, actor, request, next).await
+        }
+        Some(_) | None => {
+            let response = next.run(request).await;
+            let end = end(&response, None);
+            recorder.note(&asked, end).await;
+            response
+        }
+    }
+}
+
+/// Of reads, those that were not let in; of issuances, those that were refused.
+fn is_worth_an_entry(asked: &Asked, status: StatusCode) -> bool {
+    match asked.is_read() {
+        true => matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+        false => status.is_client_error(),
+    }
+}
+
+impl Recorder {
+    /// Who this is; `None` for strangers, and when it cannot be found out.
+    async fn party(&self, asked: &Asked) -> Option<Party> {
+        let authorization = asked.authorization.as_ref().and_then(|value| value.to_str().ok());
+        if asked.permission == Permission::Platform && authenticate_platform(&self.context, authorization).is_ok() {
+            let actor =
+                Actor { kind: ActorKind::PlatformKey, id: None, name: String::new(), role: "platform".to_owned() };
+            let organisation = match asked.route.as_str() {
+                routes::ORGANISATIONS => None,
+                _ => Some(self.organisation_in(&asked.path).await?),
+            };
+            return Some(Party { actor, organisation, is_let_in: true });
+        }
+        let identified = identify(&self.context, authorization).await.ok()?;
+        let is_let_in = identified.standing.is_ok() && access::may(identified.caller.role, asked.permission);
+        let actor = identified.caller.actor();
+        Some(Party { actor, organisation: Some(Organisation::clone(&identified.caller.organisation)), is_let_in })
+    }
+
+    async fn organisation_in(&self, path: &str) -> Option<Organisation> {
+        let id = path.split('/').find_map(OrganisationId::parse)?;
+        organisations::read(&self.context, id).await.ok()
+    }
+
+    /// Writes the entry first, then lets the change be made, then completes the entry.
+    async fn accompany(
+        &self,
+        asked: &Asked,
+        actor: Actor,
+        organisation: &Organisation,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let place = match shown(&asked.method, &asked.route) {
+            Shown::Above(segments) => Some(above(&asked.path, segments)),
+            Shown::Answer | Shown::Nothing => None,
+        };
+        let before = self.look(asked, place.as_deref()).await;
+        let begun = match audit::begin(&self.context, organisation, asked.attempt(self, actor, before)).await {
+            Ok(begun) => begun,
+            // What cannot be written down is not done.
+            Err(failure) => return never(failure).into_response(),
+        };
+        let mut response = next.run(request).await;
+        if asked.method == Method::DELETE && asked.route == routes::ORGANISATION && response.status().is_success() {
+            // Its log has gone with it.
+            return response;
+        }
+        let mut after = None;
+        if response.status().is_success() {
+            after = self.look(asked, place.as_deref()).await;
+            if shown(&asked.method, &asked.route) == Shown::Answer {
+                (response, after) = read(response).await;
+            }
+        }
+        let end = end(&response, after);
+        if let Err(failure) = audit::finish(&self.context, organisation, begun, end).await {
+            // It was done, and the entry that says so stays open.
+            drop(never(failure));
+        }
+        response
+    }
+
+    /// An organisation is made: its log begins with that.
+    async fn witness_creation(&self, asked: &Asked, actor: Actor, request: Request, next: Next) -> Response {
+        let response = next.run(request).await;
+        if !response.status().is_success() {
+            return response;
+        }
+        let (response, made) = read(response).await;
+        let id = made.as_ref().and_then(|made| made.pointer("/organisation/id")?.as_str());
+        let organisation = match id.and_then(OrganisationId::parse) {
+            Some(id) => organisations::read(&self.context, id).await.ok(),
+            None => None,
+        };
+        if let Some(organisation) = organisation {
+            let attempt = asked.attempt(self, actor, None);
+            let end = end(&response, made);
+            if let Err(failure) = audit::record(&self.context, &organisation, attempt, end).await {
+                drop(never(failure));
+            }
+        }
+        response
+    }
+
+    /// Writes down what was refused, for those who are known.
+    async fn note(&self, asked: &Asked, end: End) {
+        let Some(Party { actor, organisation: Some(organisation), .. }) = self.party(asked).await else { return };
+        let attempt = asked.attempt(self, actor, None);
+        if let Err(failure) = audit::record(&self.context, &organisation, attempt, end).await {
+            drop(never(failure));
+        }
+    }
+
+    /// What `GET` answers there to the same caller.
+    async fn look(&self, asked: &Asked, place: Option<&str>) -> Option<Value> {
+        let mut request = Request::get(place?).body(Body::empty()).ok()?;
+        request.headers_mut().insert(AUTHORIZATION, asked.authorization.clone()?);
+        let response = match self.shown.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(infallible) => match infallible {},
+        };
+        read(response).await.1
+    }
+}
+
+fn end(response: &Response, after: Option<Value>) -> End {
+    let problem = response.extensions().get::<Problem>().map(Problem::slug);
+    End { status: response.status().as_u16(), problem, after }
+}
+
+/// The same answer, and its body as JSON when it is a success and JSON.
+async fn read(response: Response) -> (Response, Option<Value>) {
+    if !response.status().is_success() {
+        return (response, None);
+    }
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, LARGEST_ANSWER).await {
+        Ok(bytes) => {
+            let value = serde_json::from_slice(&bytes).ok();
+            (Response::from_parts(parts, Body::from(bytes)), value)
+        }
+        // Bodies of this face are made in memory and do not break off; none is so large.
+        Err(_) => (Problem::internal().into_response(), None),
+    }
+}
+
+/// The path without its last `segments`.
+fn above(path: &str, segments: usize) -> String {
+    (0..segments).fold(path, |path, _| path.rsplit_once('/').map_or(path, |(above, _)| above)).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn asked(route: &str, path: &str) -> Asked {
+        Asked {
+            method: Method::PUT,
+            route: route.to_owned(),
+            path: path.to_owned(),
+            permission: Permission::Administer,
+            authorization: None,
+            address: String::new(),
+            request_id: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_asked_for() {
+        for (method, route, _) in routes::PERMISSIONS {
+            if let Shown::Above(segments) = shown(method, route) {
+                let place = above(route, segments);
+                assert!(routes::permission(&Method::GET, &place).is_some(), "{method} {route} shows {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_people_type_into_paths_is_not_written_down() {
+        let id = Uuid::from_u128(7);
+        let path = format!("/v2/config/admin/apikey/{id}");
+        assert_eq!(asked(routes::API_KEY_BY_ID, &path).target(), path);
+        let typed = "/v2/config/admin/apikey/chy_a-secret-by-mistake";
+        assert_eq!(asked(routes::API_KEY_BY_ID, typed).target(), routes::API_KEY_BY_ID);
+    }
+}
