@@ -123,8 +123,8 @@ impl Browser {
     /// The link to leave by, when the page has it.
     fn leave(&self, page_url: &Url, page: &str) -> Option<Step> {
         let end = self.leaving_by.as_ref()?;
-        let addresses = page.split("<a").skip(1).filter_map(|tag| attribute(tag.split('>').next()?, "href"));
-        let address = addresses.into_iter().find(|address| address.ends_with(end.as_str()))?;
+        let mut addresses = page.split("<a").skip(1).filter_map(|tag| attribute(tag.split('>').next()?, "href"));
+        let address = addresses.find(|address| address.ends_with(end.as_str()))?;
         page_url.join(&address).ok().map(Step::get)
     }
 
