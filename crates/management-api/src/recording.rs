@@ -116,8 +116,7 @@ impl Asked {
     fn target(&self) -> String {
         // Whatever id it is: all have one form.
         let is_id = |(route, text): (&str, &str)| !route.starts_with('{') || ApiKeyId::parse(text).is_some();
-        let segments = self.route.split('/').zip(self.path.split('/'));
-        let is_harmless = segments.map(is_id).all(|harmless| harmless);
+        let is_harmless = self.route.split('/').zip(self.path.split('/')).all(is_id);
         if is_harmless { self.path.clone() } else { self.route.clone() }
     }
 

@@ -194,9 +194,12 @@ fn blank(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                match member {
-                    Value::String(text) if SECRETS.contains(&name.as_str()) => text.clear(),
-                    other => blank(other),
+                if let Value::String(text) = member
+                    && SECRETS.contains(&name.as_str())
+                {
+                    text.clear();
+                } else {
+                    blank(member);
                 }
             }
         }
