@@ -32,8 +32,8 @@ enum Mode {
     Open,
     /// Connections are closed as soon as they come.
     Cut,
-    /// Passes until the bytes are seen on their way to the target.
-    Trap { pattern: Vec<u8>, place: Place },
+    /// Passes until the bytes are seen on their way to the target for the last of `times`.
+    Trap { pattern: Vec<u8>, times: usize, place: Place },
 }
 
 /// Where a connection breaks when the awaited bytes come by.
@@ -92,7 +92,17 @@ impl Proxy {
     /// Cuts as soon as `pattern` is on its way to the target in one piece of a stream, and stays cut.
     /// `COMMIT` in a connection to PostgreSQL is the moment between all and nothing.
     pub fn cut_at(&self, pattern: &[u8], place: Place) {
-        self.set(Mode::Trap { pattern: pattern.to_vec(), place });
+        self.cut_at_nth(pattern, 1, place);
+    }
+
+    /// Like [`Proxy::cut_at`], when a piece with `pattern` comes by for the `nth` time, counted from 1.
+    pub fn cut_at_nth(&self, pattern: &[u8], nth: usize, place: Place) {
+        self.set(Mode::Trap { pattern: pattern.to_vec(), times: nth, place });
+    }
+
+    /// Whether connections are closed as soon as they come.
+    pub fn is_cut(&self) -> bool {
+        self.state.mode() == Mode::Cut
     }
 
     /// Waits until the bytes of [`Proxy::cut_at`] came by.
@@ -124,6 +134,22 @@ impl State {
 
     fn mode(&self) -> Mode {
         self.mode.lock().expect("the lock").clone()
+    }
+
+    /// Where to break, when these bytes are what is waited for; from then on nothing passes.
+    fn spring(&self, bytes: &[u8]) -> Option<Place> {
+        let mut mode = self.mode.lock().expect("the lock");
+        let Mode::Trap { pattern, times, place } = &mut *mode else { return None };
+        if !bytes.windows(pattern.len()).any(|window| window == pattern) {
+            return None;
+        }
+        *times -= 1;
+        let place = *place;
+        let is_last = *times == 0;
+        is_last.then(|| {
+            *mode = Mode::Cut;
+            place
+        })
     }
 }
 
@@ -165,7 +191,7 @@ async fn forward_watched(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state:
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         let bytes = &buffer[..length];
-        let Some(place) = trap(&state.mode(), bytes) else {
+        let Some(place) = state.spring(bytes) else {
             if to.write_all(bytes).await.is_err() {
                 // The target does not listen any more. Perhaps it has answered, as to a body that is too large: the
                 // other direction ends when that is through.
@@ -173,7 +199,6 @@ async fn forward_watched(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state:
             }
             continue;
         };
-        *state.mode.lock().expect("the lock") = Mode::Cut;
         if place == Place::After {
             // The whole piece, because a message of PostgreSQL ends some bytes after its text. What the target answers
             // is not read any more.
@@ -183,14 +208,6 @@ async fn forward_watched(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state:
         state.sprung.notify_one();
         return;
     }
-}
-
-/// Where to break, when the awaited bytes are in this piece.
-fn trap(mode: &Mode, bytes: &[u8]) -> Option<Place> {
-    let Mode::Trap { pattern, place } = mode else {
-        return None;
-    };
-    bytes.windows(pattern.len()).any(|window| window == pattern).then_some(*place)
 }
 
 #[cfg(test)]
