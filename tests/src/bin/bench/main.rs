@@ -60,8 +60,10 @@ async fn measure(backend: Backend, span: Duration, rounds: usize) -> anyhow::Res
     println!("\n## {backend}\n");
     println!("idle memory {:.1} MB\n", idle.resident_mb);
 
+    server.count_statements(true).await?;
     warm_up(&server, &flows).await?;
     print_statements(&server, &flows).await?;
+    server.count_statements(false).await?;
     print_parts(&server, &flows, rounds).await?;
 
     let loads = [
@@ -83,8 +85,10 @@ async fn measure_haip(backend: Backend, span: Duration, rounds: usize) -> anyhow
     let server = ServerProcess::start(backend).await?;
     let flows = HaipFlows::prepare(&server).await?;
     println!("\n## HAIP: {backend}\n");
+    server.count_statements(true).await?;
     warm_up(&server, &flows).await?;
     print_statements(&server, &flows).await?;
+    server.count_statements(false).await?;
     print_cost(&server, &flows, rounds).await?;
     print_loads(&server, &flows, &[Load::Closed { wallets: 1 }, Load::Closed { wallets: 8 }], span).await?;
     server.stop().await

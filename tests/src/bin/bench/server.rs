@@ -91,6 +91,16 @@ impl ServerProcess {
         self.child.id().context("the server has ended")
     }
 
+    /// Lets PostgreSQL count statements, or no longer: counting costs CPU, and nobody counts in operation.
+    pub(crate) async fn count_statements(&self, on: bool) -> anyhow::Result<()> {
+        if let Some(database) = &self.database {
+            let which = if on { "top" } else { "none" };
+            database.execute_unprepared(&format!("ALTER SYSTEM SET pg_stat_statements.track = '{which}'")).await?;
+            database.execute_unprepared("SELECT pg_reload_conf()").await?;
+        }
+        Ok(())
+    }
+
     /// What autovacuum does by itself once a table has grown.
     pub(crate) async fn collect_statistics(&self) -> anyhow::Result<()> {
         if let Some(database) = &self.database {
