@@ -79,11 +79,15 @@ impl Position {
 }
 
 impl Stretch {
-    /// The exchanges in it.
+    /// The exchanges in it. The bounds of time say nothing new, but of them PostgreSQL knows how many rows they leave;
+    /// of a comparison of rows it believes a third, and reads the whole table.
     pub(super) fn condition(self) -> Condition {
+        let created_at = exchange::Column::CreatedAt;
         Condition::all()
             .add_option(self.after.map(later_than))
+            .add_option(self.after.map(|after| created_at.gte(after.created_at.millis())))
             .add_option(self.last.map(|last| place().lte(last.value())))
+            .add_option(self.last.map(|last| created_at.lte(last.created_at.millis())))
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn measure(quick: bool) -> anyhow::Result<()> {
         "limit=10".to_owned(),
         format!("limit=10&offset={}", page * 10),
         format!("limit=10&offset={}", records / 2),
-        format!("limit=100&offset={}", page * 100),
+        format!("limit=100&offset={}", (page * 100).min(records - 100)),
         format!("limit=10&offset={}&sortOrder=asc", page * 10),
         "limit=10&status=credential_acked".to_owned(),
         format!("limit=10&status=credential_acked&offset={}", records / 4),
