@@ -7,15 +7,15 @@ use std::convert::Infallible;
 
 use chancery_model::{
     CredentialStatus, Definition, Exchange, ExchangeId, ExchangeStatus, IssuanceMode, Organisation, Submission,
-    Timestamp,
+    Timestamp, TranscriptPart,
 };
 use chancery_storage::{StoreError, Supplied, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::body::{Fault, Faults, Members};
-use super::global_configurations;
 use super::history::{self, History};
-use super::offers::{claims, request};
+use super::offers::{claims, offer_lifetime, request};
+use crate::announcement::Announcement;
 use crate::recording::Recording;
 use crate::sealed::Place;
 use crate::work::Next;
@@ -74,14 +74,8 @@ pub async fn supply(
         let details = json!({ "count": count, "complete": complete });
         let part =
             recording("exchange.claims_supplied", "claims_supplied", details).finish(ctx.env(), now).of(id, None);
-        let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-            let happened = tx.supply_claims(id, supplied, now).await?;
-            if happened {
-                tx.add_transcript_part(&part).await?;
-            }
-            Ok(happened)
-        };
-        if ctx.store().write(organisation, work).await? {
+        let step = async |tx: &Transaction| tx.supply_claims(id, supplied, now).await;
+        if take(ctx, organisation, step, &part, None).await? {
             return find(ctx, organisation, id).await;
         }
     }
@@ -105,15 +99,8 @@ pub async fn deny(
     let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "organisation" }));
     let part = part.finish(ctx.env(), now).of(id, None);
     let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
-    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-        let happened = tx.deny_exchange(id, &reason, now).await?;
-        if happened {
-            tx.add_transcript_part(&part).await?;
-            announcement.record(tx).await?;
-        }
-        Ok(happened)
-    };
-    let happened = ctx.store().write(organisation, work).await?;
+    let step = async |tx: &Transaction| tx.deny_exchange(id, &reason, now).await;
+    let happened = take(ctx, organisation, step, &part, Some(&announcement)).await?;
     decided(ctx, organisation, id, happened, "denied").await
 }
 
@@ -135,15 +122,8 @@ pub async fn cancel(
     let now = ctx.env().now();
     let part = recording("offer.cancelled", "offer_cancelled", json!({})).finish(ctx.env(), now).of(id, None);
     let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
-    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-        let happened = tx.withdraw_offer(id, &reason, now).await?;
-        if happened {
-            tx.add_transcript_part(&part).await?;
-            announcement.record(tx).await?;
-        }
-        Ok(happened)
-    };
-    let happened = ctx.store().write(organisation, work).await?;
+    let step = async |tx: &Transaction| tx.withdraw_offer(id, &reason, now).await;
+    let happened = take(ctx, organisation, step, &part, Some(&announcement)).await?;
     decided(ctx, organisation, id, happened, "withdrawn").await
 }
 
@@ -154,22 +134,13 @@ pub async fn resend(
     id: ExchangeId,
     body: &Map<String, Value>,
 ) -> Result<History, Failure<Rejection>> {
-    let mut faults = Faults::default();
-    Members::of_body(body).refuse_others(&[], &mut faults);
-    faults.none_or(Some(())).map_err(invalid)?;
+    refuse_members(body)?;
     let now = ctx.env().now();
-    let defaults = global_configurations::recent(ctx, organisation).await?;
-    let expires_at = now.plus_seconds(defaults.offer_lifetime.unwrap_or(organisation.policy.offer_lifetime));
+    let expires_at = now.plus_seconds(offer_lifetime(ctx, organisation).await?);
     let details = json!({ "expires_at": expires_at.seconds() });
     let part = recording("offer.renewed", "offer_renewed", details).finish(ctx.env(), now).of(id, None);
-    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-        let happened = tx.renew_offer(id, expires_at, now).await?;
-        if happened {
-            tx.add_transcript_part(&part).await?;
-        }
-        Ok(happened)
-    };
-    let happened = ctx.store().write(organisation, work).await?;
+    let step = async |tx: &Transaction| tx.renew_offer(id, expires_at, now).await;
+    let happened = take(ctx, organisation, step, &part, None).await?;
     decided(ctx, organisation, id, happened, "made again").await
 }
 
@@ -183,15 +154,30 @@ pub(crate) async fn deny_overdue(
     let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "claims_overdue" }));
     let part = part.finish(ctx.env(), now).of(id, None);
     let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
-    let work = async |tx: &Transaction| -> Result<(), StoreError> {
-        if tx.deny_overdue(id, OVERDUE, now).await? {
-            tx.add_transcript_part(&part).await?;
-            announcement.record(tx).await?;
-        }
-        Ok(())
-    };
-    ctx.store().write(organisation, work).await?;
+    let step = async |tx: &Transaction| tx.deny_overdue(id, OVERDUE, now).await;
+    take(ctx, organisation, step, &part, Some(&announcement)).await?;
     Ok(Next::Done)
+}
+
+/// Takes a conditional step, tells of it where it happened, and answers whether it did.
+async fn take(
+    ctx: &Context,
+    organisation: &Organisation,
+    step: impl AsyncFnOnce(&Transaction) -> Result<bool, StoreError>,
+    part: &TranscriptPart,
+    announcement: Option<&Announcement>,
+) -> Result<bool, StoreError> {
+    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let happened = step(tx).await?;
+        if happened {
+            tx.add_transcript_part(part).await?;
+            if let Some(announcement) = announcement {
+                announcement.record(tx).await?;
+            }
+        }
+        Ok(happened)
+    };
+    ctx.store().write(organisation, work).await
 }
 
 async fn find(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Result<History, Failure<Rejection>> {
@@ -217,6 +203,12 @@ async fn decided(
     }
     let Exchange { status, .. } = history.exchange;
     Err(state(format!("an exchange with the status {} cannot be {deed}", status.name())))
+}
+
+fn refuse_members(body: &Map<String, Value>) -> Result<(), Failure<Rejection>> {
+    let mut faults = Faults::default();
+    Members::of_body(body).refuse_others(&[], &mut faults);
+    faults.none_or(Some(())).map_err(invalid)
 }
 
 fn check_awaiting(exchange: &Exchange, now: Timestamp) -> Result<(), Failure<Rejection>> {

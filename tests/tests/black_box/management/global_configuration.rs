@@ -1,6 +1,6 @@
 //! Defaults of an organisation, templates, scopes, previews, and `If-Match`.
 
-use chancery_tests::platform::definition_path;
+use chancery_tests::platform::{definition_path, history_path};
 use chancery_tests::wallet::well_known;
 use chancery_tests::{Options, on_every_backend};
 use reqwest::Method;
@@ -69,6 +69,18 @@ on_every_backend! {
         assert_eq!((shown(&definition), shown(&own)), (json!("Ministry of Examples"), json!("Staff badge")));
         let offer = operator.offer(&own, &samples::staff_claims()).await;
         assert_eq!(offer.history["expiresAt"], START + 7200);
+    }
+
+    /// An offer that is made again lives as long as a new one.
+    async fn offers_that_are_made_again_take_their_lifetime_from_the_defaults(world: &World) {
+        let operator = world.organisation().await;
+        operator.post(GLOBAL, defaults()).await.ok();
+        let definition = operator.define(&samples::staff_badge()).await;
+        let offer = operator.offer(&definition, &samples::staff_claims()).await;
+        for again in ["resend", "reoffer"] {
+            let answer = operator.post(&format!("{}/{again}", history_path(&offer.id)), json!({})).await.ok();
+            assert_eq!(answer["credentialHistory"]["expiresAt"], START + 7200, "{again}");
+        }
     }
 
     /// Two people who read the same version: the second is told.

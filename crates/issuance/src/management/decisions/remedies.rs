@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::body::{Faults, Members};
 use super::super::history::History;
+use super::super::offers::offer_lifetime;
 use super::super::offers::request::{Pin, read_pin};
-use super::{ATTEMPTS, Rejection, decided, find, invalid, recording, state};
+use super::{ATTEMPTS, Rejection, decided, find, invalid, recording, refuse_members, state, take};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -47,14 +48,8 @@ pub async fn unlock(
     shape_of(&exchange)?;
     let details = json!({ "failed_attempts": exchange.failed_attempts });
     let part = recording("offer.unlocked", "offer_unlocked", details).finish(ctx.env(), now).of(id, None);
-    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-        let happened = tx.unlock_offer(id, now).await?;
-        if happened {
-            tx.add_transcript_part(&part).await?;
-        }
-        Ok(happened)
-    };
-    let happened = ctx.store().write(organisation, work).await?;
+    let step = async |tx: &Transaction| tx.unlock_offer(id, now).await;
+    let happened = take(ctx, organisation, step, &part, None).await?;
     decided(ctx, organisation, id, happened, "unlocked").await
 }
 
@@ -85,14 +80,8 @@ pub async fn new_pin(
         let secrets = NewSecrets { before: &exchange.sealed_secrets, sealed: &sealed };
         let details = json!({ "drawn": drawn.is_some() });
         let part = recording("offer.tx_code_replaced", "tx_code_replaced", details).finish(ctx.env(), now).of(id, None);
-        let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-            let happened = tx.replace_transaction_code(id, secrets, shape, now).await?;
-            if happened {
-                tx.add_transcript_part(&part).await?;
-            }
-            Ok(happened)
-        };
-        if ctx.store().write(organisation, work).await? {
+        let step = async |tx: &Transaction| tx.replace_transaction_code(id, secrets, shape, now).await;
+        if take(ctx, organisation, step, &part, None).await? {
             return Ok(NewPin { history: find(ctx, organisation, id).await?, drawn });
         }
     }
@@ -110,11 +99,11 @@ pub async fn reoffer(
 ) -> Result<History, Failure<Rejection>> {
     refuse_members(body)?;
     let now = ctx.env().now();
+    let expires_at = now.plus_seconds(offer_lifetime(ctx, organisation).await?);
     for _ in 0..ATTEMPTS {
         let exchange = find_offer(ctx, organisation, id).await?;
         let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
         let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
-        let expires_at = now.plus_seconds(organisation.policy.offer_lifetime);
         let code_hash = SecretHash::of(&code);
         let offer = NewOffer { offer_id: &offer_id, code_hash: &code_hash, expires_at };
         let transaction_code = secrets_of(ctx, organisation, &exchange)?.transaction_code;
@@ -139,14 +128,8 @@ async fn replace(
 ) -> Result<bool, StoreError> {
     let details = json!({ "expires_at": offer.expires_at.seconds() });
     let part = recording("offer.replaced", "offer_replaced", details).finish(ctx.env(), now).of(id, None);
-    let work = async |tx: &Transaction| -> Result<bool, StoreError> {
-        let happened = tx.replace_offer(id, secrets, offer, now).await?;
-        if happened {
-            tx.add_transcript_part(&part).await?;
-        }
-        Ok(happened)
-    };
-    ctx.store().write(organisation, work).await
+    let step = async |tx: &Transaction| tx.replace_offer(id, secrets, offer, now).await;
+    take(ctx, organisation, step, &part, None).await
 }
 
 /// The exchange, whose offer has a pre-authorized code that nobody has redeemed.
@@ -179,12 +162,6 @@ fn secrets_of(
     exchange: &Exchange,
 ) -> Result<ExchangeSecrets, Failure<Rejection>> {
     ctx.open(organisation, Place::ExchangeSecrets, exchange.id.as_uuid(), &exchange.sealed_secrets)
-}
-
-fn refuse_members(body: &Map<String, Value>) -> Result<(), Failure<Rejection>> {
-    let mut faults = Faults::default();
-    Members::of_body(body).refuse_others(&[], &mut faults);
-    faults.none_or(Some(())).map_err(invalid)
 }
 
 /// The transaction code of the body with its shape; `None` when one is to be drawn.
