@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
     Definition, DefinitionContent, DefinitionId, Display, Image, ImagePurpose, ImageType, Organisation, StoredImage,
 };
-use chancery_storage::{DefinitionChange, StoreError, Transaction};
+use chancery_storage::{DefinitionChange, Transaction};
 
 use super::definitions;
 use crate::{Context, Failure};
@@ -54,36 +54,20 @@ pub async fn put(
     show(&mut content, purpose, &organisation.issuer.endpoint(&format!("images/{name}")));
     let definition = Definition { revision: current.revision.saturating_add(1), content, updated_at: now, ..current };
     let image = StoredImage { definition_id, purpose, media_type, name, bytes, created_at: now };
-    let work = async |tx: &Transaction| -> Result<(), Undone> {
-        match tx.revise_definition(&definition).await? {
-            DefinitionChange::Saved => Ok(tx.put_image(&image).await?),
-            DefinitionChange::NotFound => Err(Undone::Rejected(Rejection::NotFound)),
+    let work = async |tx: &Transaction| -> Result<(), Failure<Rejection>> {
+        let rejection = match tx.revise_definition(&definition).await? {
+            DefinitionChange::Saved => return Ok(tx.put_image(&image).await?),
+            DefinitionChange::NotFound => Rejection::NotFound,
             DefinitionChange::Stale | DefinitionChange::ConfigurationIdTaken(_) if expected.is_some() => {
-                Err(Undone::Rejected(Rejection::Stale))
+                Rejection::Stale
             }
-            DefinitionChange::Stale | DefinitionChange::ConfigurationIdTaken(_) => {
-                Err(Undone::Rejected(Rejection::Concurrent))
-            }
-        }
+            DefinitionChange::Stale | DefinitionChange::ConfigurationIdTaken(_) => Rejection::Concurrent,
+        };
+        Err(Failure::Rejected(rejection))
     };
     let outcome = ctx.store().write(organisation, work).await;
     definitions::forget(ctx, organisation, definition_id).await;
-    match outcome {
-        Ok(()) => Ok(definition),
-        Err(Undone::Rejected(rejection)) => Err(Failure::Rejected(rejection)),
-        Err(Undone::Store(error)) => Err(error.into()),
-    }
-}
-
-enum Undone {
-    Rejected(Rejection),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Undone {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+    outcome.map(|()| definition)
 }
 
 /// The picture that a definition has for a purpose.

@@ -80,23 +80,17 @@ pub async fn change(
     }
     let narrow = narrow_lists(&reader).await?;
     drop(reader);
-    let outcome: Result<BTreeSet<StatusListId>, Undone> = ctx
-        .store()
-        .write(organisation, async |tx| {
-            if tx.hold_exchanges(&[id]).await?.is_empty() {
-                return Err(Rejection::NotFound.into());
-            }
-            let holders = tx.status_holders_of(&[id]).await?;
-            let meant = |holder: &&StatusHolder| only.is_none_or(|only| Some(holder.credential) == only);
-            let meant: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();
-            let moved = order.movable(&meant, &narrow, only.is_some())?;
-            Ok(order.apply(ctx, tx, &moved, &holders).await?)
-        })
-        .await;
-    let lists = outcome.map_err(|undone| match undone {
-        Undone::Rejected(rejection) => Failure::Rejected(rejection),
-        Undone::Store(error) => error.into(),
-    })?;
+    let work = async |tx: &Transaction| -> Result<BTreeSet<StatusListId>, Failure<Rejection>> {
+        if tx.hold_exchanges(&[id]).await?.is_empty() {
+            return Err(Failure::Rejected(Rejection::NotFound));
+        }
+        let holders = tx.status_holders_of(&[id]).await?;
+        let meant = |holder: &&StatusHolder| only.is_none_or(|only| Some(holder.credential) == only);
+        let meant: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();
+        let moved = order.movable(&meant, &narrow, only.is_some()).map_err(Failure::Rejected)?;
+        Ok(order.apply(ctx, tx, &moved, &holders).await?)
+    };
+    let lists = ctx.store().write(organisation, work).await?;
     ctx.note_status_changes(organisation, lists).await;
     Ok(())
 }
@@ -132,24 +126,6 @@ pub async fn changes(
         return Err(Failure::Rejected(Rejection::NotFound));
     }
     Ok(reader.status_changes_of(id).await?)
-}
-
-/// Ends a unit of work.
-enum Undone {
-    Rejected(Rejection),
-    Store(StoreError),
-}
-
-impl From<Rejection> for Undone {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<StoreError> for Undone {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// Lists without room for suspension.

@@ -1,5 +1,6 @@
 //! Ready-made definitions, after the public rulebooks of their credentials.
 
+use Disclosure::{Always, Withheld};
 use serde_json::{Value, json};
 
 /// A definition that can be created as it is, or changed first.
@@ -16,8 +17,6 @@ pub struct Template {
 }
 
 /// Whether the holder can withhold a claim.
-use Disclosure::{Always, Withheld};
-
 #[derive(Clone, Copy)]
 enum Disclosure {
     /// Disclosed with every presentation.

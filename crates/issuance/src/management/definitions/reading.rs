@@ -48,7 +48,8 @@ pub(super) struct Draft {
     pub(super) configuration_pointers: Vec<Option<String>>,
 }
 
-/// Reads a body. `current` is the version that an update replaces; `defaults` are taken for what the body does not say; `new_entry_id` makes ids for new entries.
+/// Reads a body. `current` is the version that an update replaces; `defaults` are taken for what the body does not say;
+/// `new_entry_id` makes ids for new entries.
 pub(super) fn read(
     body: &Map<String, Value>,
     current: Option<&Definition>,
