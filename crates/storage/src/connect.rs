@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::Connection as _;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::StoreError;
-use crate::connection::{Database, Doubt};
+use crate::connection::{Database, Doubt, Pool};
 
 /// How long a request waits for a free connection (on SQLite: for its turn to write) before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +22,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
 /// Connections that were idle for longer are tried before they are used: the server may have restarted.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+/// Connections for what concerns no single organisation: background work, the directory.
+const MOST_ACROSS_ORGANISATIONS: u32 = 4;
+/// What PostgreSQL lists the connections under.
+const APPLICATION: &str = "chancery";
 /// Key of the advisory lock held while migrating; any constant does.
 const MIGRATION_LOCK: i64 = 0x6368_616e_6365_7279;
 
@@ -116,15 +121,9 @@ fn make_directory_of(url: &str) -> std::io::Result<()> {
 }
 
 async fn open_postgres(url: &str, max_connections: u32) -> Result<Database, ConnectError> {
-    let mut options = postgres_options(url, max_connections);
-    options.map_sqlx_postgres_opts(|postgres| {
-        let millis = STATEMENT_TIMEOUT.as_millis().to_string();
-        postgres.options([
-            ("statement_timeout", millis.as_str()),
-            ("lock_timeout", millis.as_str()),
-            ("idle_in_transaction_session_timeout", millis.as_str()),
-        ])
-    });
+    let across_organisations = (max_connections / 4).clamp(1, MOST_ACROSS_ORGANISATIONS);
+    let mut options = postgres_options(url, across_organisations);
+    options.map_sqlx_postgres_opts(with_time_limits);
     let doubt = Arc::new(Doubt::default());
     let raised = Arc::clone(&doubt);
     options.map_sqlx_postgres_before_acquire(move |connection, last_use| {
@@ -136,9 +135,22 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Database, Conn
             Ok(true)
         })
     });
-    let pool = sea_orm::Database::connect(options).await?;
-    refuse_privileged_role(&pool).await?;
-    Ok(Database::Postgres { pool, doubt })
+    let across = sea_orm::Database::connect(options).await?;
+    refuse_privileged_role(&across).await?;
+    let of_units = url.parse::<PgConnectOptions>().map_err(|_| ConnectError::Url)?.application_name(APPLICATION);
+    let size = max_connections.saturating_sub(across_organisations).max(1);
+    let size = usize::try_from(size).unwrap_or(1);
+    let units = Pool::new(with_time_limits(of_units), size, ACQUIRE_TIMEOUT, Arc::clone(&doubt))?;
+    Ok(Database::Postgres { across, units, doubt })
+}
+
+fn with_time_limits(options: PgConnectOptions) -> PgConnectOptions {
+    let millis = STATEMENT_TIMEOUT.as_millis().to_string();
+    options.options([
+        ("statement_timeout", millis.as_str()),
+        ("lock_timeout", millis.as_str()),
+        ("idle_in_transaction_session_timeout", millis.as_str()),
+    ])
 }
 
 /// One connection without time limits that holds the migration lock until it is closed.
@@ -159,7 +171,7 @@ fn postgres_options(url: &str, max_connections: u32) -> ConnectOptions {
         .test_before_acquire_if_idle_for(TRUSTED_IDLE)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
-        .set_application_name("chancery");
+        .set_application_name(APPLICATION);
     options
 }
 

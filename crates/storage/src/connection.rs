@@ -1,6 +1,7 @@
 //! Connections as units of work use them.
 
 mod doubt;
+mod pool;
 mod postgres;
 
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
+use tokio::sync::OnceCell;
 
 pub(crate) use doubt::Doubt;
+pub(crate) use pool::Pool;
 
 use crate::error::is_unavailable;
 
@@ -30,8 +33,8 @@ pub(crate) enum Durability {
 pub(crate) enum Database {
     /// Readers see the last commit while the one writer works.
     Sqlite { readers: DatabaseConnection, writer: DatabaseConnection },
-    /// Every connection does everything.
-    Postgres { pool: DatabaseConnection, doubt: Arc<Doubt> },
+    /// Units of work have a pool of their own.
+    Postgres { across: DatabaseConnection, units: Pool, doubt: Arc<Doubt> },
 }
 
 impl Database {
@@ -39,7 +42,7 @@ impl Database {
     pub(crate) fn reader(&self) -> &DatabaseConnection {
         match self {
             Self::Sqlite { readers, .. } => readers,
-            Self::Postgres { pool, .. } => pool,
+            Self::Postgres { across, .. } => across,
         }
     }
 
@@ -57,18 +60,18 @@ impl Database {
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         match self {
             Self::Sqlite { writer, .. } => writer,
-            Self::Postgres { pool, .. } => pool,
+            Self::Postgres { across, .. } => across,
         }
     }
 
     /// A connection that sees `organisation`. SQLite has no row security, so plain statements do.
-    pub(crate) async fn read(&self, organisation: OrganisationId) -> Result<Connection, DbErr> {
-        Ok(Connection::new(match self {
+    pub(crate) fn read(&self, organisation: OrganisationId) -> Connection {
+        Connection::new(match self {
             Self::Sqlite { readers, .. } => Kind::Plain(readers.clone()),
-            Self::Postgres { pool, doubt } => {
-                Kind::Postgres(begin_in(pool, doubt, organisation, Durability::Full).await?)
+            Self::Postgres { units, .. } => {
+                Kind::Lazy(Lazy { pool: units.clone(), organisation, begun: OnceCell::new() })
             }
-        }))
+        })
     }
 
     /// A transaction that sees `organisation`. It starts as a writer: on SQLite a reader that becomes one can fail.
@@ -79,18 +82,11 @@ impl Database {
     ) -> Result<Connection, DbErr> {
         Ok(Connection::new(match self {
             Self::Sqlite { writer, .. } => Kind::Sqlite(begin_immediate(writer).await?),
-            Self::Postgres { pool, doubt } => Kind::Postgres(begin_in(pool, doubt, organisation, durability).await?),
+            Self::Postgres { units, .. } => {
+                Kind::Postgres(postgres::Transaction::begin(units, organisation, durability).await?)
+            }
         }))
     }
-}
-
-async fn begin_in(
-    pool: &DatabaseConnection,
-    doubt: &Arc<Doubt>,
-    organisation: OrganisationId,
-    durability: Durability,
-) -> Result<postgres::Transaction, DbErr> {
-    postgres::Transaction::begin(pool.get_postgres_connection_pool(), doubt, organisation, durability).await
 }
 
 /// A transaction on SQLite that holds the right to write from its beginning.
@@ -111,6 +107,21 @@ enum Kind {
     Plain(DatabaseConnection),
     Sqlite(DatabaseTransaction),
     Postgres(postgres::Transaction),
+    Lazy(Lazy),
+}
+
+/// A transaction that begins with its first statement: a lookup that finds everything in memory costs nothing.
+struct Lazy {
+    pool: Pool,
+    organisation: OrganisationId,
+    begun: OnceCell<postgres::Transaction>,
+}
+
+impl Lazy {
+    async fn begun(&self) -> Result<&postgres::Transaction, DbErr> {
+        let begin = || postgres::Transaction::begin(&self.pool, self.organisation, Durability::Full);
+        self.begun.get_or_try_init(begin).await
+    }
 }
 
 impl Connection {
@@ -125,7 +136,7 @@ impl Connection {
             return Err(DbErr::Custom("a unit of work cannot go on after a failed statement".to_owned()));
         }
         match self.kind {
-            Kind::Plain(_) => Ok(()),
+            Kind::Plain(_) | Kind::Lazy(_) => Ok(()),
             Kind::Sqlite(transaction) => transaction.commit().await,
             Kind::Postgres(transaction) => transaction.commit().await,
         }
@@ -133,7 +144,7 @@ impl Connection {
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         match self.kind {
-            Kind::Plain(_) => Ok(()),
+            Kind::Plain(_) | Kind::Lazy(_) => Ok(()),
             Kind::Sqlite(transaction) => transaction.rollback().await,
             Kind::Postgres(transaction) => transaction.rollback().await,
         }
@@ -153,7 +164,7 @@ impl ConnectionTrait for Connection {
         match &self.kind {
             Kind::Plain(connection) => connection.get_database_backend(),
             Kind::Sqlite(_) => DbBackend::Sqlite,
-            Kind::Postgres(_) => DbBackend::Postgres,
+            Kind::Postgres(_) | Kind::Lazy(_) => DbBackend::Postgres,
         }
     }
 
@@ -162,6 +173,7 @@ impl ConnectionTrait for Connection {
             Kind::Plain(connection) => connection.execute_raw(statement).await,
             Kind::Sqlite(transaction) => transaction.execute_raw(statement).await,
             Kind::Postgres(transaction) => transaction.execute(statement).await,
+            Kind::Lazy(lazy) => lazy.begun().await?.execute(statement).await,
         })
     }
 
@@ -170,6 +182,7 @@ impl ConnectionTrait for Connection {
             Kind::Plain(connection) => connection.execute_unprepared(sql).await,
             Kind::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
             Kind::Postgres(transaction) => transaction.execute_unprepared(sql).await,
+            Kind::Lazy(lazy) => lazy.begun().await?.execute_unprepared(sql).await,
         })
     }
 
@@ -178,6 +191,7 @@ impl ConnectionTrait for Connection {
             Kind::Plain(connection) => connection.query_one_raw(statement).await,
             Kind::Sqlite(transaction) => transaction.query_one_raw(statement).await,
             Kind::Postgres(transaction) => transaction.query_one(statement).await,
+            Kind::Lazy(lazy) => lazy.begun().await?.query_one(statement).await,
         })
     }
 
@@ -186,6 +200,7 @@ impl ConnectionTrait for Connection {
             Kind::Plain(connection) => connection.query_all_raw(statement).await,
             Kind::Sqlite(transaction) => transaction.query_all_raw(statement).await,
             Kind::Postgres(transaction) => transaction.query_all(statement).await,
+            Kind::Lazy(lazy) => lazy.begun().await?.query_all(statement).await,
         })
     }
 }

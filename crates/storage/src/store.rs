@@ -30,7 +30,7 @@ pub(crate) struct Inner {
 
 /// Lookups inside one organisation. Dropping it ends it.
 ///
-/// On PostgreSQL it holds a connection: keep it no longer than the lookups take.
+/// On PostgreSQL it holds a connection from its first statement on: keep it no longer than the lookups take.
 pub struct Read {
     pub(crate) scope: Scope,
     pub(crate) store: Arc<Inner>,
@@ -117,13 +117,12 @@ impl Store {
         Work::new(&self.0)
     }
 
-    /// Lookups inside `organisation`.
+    /// Lookups inside `organisation`. Those that find everything in memory need no connection.
     ///
     /// # Errors
-    /// `Unavailable` when no connection is free in time.
+    /// None so far: a connection is taken by the first statement.
     pub async fn read(&self, organisation: &Organisation) -> Result<Read, StoreError> {
-        let connection = self.0.database.read(organisation.id).await?;
-        Ok(Read::new(Scope::new(connection, organisation.id), &self.0))
+        Ok(Read::new(Scope::new(self.0.database.read(organisation.id), organisation.id), &self.0))
     }
 
     /// Does `work` inside `organisation`: all of it when it answers `Ok`, nothing of it when it answers `Err` or is

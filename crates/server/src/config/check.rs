@@ -32,7 +32,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
         other => Err(format!("must be on or off, not {other:?}")),
     });
     let database_url = checker.parse("database.url", database_url);
-    let max_connections = checker.number("database.max_connections", 1, 1000);
+    let max_connections = checker.number("database.max_connections", 2, 1000);
     let redis_url = checker.parse("redis.url", redis_url);
     let replay_store = checker.parse("replay.store", |text| Ok(text.to_owned()));
     let capacity = checker.number("replay.capacity", 1000, 100_000_000);

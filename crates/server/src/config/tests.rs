@@ -57,7 +57,7 @@ fn every_wrong_setting_is_named_at_once_with_its_source() {
     for expected in [
         "server.public_url (CHANCERY_SERVER_PUBLIC_URL): must be https",
         "database.url (CHANCERY_DATABASE_URL): must begin with sqlite:// or postgres://",
-        "database.max_connections (CHANCERY_DATABASE_MAX_CONNECTIONS): must be a whole number from 1 to 1000",
+        "database.max_connections (CHANCERY_DATABASE_MAX_CONNECTIONS): must be a whole number from 2 to 1000",
     ] {
         assert!(refusal.contains(expected), "{expected}\nnot in\n{refusal}");
     }

@@ -4,30 +4,46 @@
 //! lookup. Here both go out together, and a connection on which that was interrupted is closed: it might be inside a
 //! transaction that the pool knows nothing of.
 
-use std::ops::DerefMut;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chancery_model::OrganisationId;
-use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::{AssertSqlSafe, Database, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, query_with};
+use sea_orm::sqlx::{
+    AssertSqlSafe, Connection as _, Database, Executor, PgConnection, Postgres, SqlSafeStr, query_with,
+};
 use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx_core::transaction::TransactionManager;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
+use super::pool::{Pool, Pooled};
 use super::{Doubt, Durability};
 use crate::error::is_driver_unavailable;
 
 type Manager = <Postgres as Database>::TransactionManager;
 
+/// How long a roll-back that nobody waits for may take; the connection is closed then.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+
 pub(crate) struct Transaction {
-    connection: Mutex<PoolConnection<Postgres>>,
+    connection: Mutex<Held>,
     doubt: Arc<Doubt>,
-    is_open: bool,
 }
 
-/// A connection that is closed unless it was told that all is well.
-struct Doubtful(Option<PoolConnection<Postgres>>);
+/// A connection that goes back to the pool when nothing is under way on it.
+struct Held {
+    pooled: Option<Pooled>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It might be inside a transaction or not.
+    Beginning,
+    Open,
+    Over,
+}
 
 impl Transaction {
     /// `SET LOCAL` ends with the transaction and never reaches the connection's next user; it is a command of its own
@@ -35,8 +51,7 @@ impl Transaction {
     ///
     /// A connection that died while it was idle is noticed here. Nothing has happened yet, so another one is taken.
     pub(super) async fn begin(
-        pool: &PgPool,
-        doubt: &Arc<Doubt>,
+        pool: &Pool,
         organisation: OrganisationId,
         durability: Durability,
     ) -> Result<Self, DbErr> {
@@ -46,39 +61,43 @@ impl Transaction {
         };
         let organisation = organisation.as_uuid();
         let sql = format!("BEGIN; {relax}SET LOCAL app.organisation = '{organisation}'");
-        let connection = match begun(pool.acquire().await.map_err(not_acquired)?, sql.clone()).await {
+        let held = match Held::begun(pool.get().await?, sql.clone()).await {
             Err(error) if is_driver_unavailable(&error) => {
-                doubt.raise();
-                begun(pool.acquire().await.map_err(not_acquired)?, sql).await
+                pool.doubt().raise();
+                Held::begun(pool.get().await?, sql).await
             }
             outcome => outcome,
         };
-        let connection = Mutex::new(connection.map_err(not_queried)?);
-        Ok(Self { connection, doubt: Arc::clone(doubt), is_open: true })
+        Ok(Self { connection: Mutex::new(held.map_err(not_queried)?), doubt: Arc::clone(pool.doubt()) })
     }
 
     pub(super) async fn commit(mut self) -> Result<(), DbErr> {
-        let committed = Manager::commit(self.connection.get_mut()).await;
-        self.noting(committed).map_err(not_executed)?;
-        self.is_open = false;
-        Ok(())
+        let held = self.connection.get_mut();
+        let committed = Manager::commit(held.connection().map_err(not_executed)?).await;
+        if committed.is_ok() {
+            held.state = State::Over;
+        }
+        self.noting(committed).map_err(not_executed)
     }
 
     pub(super) async fn rollback(mut self) -> Result<(), DbErr> {
-        let rolled_back = Manager::rollback(self.connection.get_mut()).await;
-        self.noting(rolled_back).map_err(not_executed)?;
-        self.is_open = false;
-        Ok(())
+        let held = self.connection.get_mut();
+        let rolled_back = Manager::rollback(held.connection().map_err(not_executed)?).await;
+        if rolled_back.is_ok() {
+            held.state = State::Over;
+        }
+        self.noting(rolled_back).map_err(not_executed)
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
-        let executed = execute(connection.deref_mut(), statement).await;
+        let executed = execute(connection.connection().map_err(not_executed)?, statement).await;
         self.noting(executed).map_err(not_executed)
     }
 
     pub(super) async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
+        let connection = connection.connection().map_err(not_executed)?;
         let executed = connection.execute(AssertSqlSafe(sql.to_owned())).await;
         self.noting(executed).map(ExecResult::from).map_err(not_executed)
     }
@@ -86,14 +105,14 @@ impl Transaction {
     pub(super) async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
         let row = query_with(AssertSqlSafe(statement.sql), values(statement.values));
-        let row = row.fetch_optional(&mut **connection).await;
+        let row = row.fetch_optional(connection.connection().map_err(not_queried)?).await;
         Ok(self.noting(row).map_err(not_queried)?.map(QueryResult::from))
     }
 
     pub(super) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
         let rows = query_with(AssertSqlSafe(statement.sql), values(statement.values));
-        let rows = rows.fetch_all(&mut **connection).await;
+        let rows = rows.fetch_all(connection.connection().map_err(not_queried)?).await;
         let rows = self.noting(rows).map_err(not_queried)?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
@@ -107,13 +126,40 @@ impl Transaction {
     }
 }
 
-/// The connection inside the transaction that `sql` begins.
-async fn begun(connection: PoolConnection<Postgres>, sql: String) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-    let mut doubtful = Doubtful(Some(connection));
-    if let Some(connection) = &mut doubtful.0 {
-        Manager::begin(connection, Some(AssertSqlSafe(sql).into_sql_str())).await?;
+impl Held {
+    /// The connection inside the transaction that `sql` begins.
+    async fn begun(pooled: Pooled, sql: String) -> Result<Self, sqlx::Error> {
+        let mut held = Self { pooled: Some(pooled), state: State::Beginning };
+        Manager::begin(held.connection()?, Some(AssertSqlSafe(sql).into_sql_str())).await?;
+        held.state = State::Open;
+        Ok(held)
     }
-    doubtful.0.take().ok_or(sqlx::Error::PoolClosed)
+
+    fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.pooled.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(pooled) = self.pooled.take() else { return };
+        match (self.state, Handle::try_current()) {
+            (State::Over, _) => drop(pooled),
+            (State::Open, Ok(runtime)) => drop(runtime.spawn(roll_back(pooled))),
+            // Taken out of the pool, it is closed.
+            (State::Open | State::Beginning, _) => drop(Pooled::take(pooled)),
+        }
+    }
+}
+
+/// Ends the transaction of a unit of work that was dropped, and gives the connection back.
+async fn roll_back(mut pooled: Pooled) {
+    Manager::start_rollback(&mut pooled);
+    // The roll-back travels along.
+    let ended = tokio::time::timeout(ROLLBACK_TIMEOUT, pooled.ping()).await;
+    if !matches!(ended, Ok(Ok(()))) {
+        drop(Pooled::take(pooled));
+    }
 }
 
 async fn execute(connection: &mut PgConnection, statement: Statement) -> Result<ExecResult, sqlx::Error> {
@@ -123,27 +169,6 @@ async fn execute(connection: &mut PgConnection, statement: Statement) -> Result<
 
 fn values(values: Option<Values>) -> SqlxValues {
     SqlxValues(values.unwrap_or(Values(Vec::new())))
-}
-
-/// The roll-back travels with the next use of the connection, its return to the pool at the latest.
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if self.is_open {
-            Manager::start_rollback(self.connection.get_mut());
-        }
-    }
-}
-
-impl Drop for Doubtful {
-    fn drop(&mut self) {
-        if let Some(connection) = &mut self.0 {
-            connection.close_on_drop();
-        }
-    }
-}
-
-fn not_acquired(error: sqlx::Error) -> DbErr {
-    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 fn not_executed(error: sqlx::Error) -> DbErr {
