@@ -15,10 +15,12 @@ use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
 use crate::management::global_configurations::Defaults;
 use crate::management::idempotency::Sweeps;
+use crate::management::identity_provider::Connected;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
 use crate::rate_limits::{Budgets, RateLimits};
 use crate::status_lists::StatusLists;
+use crate::wallet::client::vouched::Vouched;
 use crate::wallet::metadata::Publications;
 use crate::wallet::remembered::Remembered;
 use crate::wallet::token::repeated::Answers;
@@ -34,15 +36,18 @@ struct Inner {
     settings: Settings,
     sealing_key: SealingKey,
     nonce_key: MacKey,
-    audit_keys: Vec<MacKey>,
+    audit_key: MacKey,
+    earlier_audit_keys: Vec<MacKey>,
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
     api_keys: Keys,
     definitions: Definitions,
     defaults: Defaults,
+    identity_providers: Connected,
     sweeps: Sweeps,
     publications: Publications,
     remembered: Remembered,
+    vouched: Vouched,
     token_answers: Answers,
     outbound: Outbound,
     providers: Providers,
@@ -71,7 +76,8 @@ impl Context {
     /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
     pub fn new(env: Env, store: Store, replay: Replay, mut settings: Settings, sealing_key: SealingKey) -> Self {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
-        let audit_keys = MacKey::derive_each(&sealing_key, "audit");
+        let audit_key = MacKey::derive(&sealing_key, "audit");
+        let earlier_audit_keys = MacKey::derive_earlier(&sealing_key, "audit");
         Self(Arc::new(Inner {
             env,
             store,
@@ -81,15 +87,18 @@ impl Context {
             settings,
             sealing_key,
             nonce_key,
-            audit_keys,
+            audit_key,
+            earlier_audit_keys,
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
             definitions: Definitions::default(),
             defaults: Defaults::default(),
+            identity_providers: Connected::default(),
             sweeps: Sweeps::default(),
             publications: Publications::default(),
             remembered: Remembered::default(),
+            vouched: Vouched::default(),
             token_answers: Answers::default(),
             providers: Providers::default(),
             status_lists: StatusLists::default(),
@@ -142,9 +151,14 @@ impl Context {
         &self.0.nonce_key
     }
 
-    /// For the chains of audit entries: the one that goes on with them first, then those that began them.
-    pub(crate) fn audit_keys(&self) -> &[MacKey] {
-        &self.0.audit_keys
+    /// Goes on with the chains of audit entries.
+    pub(crate) fn audit_key(&self) -> &MacKey {
+        &self.0.audit_key
+    }
+
+    /// Every key that entries may have been chained with.
+    pub(crate) fn audit_keys(&self) -> impl Iterator<Item = &MacKey> {
+        std::iter::once(&self.0.audit_key).chain(&self.0.earlier_audit_keys)
     }
 
     /// For requests to servers that an organisation names.
@@ -162,6 +176,10 @@ impl Context {
 
     pub(crate) fn remembered(&self) -> &Remembered {
         &self.0.remembered
+    }
+
+    pub(crate) fn vouched(&self) -> &Vouched {
+        &self.0.vouched
     }
 
     pub(crate) fn token_answers(&self) -> &Answers {
@@ -182,6 +200,10 @@ impl Context {
 
     pub(crate) fn defaults(&self) -> &Defaults {
         &self.0.defaults
+    }
+
+    pub(crate) fn identity_providers(&self) -> &Connected {
+        &self.0.identity_providers
     }
 
     pub(crate) fn definitions(&self) -> &Definitions {

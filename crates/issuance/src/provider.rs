@@ -4,6 +4,7 @@
 //! remembered is in [`Departure`].
 
 mod error;
+mod key;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AccessToken, AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient, AuthType, AuthorizationCode,
-    ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, IssuerUrl, LanguageTag, Nonce,
+    ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, IdTokenVerifier, IssuerUrl, LanguageTag, Nonce,
     OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope,
     SignatureVerificationError, SubjectIdentifier, TokenResponse as _,
 };
@@ -195,12 +196,12 @@ pub(crate) async fn arrive(
     let answer = request.request_async(ctx.outbound()).await?;
     let id_token = answer.id_token().ok_or(ProviderError::NoIdToken)?;
     let expected = Expected { client_id: &provider.client_id, issuer: metadata.issuer(), nonce: &departure.nonce, now };
-    let mut claims = match verify(id_token, metadata.jwks().clone(), &expected) {
+    let mut claims = match verify(id_token, metadata.jwks(), &expected) {
         // The keys may have been rotated since they were fetched.
         Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
             ctx.providers().0.invalidate(&provider.issuer).await;
             let renewed = ctx.provider_metadata(&provider.issuer).await?;
-            verify(id_token, renewed.jwks().clone(), &expected)?
+            verify(id_token, renewed.jwks(), &expected)?
         }
         verified => verified?,
     };
@@ -257,23 +258,23 @@ struct Expected<'e> {
 
 fn verify(
     id_token: &CoreIdToken,
-    keys: CoreJsonWebKeySet,
+    keys: &CoreJsonWebKeySet,
     expected: &Expected<'_>,
 ) -> Result<Map<String, Value>, ClaimsVerificationError> {
     let now = DateTime::<Utc>::from_timestamp_millis(expected.now.millis()).unwrap_or_default();
-    let client = CoreClient::new(ClientId::new(expected.client_id.to_owned()), expected.issuer.clone(), keys);
-    let verifier =
-        client.id_token_verifier().set_allowed_algs(ALGORITHMS).set_time_fn(move || now).set_issue_time_verifier_fn(
-            move |issued| {
-                if issued > now + CLOCK_AHEAD {
-                    Err("iat is in the future".to_owned())
-                } else if issued < now - OLDEST {
-                    Err("iat is long ago".to_owned())
-                } else {
-                    Ok(())
-                }
-            },
-        );
+    let client_id = ClientId::new(expected.client_id.to_owned());
+    let verifier = IdTokenVerifier::new_public_client(client_id, expected.issuer.clone(), key::keys(keys))
+        .set_allowed_algs(ALGORITHMS)
+        .set_time_fn(move || now)
+        .set_issue_time_verifier_fn(move |issued| {
+            if issued > now + CLOCK_AHEAD {
+                Err("iat is in the future".to_owned())
+            } else if issued < now - OLDEST {
+                Err("iat is long ago".to_owned())
+            } else {
+                Ok(())
+            }
+        });
     id_token.claims(&verifier, |nonce: Option<&Nonce>| {
         let got = nonce.map(|nonce| nonce.secret().as_str()).unwrap_or_default();
         let equal = bool::from(got.as_bytes().ct_eq(expected.nonce.as_bytes()));

@@ -151,13 +151,12 @@ impl MacKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
-    /// The same for the current and every earlier sealing key at hand, the current one first: for what is kept longer than
-    /// a sealing key.
+    /// The same for every earlier sealing key at hand: for what is kept longer than a sealing key.
     #[must_use]
-    pub fn derive_each(secret: &SealingKey, label: &str) -> Vec<Self> {
-        let slots = std::iter::once(&secret.current).chain(&secret.previous);
+    pub fn derive_earlier(secret: &SealingKey, label: &str) -> Vec<Self> {
         let key = |slot: &Slot| derived(&slot.root, "mac", label.as_bytes());
-        slots.map(|slot| Self(hmac::Key::new(hmac::HMAC_SHA256, key(slot).as_ref()))).collect()
+        let keys = secret.previous.iter().map(key);
+        keys.map(|key| Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))).collect()
     }
 
     /// The MAC of `message`.

@@ -69,6 +69,9 @@ pub struct Expected<'a> {
     pub client_id: Option<&'a str>,
     /// The wallet providers.
     pub trust: TrustList<'a>,
+    /// Who signed this attestation, when it was checked against the same list a moment ago: its signature is not checked
+    /// again.
+    pub known_attester: Option<&'a Attester>,
     /// Algorithms that are allowed, for both tokens.
     pub algorithms: &'a [Algorithm],
     /// The challenge that the proof must carry.
@@ -165,7 +168,10 @@ pub fn verify(presented: Presented<'_>, expected: &Expected<'_>) -> Result<Clien
     use ClientAttestationError as Error;
 
     let attestation = decode(Token::Attestation, presented.attestation, expected)?;
-    let attester = expected.trust.verify(&attestation, expected.now).map_err(Error::Trust)?;
+    let attester = match expected.known_attester {
+        Some(known) => known.clone(),
+        None => expected.trust.verify(&attestation, expected.now).map_err(Error::Trust)?,
+    };
     let claims = attestation.claims();
     let wrong = |wrong| Error::claim(Token::Attestation, wrong);
     let client_id = claims::text(claims, "sub", IDENTIFIER_LIMIT).map_err(wrong)?;

@@ -8,21 +8,6 @@ use crate::entity::authorization_request::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
 use crate::{Read, StoreError, Transaction};
 
-/// What a sign-in that begins now needs later. It replaces an earlier one of the same request.
-#[derive(Clone, Debug)]
-pub struct BegunSignIn<'b> {
-    /// Hash of the secret in the cookie of the browser.
-    pub browser: &'b SecretHash,
-    /// The language of the person, as a BCP 47 tag.
-    pub locale: Option<&'b str>,
-    /// Hash of the `state` under which the browser comes back.
-    pub state: &'b SecretHash,
-    /// What is kept for the way back, sealed.
-    pub sealed_sign_in: Vec<u8>,
-    /// Until when the person has to decide.
-    pub expires_at: Timestamp,
-}
-
 impl Read {
     /// One authorization request.
     ///
@@ -63,37 +48,31 @@ impl Transaction {
     }
 
     /// A browser came with the `request_uri`: binds the request to it. A browser may come again, or another one, until
-    /// somebody has signed in; the last one counts. `false` when the `request_uri` has expired or was used.
-    pub async fn begin_sign_in(
-        &self,
-        request_uri: &SecretHash,
-        begun: BegunSignIn<'_>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// somebody has signed in; the last one counts. `begun` is the request with what the sign-in needs later, in the place
+    /// of that of an earlier one. `false` when the `request_uri` has expired or was used.
+    pub async fn begin_sign_in(&self, begun: &Authorization, now: Timestamp) -> Result<bool, StoreError> {
         let begin = self
             .authorization_to(AuthorizationStatus::Requested, now)
-            .col_expr(Column::BrowserHash, Expr::value(hash_bytes(begun.browser)))
-            .col_expr(Column::Locale, Expr::value(begun.locale))
+            .col_expr(Column::BrowserHash, Expr::value(begun.browser_hash.as_ref().map(hash_bytes)))
+            .col_expr(Column::Locale, Expr::value(begun.locale.clone()))
             .col_expr(Column::ExpiresAt, Expr::value(begun.expires_at.millis()))
-            .col_expr(Column::SignInStateHash, Expr::value(hash_bytes(begun.state)))
-            .col_expr(Column::SealedSignIn, Expr::value(begun.sealed_sign_in))
-            .filter(Column::RequestUriHash.eq(hash_bytes(request_uri)))
+            .col_expr(Column::SignInStateHash, Expr::value(begun.sign_in_state_hash.as_ref().map(hash_bytes)))
+            .col_expr(Column::SealedSignIn, Expr::value(begun.sealed_sign_in.clone()))
+            .filter(Column::Id.eq(begun.id.as_uuid()))
             .filter(Column::RequestUriExpiresAt.gt(now.millis()));
         Ok(self.scope.happened(begin).await?)
     }
 
-    /// Keeps what a sign-in yielded: a sealed [`chancery_model::SignedIn`]. `true` for exactly one caller, from the
-    /// browser that began.
+    /// Keeps what a sign-in yielded, in `signed_in`. `true` for exactly one caller, from the browser that began.
     pub async fn keep_sign_in(
         &self,
-        id: AuthorizationId,
+        signed_in: &Authorization,
         browser: &SecretHash,
-        sealed_signed_in: Vec<u8>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let keep = self
-            .bound_step(AuthorizationStatus::SignedIn, id, browser, now)
-            .col_expr(Column::SealedSignedIn, Expr::value(sealed_signed_in))
+            .bound_step(AuthorizationStatus::SignedIn, signed_in.id, browser, now)
+            .col_expr(Column::SealedSignedIn, Expr::value(signed_in.sealed_signed_in.clone()))
             .col_expr(Column::SignInStateHash, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>));
         Ok(self.scope.happened(keep).await?)

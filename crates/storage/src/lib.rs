@@ -47,7 +47,6 @@ mod webhooks;
 mod work;
 
 pub use audit::AuditFilter;
-pub use authorizations::BegunSignIn;
 pub use bulks::SettledPart;
 pub use connect::ConnectError;
 pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};

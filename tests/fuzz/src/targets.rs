@@ -208,6 +208,7 @@ fn client_attestation_(data: &[u8]) {
         authorization_server: ISSUER,
         client_id: None,
         trust: trusted(),
+        known_attester: None,
         algorithms: &ALGORITHMS,
         challenge: Echo::Optional,
         dpop_thumbprint: None,

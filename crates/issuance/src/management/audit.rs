@@ -175,8 +175,7 @@ async fn chain(ctx: &Context, tx: &Transaction, entry: &AuditEntry, head: AuditL
 
 fn next(ctx: &Context, entry: &AuditEntry, head: &AuditLink) -> AuditLink {
     let text = entry.text_after(head);
-    let mac = ctx.audit_keys().first().map(|key| key.mac(&text)).unwrap_or_default();
-    AuditLink { sequence: head.sequence.saturating_add(1), mac }
+    AuditLink { sequence: head.sequence.saturating_add(1), mac: ctx.audit_key().mac(&text) }
 }
 
 /// The text of what the API shows, without secrets.

@@ -1,6 +1,10 @@
 //! The OpenID Provider at which the people of an organisation sign in.
 
-use chancery_model::{IdentityProvider, Organisation, ProviderAuthentication};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_model::{IdentityProvider, Organisation, OrganisationId, ProviderAuthentication};
+use moka::future::Cache;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -82,6 +86,7 @@ pub async fn connect(
         .write(organisation, async |tx| tx.put_identity_provider(&provider).await)
         .await
         .map_err(Failure::<ConnectRejection>::from)?;
+    forget(ctx, organisation).await;
     Ok(Connection { provider, redirect_uri: redirect_uri_of(organisation) })
 }
 
@@ -101,10 +106,43 @@ pub async fn read(ctx: &Context, organisation: &Organisation) -> Result<Connecti
 /// When there is none.
 pub async fn disconnect(ctx: &Context, organisation: &Organisation) -> Result<(), Failure<Rejection>> {
     let removed = ctx.store().write(organisation, async |tx| tx.remove_identity_provider().await).await;
+    forget(ctx, organisation).await;
     match removed.map_err(Failure::<Rejection>::from)? {
         true => Ok(()),
         false => Err(Failure::Rejected(Rejection::NotFound)),
     }
+}
+
+/// The organisation's provider, if it has one; from the cache when it was read lately.
+pub(crate) async fn recent<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+) -> Result<Arc<Option<IdentityProvider>>, Failure<R>> {
+    let cache = &ctx.identity_providers().0;
+    if let Some(provider) = cache.get(&organisation.id).await {
+        return Ok(provider);
+    }
+    let found = Arc::new(ctx.store().read(organisation).await?.identity_provider().await?);
+    cache.insert(organisation.id, Arc::clone(&found)).await;
+    Ok(found)
+}
+
+async fn forget(ctx: &Context, organisation: &Organisation) {
+    ctx.identity_providers().0.invalidate(&organisation.id).await;
+}
+
+/// Providers that were asked for lately.
+pub(crate) struct Connected(Cache<OrganisationId, Arc<Option<IdentityProvider>>>);
+
+impl Default for Connected {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(10_000).time_to_live(Self::LIFETIME).build())
+    }
+}
+
+impl Connected {
+    /// How long another process may go on with an earlier provider.
+    const LIFETIME: Duration = Duration::from_secs(5);
 }
 
 struct Draft {

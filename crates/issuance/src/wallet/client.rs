@@ -3,6 +3,7 @@
 //! Appendix E).
 
 mod rejection;
+pub(crate) mod vouched;
 
 use chancery_keys::PublicJwk;
 use chancery_model::{AttestationRule, DpopNonceRule, Organisation, RegisteredClient, Timestamp};
@@ -145,12 +146,16 @@ fn attested(
     };
     let policy = &organisation.policy;
     let demands_challenge = policy.dpop_nonce == DpopNonceRule::Require;
+    let trust = policy.trust_anchors.wallet_providers(policy.chain_rule());
+    let checked = context.vouched().checked(organisation, &trust, presented.attestation);
+    let known_attester = context.vouched().attester(&checked, now);
     let verified = client_attestation::verify(
         presented,
         &client_attestation::Expected {
             authorization_server: organisation.issuer.as_str(),
             client_id,
-            trust: policy.trust_anchors.wallet_providers(policy.chain_rule()),
+            trust,
+            known_attester: known_attester.as_ref(),
             algorithms: &policy.proof_algorithms,
             challenge: if demands_challenge { Echo::Required } else { Echo::Optional },
             dpop_thumbprint: dpop.map(|proof| proof.thumbprint.as_str()),
@@ -163,6 +168,9 @@ fn attested(
         let challenge = attestation.possession.as_ref().and_then(|possession| possession.challenge.as_deref());
         let check = |challenge| nonce::check_challenge(context, organisation, now, challenge);
         challenge.map_or(Ok(()), check).map_err(Rejection::Challenge)?;
+        if known_attester.is_none() {
+            context.vouched().keep(checked, attestation.attester.clone(), now);
+        }
         Ok(Box::new(attestation))
     });
     Some(verified)

@@ -10,8 +10,8 @@ pub(super) mod signing;
 mod validity;
 
 use chancery_model::{
-    CredentialStatus, Definition, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation, ProvenKey,
-    Submission, Timestamp,
+    CredentialStatus, Definition, Entry, Exchange, ExchangeStatus, Grant, GrantKind, GrantedCredential, Organisation,
+    ProvenKey, Submission, Timestamp,
 };
 use chancery_protocol::credential_request::{CredentialRequest, Selector};
 use chancery_protocol::credential_response::CredentialResponse;
@@ -138,7 +138,11 @@ impl Issuance<'_> {
         let purpose = Purpose { exchange: exchange.id, grant: grant.id, dataset: *dataset };
         for _ in 0..ATTEMPTS {
             let terms = reissuance::terms(context, organisation, now, exchange.id, self.part, grant.refreshed).await;
-            let terms = terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+            let mut terms = terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+            if exchange.grant_kind == GrantKind::AuthorizationCode {
+                // The second use of a code makes the token worthless, which another process may know.
+                terms = terms.only_under(grant.id);
+            }
             let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, submission, keys).await?;
             batch.note(entry, trail);
             if record(context, organisation, now, exchange, &batch, &terms, trail).await? {
@@ -149,7 +153,7 @@ impl Issuance<'_> {
             }
         }
         context.remembered().forget_grant(organisation, grant.access_token_hash);
-        Err(why_not_recorded(context, organisation, grant, self.scheme).await)
+        Err(why_not_recorded(context, organisation, now, grant, self.scheme).await)
     }
 }
 
@@ -235,14 +239,18 @@ async fn record(
     Ok(true)
 }
 
-/// The organisation denied or deleted the exchange after the token was handed out.
+/// The organisation denied or deleted the exchange after the token was handed out, or the token was made worthless.
 async fn why_not_recorded(
     context: &Context,
     organisation: &Organisation,
+    now: Timestamp,
     grant: &Grant,
     scheme: Scheme,
 ) -> Failure<Rejection> {
     match access::find(context, organisation, grant.access_token_hash).await {
+        Ok(Some(found)) if found.grant.access_token_expires_at <= now => {
+            Failure::Rejected(Rejection::Access(access::Rejection::Expired(scheme)))
+        }
         Ok(Some(_)) => Failure::Rejected(Rejection::Denied),
         Ok(None) => Failure::Rejected(Rejection::Access(access::Rejection::Unknown(scheme))),
         Err(failure) => failure,

@@ -11,6 +11,7 @@ use chancery_storage::{StoreError, Transaction};
 use serde_json::{Value, json};
 
 use super::client::{self, Identified, Request};
+use super::remembered::Ticket;
 use super::trail::{Account, Accountable, Trail};
 use super::{Header, Refusal, authorization_request, dpop, redaction};
 use crate::{Context, Failure};
@@ -89,16 +90,23 @@ async fn keep(
         .settle(rule, &mut trail.recording)
         .and_then(|client| client.admitted(organisation, false).map(|()| client))
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
-    if let Some(proof) = &proof {
-        let claimed = dpop::claim(context, organisation, now, proof).await;
-        claimed.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
-    }
-    let claimed = client.claim(context, organisation, now).await;
-    claimed.map_err(|failure| failure.map_rejection(Rejection::Client))?;
+    // Both at once: they travel to Redis together.
+    let (of_proof, of_client) = tokio::join!(
+        async {
+            match &proof {
+                Some(proof) => dpop::claim(context, organisation, now, proof).await,
+                None => Ok(()),
+            }
+        },
+        client.claim(context, organisation, now)
+    );
+    of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
+    of_client.map_err(|failure| failure.map_rejection(Rejection::Client))?;
 
     let request_uri = mint_request_uri(context.env().random());
     authorization.status = AuthorizationStatus::Pushed;
-    authorization.request_uri_hash = pushed_reference(&request_uri).map(SecretHash::of);
+    let reference = pushed_reference(&request_uri).map(SecretHash::of);
+    authorization.request_uri_hash = reference;
     authorization.request_uri_expires_at = Some(now.plus_seconds(LIFETIME));
     authorization.expires_at = now.plus_seconds(LIFETIME);
     authorization.dpop_jkt = dpop_jkt;
@@ -122,6 +130,9 @@ async fn keep(
         Ok(())
     });
     write.await?;
+    if let Some(reference) = reference {
+        context.remembered().keep_authorization(organisation, Ticket::RequestUri(reference), authorization);
+    }
     context.sweep_authorizations(organisation, now).await;
     Ok(PushedAuthorizationResponse { request_uri, expires_in: LIFETIME })
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    CredentialStatus, Definition, Exchange, Grant, GrantKind, Organisation, OrganisationId, SecretHash,
+    Authorization, CredentialStatus, Definition, Exchange, ExchangeId, Grant, GrantKind, Organisation, OrganisationId,
+    SecretHash,
 };
 use moka::sync::Cache;
 
@@ -24,10 +25,22 @@ pub(super) struct Granted {
     pub(super) offered: Offered,
 }
 
-/// Offers by the hash of their code, grants by the hash of their access token.
+/// What the next step of an authorization request presents, hashed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Ticket {
+    RequestUri(SecretHash),
+    /// The `state` with which the identity provider sends the browser back.
+    SignInState(SecretHash),
+    /// The cookie of the browser, after the sign-in.
+    Cookie(SecretHash),
+    Code(SecretHash),
+}
+
+/// Offers by the hash of their code, grants by the hash of their access token, authorization requests by their ticket.
 pub(crate) struct Remembered {
     offers: Cache<Key, Offered>,
     grants: Cache<Key, Arc<Granted>>,
+    authorizations: Cache<(OrganisationId, Ticket), Arc<Authorization>>,
 }
 
 type Key = (OrganisationId, SecretHash);
@@ -37,6 +50,7 @@ impl Default for Remembered {
         Self {
             offers: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
             grants: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
+            authorizations: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
         }
     }
 }
@@ -72,6 +86,29 @@ impl Remembered {
     pub(super) fn keep_grant(&self, organisation: &Organisation, granted: Granted) {
         if granted.offered.exchange.credential_status == CredentialStatus::Ready {
             self.grants.insert((organisation.id, granted.grant.access_token_hash), Arc::new(granted));
+        }
+    }
+
+    pub(super) fn authorization(&self, organisation: &Organisation, ticket: Ticket) -> Option<Arc<Authorization>> {
+        self.authorizations.get(&(organisation.id, ticket))
+    }
+
+    /// Keeps a request as the step that was just taken left it.
+    pub(super) fn keep_authorization(&self, organisation: &Organisation, ticket: Ticket, authorization: Authorization) {
+        self.authorizations.insert((organisation.id, ticket), Arc::new(authorization));
+    }
+
+    pub(super) fn forget_authorization(&self, organisation: &Organisation, ticket: Ticket) {
+        self.authorizations.invalidate(&(organisation.id, ticket));
+    }
+
+    /// Forgets every grant of an exchange, in time linear in the number of all grants: for what happens seldom.
+    pub(super) fn forget_grants_of(&self, organisation: &Organisation, exchange: ExchangeId) {
+        let is_its = |granted: &Granted| granted.grant.exchange_id == exchange;
+        let its = self.grants.iter().filter(|(key, granted)| key.0 == organisation.id && is_its(granted));
+        let keys: Vec<_> = its.map(|(key, _)| key).collect();
+        for key in keys {
+            self.grants.invalidate(&*key);
         }
     }
 

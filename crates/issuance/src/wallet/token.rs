@@ -177,13 +177,21 @@ async fn claim(
     client: &Client,
     trail: &mut Trail,
 ) -> Result<(), Failure<Rejection>> {
+    // Both at once: they travel to Redis together.
+    let (of_proof, of_client) = tokio::join!(
+        async {
+            match proof {
+                Some(proof) => dpop::claim(context, organisation, now, proof).await,
+                None => Ok(()),
+            }
+        },
+        client.claim(context, organisation, now)
+    );
+    of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
     if let Some(proof) = proof {
-        let claimed = dpop::claim(context, organisation, now, proof).await;
-        claimed.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
         trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));
     }
-    let claimed = client.claim(context, organisation, now).await;
-    claimed.map_err(|failure| failure.map_rejection(Rejection::Client))
+    of_client.map_err(|failure| failure.map_rejection(Rejection::Client))
 }
 
 fn read_form(request: &Request<'_>) -> Result<Form, Rejection> {

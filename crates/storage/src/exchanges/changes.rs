@@ -1,15 +1,15 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    CredentialStatus, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Passage, Report, RevocationStatus, Timestamp,
-    WorkKind,
+    CredentialStatus, DefinitionId, Exchange, ExchangeId, ExchangeStatus, GrantId, Passage, Report, RevocationStatus,
+    Timestamp, WorkKind,
 };
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType, SelectStatement};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany};
 
 use super::{from_row, to_row};
 use crate::entity::exchange::{Column, Entity};
-use crate::entity::{credential, definition};
+use crate::entity::{credential, definition, exchange_grant};
 use crate::row::{Row, hash_bytes, to_json, to_name};
 use crate::scope::incremented;
 use crate::{StoreError, Transaction};
@@ -134,11 +134,13 @@ impl Transaction {
 
     /// Notes that credentials were issued: the status goes on to `CredentialIssued` unless it is there or further
     /// already, as for a second copy. `false` when the exchange was denied, its credential revoked or suspended, when it is
-    /// unknown, or has given another number of answers than `answers`: then nothing may leave.
+    /// unknown, or has given another number of answers than `answers`, or when the access token of `grant` is worthless:
+    /// then nothing may leave.
     pub async fn record_issuance(
         &self,
         id: ExchangeId,
         answers: Option<u32>,
+        grant: Option<GrantId>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let reached = ExchangeStatus::CredentialIssued;
@@ -159,7 +161,17 @@ impl Transaction {
         if let Some(answers) = answers {
             record = record.filter(Column::Answers.eq(i64::from(answers)));
         }
+        if let Some(grant) = grant {
+            record = record.filter(Expr::exists(self.with_valid_token(grant, now)));
+        }
         Ok(self.scope.happened(record).await?)
+    }
+
+    fn with_valid_token(&self, grant: GrantId, now: Timestamp) -> SelectStatement {
+        use exchange_grant::Column;
+        let find = self.scope.find::<exchange_grant::Entity>().filter(Column::Id.eq(grant.as_uuid()));
+        let valid = find.filter(Column::AccessTokenExpiresAt.gt(now.millis()));
+        valid.select_only().column(Column::Id).into_query()
     }
 
     /// Notes what a wallet reports about an answer of the exchange, and tells the statuses that are new by it, in order.

@@ -6,7 +6,7 @@ use chancery_model::{
     Authorization, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential, SecretHash,
     Timestamp,
 };
-use chancery_storage::{BegunSignIn, StoreError};
+use chancery_storage::StoreError;
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
@@ -64,8 +64,19 @@ fn pushed(database: &TestDatabase, tenant: &Tenant) -> Authorization {
     }
 }
 
-fn begun<'b>(browser: &'b SecretHash, state: &'b SecretHash) -> BegunSignIn<'b> {
-    BegunSignIn { browser, locale: Some("en"), state, sealed_sign_in: vec![1], expires_at: LATER }
+/// The request after a browser came with it.
+fn begun(request: &Authorization, browser: &SecretHash, state: &str) -> Authorization {
+    Authorization {
+        browser_hash: Some(*browser),
+        locale: Some("en".to_owned()),
+        sign_in_state_hash: Some(hash(state)),
+        sealed_sign_in: Some(vec![1]),
+        ..request.clone()
+    }
+}
+
+fn signed_in(request: &Authorization, yielded: u8) -> Authorization {
+    Authorization { sealed_signed_in: Some(vec![yielded]), ..request.clone() }
 }
 
 async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
@@ -73,8 +84,8 @@ async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, 
     let browser = hash(BROWSER);
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        assert!(tx.begin_sign_in(&hash("request_uri"), begun(&browser, &hash("state")), NOW).await?);
-        assert!(tx.keep_sign_in(request.id, &browser, vec![2], NOW).await?);
+        assert!(tx.begin_sign_in(&begun(&request, &browser, "state"), NOW).await?);
+        assert!(tx.keep_sign_in(&signed_in(&request, 2), &browser, NOW).await?);
         let answered = tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?;
         assert_eq!(answered.unwrap().locale.as_deref(), Some("en"));
         Ok::<_, StoreError>(())
@@ -95,16 +106,15 @@ async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<
     let (browser, thief) = (hash(BROWSER), hash("thief"));
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        let uri = hash("request_uri");
         // A link preview, then the browser itself.
-        assert!(tx.begin_sign_in(&uri, begun(&thief, &hash("theirs")), NOW).await?);
-        assert!(tx.begin_sign_in(&uri, begun(&browser, &hash("state")), NOW).await?);
+        assert!(tx.begin_sign_in(&begun(&request, &thief, "theirs"), NOW).await?);
+        assert!(tx.begin_sign_in(&begun(&request, &browser, "state"), NOW).await?);
         assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_none());
         assert_eq!(tx.authorization_by_sign_in_state(&hash("state")).await?.unwrap().id, request.id);
-        assert!(!tx.keep_sign_in(request.id, &thief, vec![2], NOW).await?);
-        assert!(tx.keep_sign_in(request.id, &browser, vec![2], NOW).await?);
-        assert!(!tx.keep_sign_in(request.id, &browser, vec![3], NOW).await?);
-        assert!(!tx.begin_sign_in(&uri, begun(&thief, &hash("theirs")), NOW).await?);
+        assert!(!tx.keep_sign_in(&signed_in(&request, 2), &thief, NOW).await?);
+        assert!(tx.keep_sign_in(&signed_in(&request, 2), &browser, NOW).await?);
+        assert!(!tx.keep_sign_in(&signed_in(&request, 3), &browser, NOW).await?);
+        assert!(!tx.begin_sign_in(&begun(&request, &thief, "theirs"), NOW).await?);
         assert!(tx.keep_authorization_code(request.id, &thief, &hash("other"), LATER, NOW).await?.is_none());
         assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_some());
         assert!(tx.keep_authorization_code(request.id, &browser, &hash("other"), LATER, NOW).await?.is_none());
@@ -144,7 +154,7 @@ async fn an_expired_request_uri_and_an_expired_code_begin_nothing(database: Arc<
     request.request_uri_hash = Some(hash("late"));
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        assert!(!tx.begin_sign_in(&hash("late"), begun(&hash(BROWSER), &hash("state")), LATER).await?);
+        assert!(!tx.begin_sign_in(&begun(&request, &hash(BROWSER), "state"), LATER).await?);
         tx.forget_expired_authorizations(LATER).await
     });
     assert_eq!(write.await.unwrap(), 2);
@@ -205,8 +215,16 @@ async fn revoked_tokens_are_worth_nothing(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let issued = database.issue(&tenant).await;
     let token = add_refresh_token(&database, &tenant, &issued.exchange).await;
-    let revoke = database.store.write(&tenant.organisation, async |tx| tx.revoke_tokens(issued.exchange.id, NOW).await);
+    let (id, grant) = (issued.exchange.id, Some(issued.grant.id));
+    let issue = async || {
+        let write =
+            database.store.write(&tenant.organisation, async |tx| tx.record_issuance(id, None, grant, NOW).await);
+        write.await.unwrap()
+    };
+    assert!(issue().await);
+    let revoke = database.store.write(&tenant.organisation, async |tx| tx.revoke_tokens(id, NOW).await);
     revoke.await.unwrap();
+    assert!(!issue().await);
     let read = database.store.read(&tenant.organisation).await.unwrap();
     let (grant, _) = read.grant_by_access_token(&issued.grant.access_token_hash).await.unwrap().unwrap();
     assert_eq!(grant.access_token_expires_at, NOW);

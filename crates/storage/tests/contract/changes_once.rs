@@ -118,7 +118,7 @@ async fn a_denied_exchange_issues_nothing(database: Arc<TestDatabase>) {
         assert!(tx.deny_exchange(exchange.id, "not eligible", NOW).await?);
         assert!(!tx.deny_exchange(exchange.id, "again", NOW).await?);
         assert!(!tx.spend_code(&exchange, None, 5, NOW).await?);
-        tx.record_issuance(exchange.id, None, NOW).await
+        tx.record_issuance(exchange.id, None, None, NOW).await
     });
     assert!(!write.await.unwrap());
     let stored = exchange_now(&database.store, &tenant.organisation, &exchange).await;
@@ -130,8 +130,9 @@ async fn a_second_copy_leaves_the_status_where_it_is(database: Arc<TestDatabase>
     let exchange = database.offer(&tenant).await;
     let status = async || exchange_now(&database.store, &tenant.organisation, &exchange).await.status;
     let record = async || {
-        let record =
-            database.store.write(&tenant.organisation, async |tx| tx.record_issuance(exchange.id, None, NOW).await);
+        let record = database
+            .store
+            .write(&tenant.organisation, async |tx| tx.record_issuance(exchange.id, None, None, NOW).await);
         assert!(record.await.unwrap());
     };
     let report = async |report: Report| {

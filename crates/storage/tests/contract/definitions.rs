@@ -128,7 +128,7 @@ async fn a_definition_with_an_open_exchange_is_not_deleted(database: Arc<TestDat
     redeem.await.unwrap();
     assert_eq!(delete(store, organisation, definition, exchange.expires_at).await, DefinitionDeletion::InUse);
 
-    let record = store.write(organisation, async |tx| tx.record_issuance(exchange.id, None, NOW).await);
+    let record = store.write(organisation, async |tx| tx.record_issuance(exchange.id, None, None, NOW).await);
     assert!(record.await.unwrap());
     assert_eq!(delete(store, organisation, definition, NOW).await, DefinitionDeletion::Deleted);
     assert_eq!(delete(store, organisation, definition, NOW).await, DefinitionDeletion::NotFound);

@@ -65,7 +65,7 @@ async fn another_organisation_changes_nothing(database: Arc<TestDatabase>) {
         assert!(tx.count_fetch(&exchange.offer_id, &database.passage(), NOW).await?.is_none());
         assert!(tx.count_failed_transaction_code(exchange.id, 5, NOW).await?.is_none());
         assert!(!tx.spend_code(&exchange, Some("thief"), 5, NOW).await?);
-        assert!(!tx.record_issuance(exchange.id, None, NOW).await?);
+        assert!(!tx.record_issuance(exchange.id, None, None, NOW).await?);
         assert!(!tx.deny_exchange(exchange.id, "no", NOW).await?);
         assert!(!tx.delete_exchange(exchange.id).await?);
         assert_eq!(tx.revise_definition(&next).await?, DefinitionChange::NotFound);

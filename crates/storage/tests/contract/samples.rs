@@ -77,7 +77,7 @@ impl TestDatabase {
             assert!(tx.spend_code(&exchange, Some("wallet"), 5, NOW).await?);
             tx.add_grant(&grant, &carried[0]).await?;
             tx.add_credentials(std::slice::from_ref(&credential), &carried[1]).await?;
-            assert!(tx.record_issuance(exchange.id, None, NOW).await?);
+            assert!(tx.record_issuance(exchange.id, None, None, NOW).await?);
             assert_eq!(tx.reach_by_report(exchange.id, Report::Failed, NOW).await?, [ExchangeStatus::CredentialAcked]);
             tx.add_transcript_part(&part).await
         });

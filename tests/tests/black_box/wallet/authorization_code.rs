@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_tests::{Backend, Body, Browser, Call, IdentityProvider, Options, Provider, on_every_backend};
+use chancery_tests::{
+    Backend, Body, Browser, Call, IdentityProvider, Options, Provider, Server, block_on, on_every_backend,
+};
 use reqwest::Method;
 use url::Url;
 
@@ -239,4 +241,31 @@ on_every_backend! {
         })
         .await;
     }
+}
+
+/// AUT-15 with several processes: the second use of a code at one of them ends the token that another one remembers, and an
+/// authorization may change processes at each step.
+#[test]
+fn a_token_that_another_process_made_worthless_is_worthless() {
+    block_on(with_private_addresses(Backend::Networked, async |world| {
+        let (first, second) = (world.another_server().await, world.another_server().await);
+        let point_to = |server: &Server| {
+            world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
+            world.wallet_front.cut_once();
+        };
+        point_to(&first);
+        let desk = Desk::open(world, json!({})).await;
+        let code = desk.authorize(world, desk.par()).await;
+        let response = desk.wallet.send(desk.redeem(&code)).await.ok();
+        let opened = desk.opened(world).await;
+        let nonce = desk.wallet.nonce(&opened).await;
+        point_to(&second);
+        world.advance(Duration::from_secs(11));
+        desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
+        point_to(&first);
+        let call = desk.wallet.credential_call(&Token { response, opened }, &nonce);
+        desk.wallet.send(call).await.refused(401, "invalid_token");
+        first.stop().await;
+        second.stop().await;
+    }));
 }

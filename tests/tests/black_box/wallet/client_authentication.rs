@@ -9,6 +9,7 @@ use reqwest::Method;
 use super::*;
 
 const ATTESTATION: &str = "oauth-client-attestation";
+const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 const PROOF: &str = "oauth-client-attestation-pop";
 
 /// A scene whose organisation treats attestations so, and whose wallet has one.
@@ -107,6 +108,26 @@ on_every_backend! {
             assert!(cause.reason.contains(reason), "{what}: {}", cause.reason);
         }
         scene.redeem().await;
+    }
+
+    /// WAT-5: an attestation that was accepted a moment ago is worth nothing once its provider is no longer trusted, and a
+    /// change of its text is noticed.
+    async fn an_accepted_attestation_is_checked_anew_when_the_trusted_providers_change(world: &World) {
+        let (first, provider) = attested(world, "enforce", json!({})).await;
+        let (operator, definition) = (first.operator.clone(), first.definition.clone());
+        let attestation = provider.attestation(first.wallet.env());
+        let ask = async |attestation: &Jwt| {
+            let mut scene = Scene::of(world, operator.clone(), definition.clone()).await;
+            scene.wallet.client_id = Some(provider.client_id.clone());
+            let proof = provider.proof(scene.wallet.env(), operator.issuer(), None);
+            scene.wallet.send(with(&scene, Some(attestation), Some(&proof))).await
+        };
+        ask(&attestation).await.ok();
+        ask(&attestation.clone().with_damage(Damage::Signature)).await.refused(400, "invalid_client_attestation");
+        let other = Provider::new("https://wallet.example");
+        let policy = json!({"walletAttestation": "enforce", "trustAnchors": other.trust_anchors()});
+        operator.put(POLICY, policy).await.ok();
+        ask(&attestation).await.refused(400, "invalid_client_attestation");
     }
 
     /// WAT-7: the `jti` of a proof of possession works once.

@@ -111,7 +111,7 @@ impl Batch {
         (passage, announcement): (&Passage, &Announcement),
         now: Timestamp,
     ) -> Result<Option<BTreeSet<StatusListId>>, StoreError> {
-        if !tx.record_issuance(exchange.id, terms.answers(), now).await? {
+        if !tx.record_issuance(exchange.id, terms.answers(), terms.grant(), now).await? {
             return Ok(None);
         }
         tx.add_credentials(&self.credentials, passage).await?;

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use chancery_model::{
-    Credential, CredentialId, Entry, ExchangeId, Organisation, RevocationStatus, StatusListId, Timestamp,
+    Credential, CredentialId, Entry, ExchangeId, GrantId, Organisation, RevocationStatus, StatusListId, Timestamp,
 };
 use chancery_protocol::Explanation;
 use chancery_storage::{StoreError, Transaction};
@@ -74,6 +74,8 @@ pub(in super::super) struct Terms {
     answers: Option<u32>,
     /// Credentials that the new ones take the place of.
     replaced: Vec<CredentialId>,
+    /// The grant whose access token must be worth something still.
+    grant: Option<GrantId>,
 }
 
 /// Looks what was issued for a dataset before. `refreshed` says that the access token came from a refresh token. Costs
@@ -95,7 +97,7 @@ pub(in super::super) async fn terms(
     let mut former = read.credentials_of(exchange).await?;
     former.retain(|credential| credential.entry == entry.id && credential.dataset == dataset);
     let replaced = judge(entry, refreshed, &former, now).map_err(Failure::Rejected)?;
-    Ok(Terms { answers: entry.enforce_credential_uniqueness.then_some(answers), replaced })
+    Ok(Terms { answers: entry.enforce_credential_uniqueness.then_some(answers), replaced, grant: None })
 }
 
 /// The credentials to replace, or why there is no further one.
@@ -125,6 +127,15 @@ impl Terms {
     /// What the count of answers must be when the issuance is recorded.
     pub(super) fn answers(&self) -> Option<u32> {
         self.answers
+    }
+
+    pub(super) fn grant(&self) -> Option<GrantId> {
+        self.grant
+    }
+
+    /// Lets nothing leave once the access token of `grant` was made worthless, by whichever process.
+    pub(super) fn only_under(self, grant: GrantId) -> Self {
+        Self { grant: Some(grant), ..self }
     }
 
     /// Whether another request can have made them wrong.

@@ -1,5 +1,7 @@
 //! The authorization endpoint (OpenID4VCI §5.1, RFC 6749 §4.1.1, RFC 9126 §4).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
@@ -10,12 +12,14 @@ use chancery_protocol::authorization::{
     AuthorizationError, AuthorizationRequest, Incoming, ReturnAddress, pushed_reference,
 };
 use chancery_protocol::form::Form;
-use chancery_storage::{BegunSignIn, Read, StoreError};
+use chancery_storage::StoreError;
 use serde_json::json;
 
 use super::{Address, Browser, Cookie, Onward, Refused, Rejection, TIME, cookie_name, is_secure, settle, show};
+use crate::management::identity_provider;
 use crate::provider;
 use crate::sealed::Place;
+use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
 use crate::wallet::{Header, Notes, Refusal, authorization_request, redaction};
 use crate::{Context, Failure};
@@ -77,27 +81,34 @@ async fn start(
     }
     let headers = redaction::headers(&request.notes, Header::Absent, Header::Absent);
     trail.recording.info("authorize.begun", json!({ "client_id": authorization.client_id, "headers": headers }));
-    let Some(provider) = provider else {
+    let Some(provider) = provider.as_ref() else {
         return Err(address.refuse(Rejection::NoProvider));
     };
     let state = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
-    let departed = provider::depart(context, organisation, &provider, state.clone(), &languages).await;
+    let state_hash = SecretHash::of(&state);
+    let departed = provider::depart(context, organisation, provider, state.clone(), &languages).await;
     let (url, departure) = departed.map_err(|error| address.refuse(error))?;
     let row = authorization.id.as_uuid();
     let sealed_sign_in = context.seal(organisation, Place::AuthorizationSignIn, row, &departure)?;
     trail.recording.event("sign_in_started", json!({ "identity_provider": provider.issuer }));
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
-    let sign_in = BegunSignIn {
-        browser: &browser,
-        locale: languages.first().map(String::as_str),
-        state: &SecretHash::of(&state),
-        sealed_sign_in,
+    let begun = Authorization {
+        status: AuthorizationStatus::Requested,
+        browser_hash: Some(browser),
+        locale: languages.first().cloned(),
+        sign_in_state_hash: Some(state_hash),
+        sealed_sign_in: Some(sealed_sign_in),
         expires_at: now.plus_seconds(TIME),
+        ..Authorization::clone(&authorization)
     };
-    if !record(context, organisation, now, &authorization, sign_in, part).await? {
+    if !record(context, organisation, now, &begun, part).await? {
         // Somebody has signed in in the meantime.
+        if let Some(reference) = begun.request_uri_hash {
+            context.remembered().forget_authorization(organisation, Ticket::RequestUri(reference));
+        }
         return Err(show(Rejection::RequestUri));
     }
+    context.remembered().keep_authorization(organisation, Ticket::SignInState(state_hash), begun);
     let cookie = Cookie {
         name: cookie_name(organisation, authorization.id),
         value: secret,
@@ -109,19 +120,23 @@ async fn start(
 
 /// A request that may begin, and what it leads to.
 struct Begun {
-    authorization: Authorization,
-    provider: Option<IdentityProvider>,
+    authorization: Arc<Authorization>,
+    provider: Arc<Option<IdentityProvider>>,
     /// The exchange that it names by `issuer_state`.
     offer: Option<Exchange>,
 }
 
 impl Begun {
-    async fn find(read: &Read, authorization: Authorization) -> Result<Self, StoreError> {
+    async fn find(
+        context: &Context,
+        organisation: &Organisation,
+        authorization: Arc<Authorization>,
+    ) -> Result<Self, Failure<Refused>> {
         let offer = match authorization.exchange_id {
-            Some(exchange) => read.exchange(exchange).await?,
+            Some(exchange) => context.store().read(organisation).await?.exchange(exchange).await?,
             None => None,
         };
-        Ok(Self { provider: read.identity_provider().await?, authorization, offer })
+        Ok(Self { provider: identity_provider::recent(context, organisation).await?, authorization, offer })
     }
 }
 
@@ -143,8 +158,13 @@ async fn pushed(
     };
     let unusable = || show(Rejection::RequestUri);
     let reference = pushed_reference(request_uri).map(SecretHash::of).ok_or_else(unusable)?;
-    let read = context.store().read(organisation).await?;
-    let authorization = read.authorization_by_request_uri(&reference).await?.ok_or_else(unusable)?;
+    let authorization = match context.remembered().authorization(organisation, Ticket::RequestUri(reference)) {
+        Some(remembered) => remembered,
+        None => {
+            let read = context.store().read(organisation).await?;
+            Arc::new(read.authorization_by_request_uri(&reference).await?.ok_or_else(unusable)?)
+        }
+    };
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
@@ -155,7 +175,7 @@ async fn pushed(
     if !lives || !authorization.status.may_become(AuthorizationStatus::Requested) {
         return Err(unusable());
     }
-    Ok(Begun::find(&read, authorization).await?)
+    Begun::find(context, organisation, authorization).await
 }
 
 /// A request that comes by its parameters, where the policy takes those. Until it is known that the redirect URI is the
@@ -184,8 +204,7 @@ async fn plain(
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
-    let read = context.store().read(organisation).await?;
-    Ok(Begun::find(&read, authorization).await?)
+    Begun::find(context, organisation, Arc::new(authorization)).await
 }
 
 /// Binds the request to the browser, in one unit of work; `false` when it is past that point.
@@ -193,37 +212,27 @@ async fn record(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
-    authorization: &Authorization,
-    sign_in: BegunSignIn<'_>,
+    begun: &Authorization,
     part: Option<TranscriptPart>,
 ) -> Result<bool, Failure<Refused>> {
-    let is_pushed = authorization.request_uri_hash.is_some();
+    let is_pushed = begun.request_uri_hash.is_some();
     let work = context.store().write_relaxed(organisation, async |tx| {
-        let begun = match &authorization.request_uri_hash {
-            Some(reference) => tx.begin_sign_in(reference, sign_in, now).await?,
-            None => {
-                let begun = Authorization {
-                    browser_hash: Some(*sign_in.browser),
-                    locale: sign_in.locale.map(str::to_owned),
-                    sign_in_state_hash: Some(*sign_in.state),
-                    sealed_sign_in: Some(sign_in.sealed_sign_in),
-                    expires_at: sign_in.expires_at,
-                    ..authorization.clone()
-                };
-                tx.add_authorization(&begun).await?;
-                true
-            }
+        let has_begun = if is_pushed {
+            tx.begin_sign_in(begun, now).await?
+        } else {
+            tx.add_authorization(begun).await?;
+            true
         };
-        if let Some(part) = part.as_ref().filter(|_| begun) {
+        if let Some(part) = part.as_ref().filter(|_| has_begun) {
             tx.add_transcript_part(part).await?;
         }
-        Ok::<_, StoreError>(begun)
+        Ok::<_, StoreError>(has_begun)
     });
-    let begun = work.await?;
+    let has_begun = work.await?;
     if !is_pushed {
         context.sweep_authorizations(organisation, now).await;
     }
-    Ok(begun)
+    Ok(has_begun)
 }
 
 /// `ui_locales`, then what the browser says.

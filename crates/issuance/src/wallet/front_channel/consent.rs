@@ -1,5 +1,7 @@
 //! The consent page (OpenID4VCI §15.1) and the decision on it.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_keys::sha256;
@@ -14,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Address, Browser, CODE_LIFETIME, Onward, Refused, Rejection, Shown, settle, show, shown};
 use crate::sealed::Place;
+use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
 use crate::wallet::{Refusal, definition_asked_for};
 use crate::{Context, Failure};
@@ -70,7 +73,8 @@ async fn look(
 ) -> Result<Shown, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
     let read = context.store().read(organisation).await?;
-    let Pending { authorization, proof, .. } = pending(&read, organisation, now, &form, browser, trail).await?;
+    let Pending { authorization, proof, .. } =
+        pending(context, &read, organisation, now, &form, browser, trail).await?;
     let row = authorization.id.as_uuid();
     let sealed = authorization.sealed_signed_in.as_deref();
     let sealed = sealed.ok_or_else(|| Failure::Internal(anyhow::anyhow!("a sign-in without what it yielded")))?;
@@ -90,8 +94,8 @@ async fn look(
     Ok(Shown {
         organisation: organisation.name.clone(),
         credentials: credentials.collect(),
-        client_id: authorization.client_id,
-        redirect_uri: authorization.redirect_uri,
+        client_id: authorization.client_id.clone(),
+        redirect_uri: authorization.redirect_uri.clone(),
         request: authorization.id.to_string(),
         languages,
         proof,
@@ -112,7 +116,8 @@ async fn take(
     }
     // The person said no, or something is wrong.
     let read = context.store().read(organisation).await?;
-    let Pending { authorization, owner, proof } = pending(&read, organisation, now, &form, browser, trail).await?;
+    let Pending { authorization, owner, proof } =
+        pending(context, &read, organisation, now, &form, browser, trail).await?;
     drop(read);
     let sent = form.get("proof").unwrap_or_default();
     if !bool::from(sent.as_bytes().ct_eq(proof.as_bytes())) {
@@ -124,6 +129,7 @@ async fn take(
         Some("cancel") => {
             let work = context.store().write(organisation, async |tx| tx.fail_authorization(id, &owner, now).await);
             let first = work.await?;
+            context.remembered().forget_authorization(organisation, Ticket::Cookie(owner));
             let refused = Address::of(&authorization)?.refuse(Rejection::Cancelled);
             Err(if first { refused } else { show(Rejection::Decided) })
         }
@@ -163,8 +169,12 @@ async fn consented(
         }
         Ok::<_, StoreError>(kept)
     });
-    let Some(authorization) = work.await? else { return Ok(None) };
-    Ok(Some(Address::of(&authorization)?.answer(organisation, Outcome::Code(&code))))
+    let kept = work.await?;
+    context.remembered().forget_authorization(organisation, Ticket::Cookie(owner));
+    let Some(authorization) = kept else { return Ok(None) };
+    let onward = Address::of(&authorization)?.answer(organisation, Outcome::Code(&code));
+    context.remembered().keep_authorization(organisation, Ticket::Code(hash), authorization);
+    Ok(Some(onward))
 }
 
 /// What the form of the page holds. Only this server's page can: other sites know neither the cookie nor its hash.
@@ -174,12 +184,13 @@ fn proof_for(cookie: &str) -> String {
 
 /// A request that waits for the decision of the person at this browser.
 struct Pending {
-    authorization: Authorization,
+    authorization: Arc<Authorization>,
     owner: SecretHash,
     proof: String,
 }
 
 async fn pending(
+    context: &Context,
     read: &Read,
     organisation: &Organisation,
     now: Timestamp,
@@ -188,8 +199,12 @@ async fn pending(
     trail: &mut Trail,
 ) -> Result<Pending, Failure<Refused>> {
     let id = form.get("request").and_then(AuthorizationId::parse).ok_or_else(|| show(Rejection::State))?;
-    let found = read.authorization(id).await?;
-    let authorization = found.ok_or_else(|| show(Rejection::State))?;
+    let cookie = browser.cookie(organisation, id).map(SecretHash::of);
+    let remembered = cookie.and_then(|hash| context.remembered().authorization(organisation, Ticket::Cookie(hash)));
+    let authorization = match remembered {
+        Some(remembered) => remembered,
+        None => Arc::new(read.authorization(id).await?.ok_or_else(|| show(Rejection::State))?),
+    };
     // The same answer as for an id that never was: whether it exists is the browser's business.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::State))?;
     if let Some(exchange) = authorization.exchange_id {

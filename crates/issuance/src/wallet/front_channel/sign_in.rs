@@ -8,12 +8,14 @@ use chancery_model::{
 };
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
-use chancery_storage::{Claim, Read};
+use chancery_storage::Claim;
 use serde_json::{Map, Value, json};
 
 use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
+use crate::management::identity_provider;
 use crate::provider::{self, Departure, Return};
 use crate::sealed::Place;
+use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
 use crate::wallet::{Refusal, definition_asked_for};
 use crate::{Context, Failure};
@@ -49,16 +51,21 @@ async fn take(
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
     let state = form.get("state").ok_or_else(|| show(Rejection::State))?;
-    let read = context.store().read(organisation).await?;
-    let found = read.authorization_by_sign_in_state(&SecretHash::of(state)).await?;
-    let authorization = found.ok_or_else(|| show(Rejection::State))?;
+    let ticket = SecretHash::of(state);
+    let authorization = match context.remembered().authorization(organisation, Ticket::SignInState(ticket)) {
+        Some(remembered) => remembered,
+        None => {
+            let read = context.store().read(organisation).await?;
+            let found = read.authorization_by_sign_in_state(&ticket).await?;
+            Arc::new(found.ok_or_else(|| show(Rejection::State))?)
+        }
+    };
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
     // Nothing is used up by another browser: whoever got hold of the link, or sent it to a victim, changes nothing.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::Browser))?;
-    let around = Around::find(&read, &authorization).await?;
-    drop(read);
+    let around = Around::find(context, organisation, &authorization).await?;
     let address = Address::of(&authorization)?;
     if now >= authorization.expires_at {
         return Err(show(Rejection::TimeOver));
@@ -71,8 +78,8 @@ async fn take(
         Claim::Fresh => {}
         Claim::Replayed => return Err(show(Rejection::State)),
     }
-    let signed_in = match person(context, organisation, now, (&authorization, around), &form, &address).await {
-        Ok(signed_in) => signed_in,
+    let person = match person(context, organisation, now, (&authorization, around), &form, &address).await {
+        Ok(person) => person,
         Err(failure) => {
             let give_up = context
                 .store()
@@ -85,10 +92,17 @@ async fn take(
         }
     };
     let row = authorization.id.as_uuid();
-    let sealed = context.seal(organisation, Place::AuthorizationSignedIn, row, &signed_in)?;
-    trail.recording.info("sign_in.finished", json!({ "claims_complete": !signed_in.submissions.is_empty() }));
+    let sealed = context.seal(organisation, Place::AuthorizationSignedIn, row, &person)?;
+    trail.recording.info("sign_in.finished", json!({ "claims_complete": !person.submissions.is_empty() }));
     trail.recording.event("signed_in", Value::Null);
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
+    let signed_in = Authorization {
+        status: AuthorizationStatus::SignedIn,
+        sealed_signed_in: Some(sealed),
+        sign_in_state_hash: None,
+        sealed_sign_in: None,
+        ..Authorization::clone(&authorization)
+    };
     // Losing it in a crash means to sign in again.
     let kept = context
         .store()
@@ -96,12 +110,14 @@ async fn take(
             if let Some(part) = &part {
                 tx.add_transcript_part(part).await?;
             }
-            tx.keep_sign_in(authorization.id, &owner, sealed, now).await
+            tx.keep_sign_in(&signed_in, &owner, now).await
         })
         .await?;
+    context.remembered().forget_authorization(organisation, Ticket::SignInState(ticket));
     if !kept {
         return Err(show(Rejection::State));
     }
+    context.remembered().keep_authorization(organisation, Ticket::Cookie(owner), signed_in);
     // Relative to the issuer, and without the code of the provider, which a reload would send again.
     let location = format!("{}?request={}", organisation.issuer.endpoint("consent"), authorization.id);
     Ok(Onward { location, cookie: None })
@@ -109,20 +125,26 @@ async fn take(
 
 /// What a request is about.
 struct Around {
-    provider: Option<IdentityProvider>,
+    provider: Arc<Option<IdentityProvider>>,
     definition: Arc<Definition>,
     /// The exchange of the offer that it goes back to.
     exchange: Option<Exchange>,
 }
 
 impl Around {
-    async fn find(read: &Read, authorization: &Authorization) -> Result<Self, Failure<Refused>> {
-        let definition = definition_asked_for(read, authorization).await?;
+    async fn find(
+        context: &Context,
+        organisation: &Organisation,
+        authorization: &Authorization,
+    ) -> Result<Self, Failure<Refused>> {
+        let read = context.store().read(organisation).await?;
+        let definition = definition_asked_for(&read, authorization).await?;
         let exchange = match authorization.exchange_id {
             Some(exchange) => read.exchange(exchange).await?,
             None => None,
         };
-        Ok(Self { provider: read.identity_provider().await?, definition, exchange })
+        drop(read);
+        Ok(Self { provider: identity_provider::recent(context, organisation).await?, definition, exchange })
     }
 }
 
@@ -147,11 +169,11 @@ async fn person(
     let sealed = authorization.sealed_sign_in.as_deref().ok_or_else(|| show(Rejection::State))?;
     let departure: Departure = context.open(organisation, Place::AuthorizationSignIn, row, sealed)?;
     let Around { provider, definition, exchange } = around;
-    let provider = provider.ok_or_else(|| address.refuse(Rejection::NoProvider))?;
+    let provider = provider.as_ref().as_ref().ok_or_else(|| address.refuse(Rejection::NoProvider))?;
     let requested = &authorization.requested;
     let suffices = |claims: &Map<String, Value>| claims::suffice(&definition, requested, claims);
     let returned = Return { code, issuer: form.get("iss") };
-    let person = provider::arrive(context, organisation, &provider, departure, returned, now, suffices).await;
+    let person = provider::arrive(context, organisation, provider, departure, returned, now, suffices).await;
     let person = person.map_err(|error| address.refuse(error))?;
     let offered = match &exchange {
         Some(exchange) => {

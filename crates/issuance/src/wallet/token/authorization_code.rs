@@ -19,6 +19,7 @@ use chancery_storage::StoreError;
 use serde_json::json;
 
 use super::super::client::{Client, Request};
+use super::super::remembered::{Granted, Offered, Ticket};
 use super::super::trail::Trail;
 use super::super::{definition_asked_for, redaction};
 use super::refresh;
@@ -39,7 +40,7 @@ pub(super) async fn redeem(
     trail: &mut Trail,
 ) -> Result<TokenResponse, Failure<Rejection>> {
     let code = SecretHash::of(form.get("code").unwrap_or_default());
-    let found = find(context, organisation, &code).await?;
+    let found = find(context, organisation, code).await?;
     if let Some((authorization, _)) = &found {
         if let Some(exchange) = authorization.exchange_id {
             trail.belongs_to(exchange);
@@ -70,10 +71,7 @@ pub(super) async fn redeem(
     let repeated = Asked::of(organisation, code, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
-        if let Some(answer) = context.earlier_token_answer(organisation, repeated.as_ref(), now)? {
-            return Ok(answer);
-        }
-        return Err(used_twice(context, organisation, now, &authorization).await);
+        return used_before(context, organisation, now, &authorization, repeated.as_ref()).await;
     }
     checks_of_code(&authorization, now)
         .and_then(|()| bound(&authorization, &asked, &client, proof.as_ref()))
@@ -113,20 +111,19 @@ pub(super) async fn redeem(
     let attempts = organisation.policy.transaction_code_attempts;
     let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
     let work = context.store().write(organisation, async |tx| -> Result<(), Undone> {
-        if is_new {
-            if !tx.add_exchange(&exchange).await? {
-                return Err(Undone::DefinitionDeleted);
-            }
-        } else {
+        if is_new && !tx.add_exchange(&exchange).await? {
+            return Err(Undone::DefinitionDeleted);
+        }
+        if !tx.spend_authorization_code(authorization.id, exchange.id, now).await? {
+            return Err(Undone::CodeSpent);
+        }
+        if !is_new {
             if !tx.spend_code(&exchange, client.id.as_deref(), attempts, now).await? {
                 return Err(Undone::OfferOver);
             }
             if let Some(sealed) = exchange.sealed_submissions.as_ref().filter(|_| has_signed_in(&authorization)) {
                 tx.put_submissions(exchange.id, sealed, now).await?;
             }
-        }
-        if !tx.spend_authorization_code(authorization.id, exchange.id, now).await? {
-            return Err(Undone::CodeSpent);
         }
         tx.add_grant(&grant, &passage).await?;
         announcement.record(tx).await?;
@@ -135,14 +132,24 @@ pub(super) async fn redeem(
         }
         Ok(())
     });
-    match work.await {
+    let outcome = work.await;
+    context.remembered().forget_authorization(organisation, Ticket::Code(code));
+    match outcome {
         Ok(()) => {
             context.keep_answer(organisation, repeated, &answer, grant.id.as_uuid(), now)?;
+            context.remembered().keep_grant(organisation, Granted { grant, offered: Offered { exchange, definition } });
             Ok(answer)
         }
         Err(Undone::Store(error)) => Err(error.into()),
         Err(Undone::DefinitionDeleted | Undone::OfferOver) => Err(Failure::Rejected(Rejection::CodeWithdrawn)),
-        Err(Undone::CodeSpent) => Err(Failure::Rejected(Rejection::CodeUsed)),
+        Err(Undone::CodeSpent) => {
+            let found = context.store().read(organisation).await?.authorization_by_code(&code).await?;
+            match found.filter(|spent| spent.updated_at < now) {
+                Some(spent) => used_before(context, organisation, now, &spent, repeated.as_ref()).await,
+                // Two requests at the same moment, of which one wins.
+                None => Err(Failure::Rejected(Rejection::CodeUsed)),
+            }
+        }
     }
 }
 
@@ -163,12 +170,33 @@ impl From<StoreError> for Undone {
 async fn find(
     context: &Context,
     organisation: &Organisation,
-    code: &SecretHash,
-) -> Result<Option<(Authorization, Arc<Definition>)>, Failure<Rejection>> {
+    code: SecretHash,
+) -> Result<Option<(Arc<Authorization>, Arc<Definition>)>, Failure<Rejection>> {
     let read = context.store().read(organisation).await?;
-    let Some(authorization) = read.authorization_by_code(code).await? else { return Ok(None) };
+    let authorization = match context.remembered().authorization(organisation, Ticket::Code(code)) {
+        Some(remembered) => remembered,
+        None => match read.authorization_by_code(&code).await? {
+            Some(authorization) => Arc::new(authorization),
+            None => return Ok(None),
+        },
+    };
     let definition = definition_asked_for(&read, &authorization).await?;
     Ok(Some((authorization, definition)))
+}
+
+/// The code was spent: the same request gets the same answer, any other one proves that somebody has the code who should
+/// not.
+async fn used_before(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    authorization: &Authorization,
+    repeated: Option<&Asked>,
+) -> Result<TokenResponse, Failure<Rejection>> {
+    match context.earlier_token_answer(organisation, repeated, now)? {
+        Some(answer) => Ok(answer),
+        None => Err(used_twice(context, organisation, now, authorization).await),
+    }
 }
 
 /// Somebody has the code who should not: nobody can tell which of the two it is.
@@ -180,6 +208,7 @@ async fn used_twice(
 ) -> Failure<Rejection> {
     if let Some(exchange) = authorization.exchange_id {
         let revoked = context.store().write(organisation, async |tx| tx.revoke_tokens(exchange, now).await).await;
+        context.remembered().forget_grants_of(organisation, exchange);
         if let Err(error) = revoked {
             return error.into();
         }
