@@ -18,6 +18,7 @@ mod m20261121_000010_bulk;
 mod m20261121_000011_reissuance;
 mod m20261121_000013_configuration;
 mod m20261121_000014_audit;
+mod m20261121_000015_individuals;
 mod plan;
 mod row_security;
 
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_reissuance::Migration),
             Box::new(m20261121_000013_configuration::Migration),
             Box::new(m20261121_000014_audit::Migration),
+            Box::new(m20261121_000015_individuals::Migration),
         ]
     }
 }
@@ -79,6 +81,8 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "bulk_part",
     "global_configuration",
     "image",
+    "individual",
+    "offer_delivery",
 ];
 
 /// Applies what is missing.

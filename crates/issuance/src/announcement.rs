@@ -8,7 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_model::{ExchangeEvent, ExchangeId, ExchangeStatus, Organisation, OrganisationId, Timestamp, WorkKind};
+use chancery_model::{
+    ExchangeEvent, ExchangeId, ExchangeStatus, Organisation, OrganisationId, Timestamp, WebhookEvent, WorkKind,
+};
 use chancery_storage::{StoreError, Transaction};
 use moka::future::Cache;
 
@@ -16,8 +18,8 @@ use crate::Context;
 
 /// Who listens to an organisation.
 pub(crate) struct Listening {
-    /// Steps that some webhook hears of.
-    webhooks: Vec<ExchangeStatus>,
+    /// What some webhook hears of.
+    webhooks: Vec<WebhookEvent>,
 }
 
 /// Who listens, by organisation.
@@ -66,7 +68,7 @@ impl Context {
             return Ok(known);
         }
         let read = self.store().read(organisation).await?;
-        let mut webhooks: Vec<ExchangeStatus> = Vec::new();
+        let mut webhooks: Vec<WebhookEvent> = Vec::new();
         for webhook in read.webhooks().await?.into_iter().filter(|webhook| !webhook.disabled) {
             webhooks.extend(webhook.events);
         }
@@ -97,13 +99,13 @@ impl Listening {
         reached: &[ExchangeStatus],
         now: Timestamp,
     ) -> Announcement {
-        let heard: Vec<ExchangeStatus> =
-            reached.iter().filter(|status| self.webhooks.contains(status)).copied().collect();
+        let reached = reached.iter().map(|status| WebhookEvent::Status(*status));
+        let heard: Vec<WebhookEvent> = reached.filter(|event| self.webhooks.contains(event)).collect();
         let mut events = Vec::with_capacity(exchanges.len() * heard.len());
         for exchange_id in exchanges {
-            let event = |status: &ExchangeStatus| {
+            let event = |event: &WebhookEvent| {
                 let id = ctx.env().uuid(now).into();
-                ExchangeEvent { id, exchange_id: *exchange_id, status: *status, at: now }
+                ExchangeEvent { id, exchange_id: *exchange_id, event: *event, at: now }
             };
             events.extend(heard.iter().map(event));
         }

@@ -11,6 +11,7 @@ use url::Url;
 use crate::announcement::Listeners;
 use crate::encryption_keyring::EncryptionKeyrings;
 use crate::keyring::Keyrings;
+use crate::mail::{Mailer, Smtp};
 use crate::management::access::Keys;
 use crate::management::definitions::Definitions;
 use crate::management::global_configurations::Defaults;
@@ -38,6 +39,9 @@ struct Inner {
     nonce_key: MacKey,
     audit_key: MacKey,
     earlier_audit_keys: Vec<MacKey>,
+    individual_key: MacKey,
+    earlier_individual_keys: Vec<MacKey>,
+    mailer: Option<Mailer>,
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
     api_keys: Keys,
@@ -66,6 +70,8 @@ pub struct Settings {
     pub platform_key: Option<SecretHash>,
     /// Addresses that requests to servers of organisations may go to.
     pub outbound: Addresses,
+    /// The server that takes mail; `None` when none is sent.
+    pub smtp: Option<Smtp>,
     /// What wallets may ask.
     pub rate_limits: RateLimits,
     /// Where several processes count what wallets ask; `None` where each counts alone.
@@ -78,17 +84,22 @@ impl Context {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
         let audit_key = MacKey::derive(&sealing_key, "audit");
         let earlier_audit_keys = MacKey::derive_earlier(&sealing_key, "audit");
+        let individual_key = MacKey::derive(&sealing_key, "individual");
+        let earlier_individual_keys = MacKey::derive_earlier(&sealing_key, "individual");
         Self(Arc::new(Inner {
             env,
             store,
             replay,
             outbound: Outbound::new(settings.outbound),
+            mailer: settings.smtp.take().map(Mailer::new),
             budgets: Budgets::new(settings.rate_limits, settings.shared_budgets.take()),
             settings,
             sealing_key,
             nonce_key,
             audit_key,
             earlier_audit_keys,
+            individual_key,
+            earlier_individual_keys,
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
@@ -159,6 +170,21 @@ impl Context {
     /// Every key that entries may have been chained with.
     pub(crate) fn audit_keys(&self) -> impl Iterator<Item = &MacKey> {
         std::iter::once(&self.0.audit_key).chain(&self.0.earlier_audit_keys)
+    }
+
+    /// Makes hashes of external ids.
+    pub(crate) fn individual_key(&self) -> &MacKey {
+        &self.0.individual_key
+    }
+
+    /// Every key that hashes of external ids may have been made with.
+    pub(crate) fn individual_keys(&self) -> impl Iterator<Item = &MacKey> {
+        std::iter::once(&self.0.individual_key).chain(&self.0.earlier_individual_keys)
+    }
+
+    /// Sends mail, where the deployment has a server for that.
+    pub(crate) fn mailer(&self) -> Option<&Mailer> {
+        self.0.mailer.as_ref()
     }
 
     /// For requests to servers that an organisation names.

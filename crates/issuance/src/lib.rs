@@ -9,6 +9,7 @@ mod context;
 mod encryption_keyring;
 mod failure;
 mod keyring;
+mod mail;
 pub mod management;
 mod outbound;
 mod provider;
@@ -21,4 +22,5 @@ pub mod work;
 
 pub use context::{Context, Settings};
 pub use failure::Failure;
+pub use mail::{MailTls, Smtp};
 pub use outbound::Addresses;

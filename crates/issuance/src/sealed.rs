@@ -28,6 +28,8 @@ pub(crate) enum Place {
     BulkRows,
     BulkResult,
     BulkPins,
+    IndividualContact,
+    OfferEndpoint,
 }
 
 impl Place {
@@ -50,6 +52,8 @@ impl Place {
             Self::BulkRows => "bulk_part.rows",
             Self::BulkResult => "bulk_part.result",
             Self::BulkPins => "bulk_part.pins",
+            Self::IndividualContact => "individual.contact",
+            Self::OfferEndpoint => "offer_delivery.endpoint",
         }
     }
 }

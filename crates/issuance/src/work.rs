@@ -10,7 +10,7 @@ use chancery_model::{Organisation, OrganisationStatus, Timestamp, WorkKind};
 use chancery_storage::{StoreError, WorkItem};
 use futures::future::join_all;
 
-use crate::management::{bulk, decisions, history, retention, webhooks};
+use crate::management::{bulk, decisions, history, offer_delivery, retention, webhooks};
 use crate::{Context, Failure};
 
 /// Pieces that one process does side by side.
@@ -86,6 +86,7 @@ async fn attend(
 ) -> Result<Next, Failure<Infallible>> {
     match item.kind {
         WorkKind::Webhooks => webhooks::deliver(ctx, organisation, item.subject_id.into(), now).await,
+        WorkKind::OfferDelivery => offer_delivery::deliver(ctx, organisation, item.subject_id.into(), now).await,
         WorkKind::History => history::tend(ctx, organisation, now).await,
         WorkKind::Retention => retention::enforce(ctx, organisation, now).await,
         WorkKind::Claims => decisions::deny_overdue(ctx, organisation, item.subject_id.into(), now).await,

@@ -65,7 +65,7 @@ pub(crate) async fn deny(
 /// Cancel an offer.
 ///
 /// Only while nobody has redeemed it; after that, deny the issuance. The offer cannot be fetched or redeemed any more.
-/// The status becomes `issuance_denied`.
+/// The status becomes `issuance_denied`, and what waits to be delivered is not.
 #[utoipa::path(
     post, path = routes::CANCEL, tag = "Issuance", operation_id = "cancelOffer",
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
@@ -87,7 +87,7 @@ pub(crate) async fn cancel(
 /// Make an offer again.
 ///
 /// Only while nobody has redeemed it, also when it has expired. The link stays the same, and lives as long as that of a
-/// new offer.
+/// new offer. It is delivered once more to the individual or endpoint that it was made for.
 #[utoipa::path(
     post, path = routes::RESEND, tag = "Issuance", operation_id = "resendOffer",
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
@@ -130,7 +130,7 @@ pub(crate) async fn unlock(
 ///
 /// The earlier one is wrong from then on, and wrong ones are forgotten. `userPin` names the new one; left out, as many
 /// random digits as the earlier one has characters are drawn, and shown in this answer only. Only while nobody has redeemed
-/// the offer, and only when it has a transaction code. A wallet that has read the offer learns a new length when it reads
+/// the offer, and only when it has a transaction code. It is delivered to the individual by their `pinChannel`. A wallet that has read the offer learns a new length when it reads
 /// it again.
 #[utoipa::path(
     post, path = routes::NEW_PIN, tag = "Issuance", operation_id = "replaceUserPin",

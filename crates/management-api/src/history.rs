@@ -6,8 +6,8 @@ mod schema;
 use axum::Json;
 use axum::extract::State;
 use chancery_issuance::Context;
-use chancery_issuance::management::history::{self, Cursor, Filter, History, Rejection};
-use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus, Role};
+use chancery_issuance::management::history::{self, Cursor, Filter, History, Rejection, Whose};
+use chancery_model::{DefinitionId, ExchangeId, ExchangeStatus, IndividualId, Role};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -70,13 +70,16 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn read(query: &mut Parameters) -> Self {
-        // No record has one of these yet, so a list by one of them is empty.
-        let by_later = ["individualId", "mapperId", "dataAgreementId"].map(|name| query.text(name));
+        // No record has one yet, so a list by one is empty.
+        let agreement = query.text("dataAgreementId");
         let definition = query.text("credentialDefinitionId");
+        let individual = query.text("individualId");
         let filter = Filter {
             status: query.read("status", "a status of the credential history is expected", ExchangeStatus::parse),
             definition: DefinitionId::parse(&definition),
             holder: query.text("holderDid"),
+            individual: IndividualId::parse(&individual),
+            mapper: query.text("mapperId"),
             accepted: query.switch("accepted"),
             in_progress: query.switch("inProgress"),
             revoked: query.switch("revoked"),
@@ -85,8 +88,9 @@ impl Asked {
             created_from: query.seconds("createdFrom"),
             created_until: query.seconds("createdUntil"),
         };
-        let is_empty =
-            by_later.iter().any(|value| !value.is_empty()) || (!definition.is_empty() && filter.definition.is_none());
+        let is_empty = !agreement.is_empty()
+            || (!definition.is_empty() && filter.definition.is_none())
+            || (!individual.is_empty() && filter.individual.is_none());
         Self { filter, is_empty }
     }
 }
@@ -125,28 +129,44 @@ pub(crate) async fn delete(
     deleted.map(|()| Json(Done::DONE)).map_err(|failure| Problem::of(failure, refuse))
 }
 
-/// Delete the records of a holder.
+/// Delete the records of a holder or of an individual.
 ///
-/// Every exchange that the wallet with this `client_id` has redeemed goes, with claims, credentials, tokens and
-/// transcript. Many people may share the `client_id` of one wallet: ask with `dryRun=true` first.
+/// Every exchange that the wallet with this `client_id` has redeemed goes, or every exchange that was made for this
+/// individual, with claims, credentials, tokens and transcript. Many people may share the `client_id` of one wallet: ask
+/// with `dryRun=true` first.
 #[utoipa::path(
     delete, path = routes::HISTORY, tag = "Issuance", operation_id = "deleteCredentialHistoryOfHolder",
     params(EraseQuery),
     responses((status = 200, description = "The records are gone, or would be", body = Erased)),
 )]
-pub(crate) async fn erase_holder(
+pub(crate) async fn erase_records(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     mut query: Parameters,
 ) -> Result<Json<Erased>, Problem> {
-    let holder = query.text("holderDid");
+    let (holder, individual) = (query.text("holderDid"), query.text("individualId"));
     let dry_run = query.flag("dryRun");
-    if holder.is_empty() {
-        query.fault("holderDid", "say whose records are to be deleted");
-    }
+    let whose = match (holder.is_empty(), individual.is_empty()) {
+        (false, true) => Some(Whose::Wallet(holder)),
+        (true, false) => IndividualId::parse(&individual).map(Whose::Individual),
+        (true, true) => {
+            query.fault("holderDid", "say whose records are to be deleted");
+            None
+        }
+        (false, false) => {
+            query.fault("individualId", "holderDid and individualId exclude each other");
+            None
+        }
+    };
     query.finish()?;
-    let erased = history::erase_holder(&ctx, &caller.organisation, &holder, dry_run).await.map_err(never)?;
-    Ok(Json(Erased { success: true, deleted: erased, dry_run }))
+    let deleted = match whose {
+        Some(whose) => {
+            history::erase_records(&ctx, &caller.organisation, &whose, dry_run).await.map_err(never)?
+        }
+        // What cannot be an id is nobody's.
+        None => 0,
+    };
+    Ok(Json(Erased { success: true, deleted, dry_run }))
 }
 
 /// The record as a role may see it.
@@ -200,8 +220,10 @@ pub(crate) struct Erased {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
 struct EraseQuery {
-    /// `client_id` of the wallet.
-    holder_did: String,
+    /// `client_id` of the wallet; this or `individualId`.
+    holder_did: Option<String>,
+    /// Id of the individual, who may have been erased before.
+    individual_id: Option<String>,
     /// `true` counts and deletes nothing.
     #[param(default = false)]
     dry_run: Option<bool>,
@@ -227,9 +249,9 @@ pub(crate) struct HistoryQuery {
     credential_definition_id: Option<String>,
     /// Only exchanges whose wallet gave this `client_id` when it redeemed the offer; counted up to 10,000.
     holder_did: Option<String>,
-    /// Empty in this release: no record has one.
+    /// Only exchanges that were made for this individual, also after the person was erased; counted up to 10,000.
     individual_id: Option<String>,
-    /// Empty in this release: no record has one.
+    /// Only exchanges that were made for the individual with this `externalId`; counted up to 10,000.
     mapper_id: Option<String>,
     /// Empty in this release: no record has one.
     data_agreement_id: Option<String>,

@@ -16,6 +16,7 @@ mod global_configurations;
 mod history;
 mod identity_provider;
 mod images;
+mod individuals;
 mod list;
 mod moment;
 mod offers;

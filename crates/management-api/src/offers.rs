@@ -90,6 +90,16 @@ pub(crate) struct IssueBody {
     /// denied.
     #[schema(minimum = 60, maximum = 31_536_000)]
     claims_due_in_seconds: Option<u32>,
+    /// Push the offer to this endpoint of a wallet, an https URL: it is called with `credential_offer_uri` (OpenID4VCI
+    /// §4.1.3). Goes before the channel of an individual.
+    #[schema(max_length = 2048)]
+    credential_offer_endpoint: Option<String>,
+    /// Make the offer for this individual, and deliver it by the channel of that person. Excludes `mapperId`.
+    #[schema(format = Uuid)]
+    individual_id: Option<String>,
+    /// The same for the individual with this `externalId`.
+    #[schema(max_length = 255)]
+    mapper_id: Option<String>,
 }
 
 /// Whether the claims are complete.

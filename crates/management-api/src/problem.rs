@@ -78,6 +78,8 @@ kinds! {
     BulkState: CONFLICT, "bulk-state", "The bulk is not where this can be done";
     /// No active signing key.
     NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
+    /// Another individual has the external id.
+    ExternalIdTaken: CONFLICT, "external-id-taken", "The external id is taken";
     /// The URL has a webhook.
     WebhookUrlTaken: CONFLICT, "webhook-url-taken", "The URL has a webhook";
     /// As many webhooks as there may be.

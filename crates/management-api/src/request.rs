@@ -12,8 +12,8 @@ use chancery_issuance::Context;
 use chancery_issuance::management::idempotency::Idempotency;
 use chancery_issuance::management::{Fault, LARGEST_BODY, MOST_PER_PAGE, Order, Window, parse_body};
 use chancery_model::{
-    ApiKeyId, BulkId, DefinitionId, ExchangeId, GlobalConfigurationId, OrganisationId, SigningKeyId, Timestamp,
-    WebhookDeliveryId, WebhookId,
+    ApiKeyId, BulkId, DefinitionId, ExchangeId, GlobalConfigurationId, IndividualId, OrganisationId, SigningKeyId,
+    Timestamp, WebhookDeliveryId, WebhookId,
 };
 use serde_json::{Map, Value};
 
@@ -115,7 +115,7 @@ macro_rules! in_path {
 in_path! {
     OrganisationId: "organisation", ApiKeyId: "API key", SigningKeyId: "signing key",
     DefinitionId: "credential definition", BulkId: "bulk", ExchangeId: "record",
-    GlobalConfigurationId: "global configuration", WebhookId: "webhook", WebhookDeliveryId: "delivery"
+    GlobalConfigurationId: "global configuration", IndividualId: "individual", WebhookId: "webhook", WebhookDeliveryId: "delivery"
 }
 
 impl<T: InPath> FromRequestParts<Context> for Id<T> {

@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images, offers,
-    organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
+    api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images, individuals,
+    offers, organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -71,6 +71,10 @@ pub(crate) const RECORD_STATUS: &str =
 pub(crate) const STATUS_OF_MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/revocation-status";
 pub(crate) const TRANSCRIPT: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
+
+pub(crate) const INDIVIDUAL: &str = "/v2/config/individual";
+pub(crate) const INDIVIDUAL_BY_ID: &str = "/v2/config/individual/{individualId}";
+pub(crate) const INDIVIDUALS: &str = "/v2/config/individuals";
 
 pub(crate) const WEBHOOK: &str = "/v2/config/webhook";
 pub(crate) const WEBHOOK_BY_ID: &str = "/v2/config/webhook/{webhookId}";
@@ -167,6 +171,11 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::GET, TRANSCRIPT, Read),
     (Method::PUT, RETENTION, Administer),
     (Method::GET, RETENTION, Read),
+    (Method::POST, INDIVIDUAL, Issue),
+    (Method::GET, INDIVIDUAL_BY_ID, Read),
+    (Method::PUT, INDIVIDUAL_BY_ID, Issue),
+    (Method::DELETE, INDIVIDUAL_BY_ID, Administer),
+    (Method::GET, INDIVIDUALS, Read),
     (Method::POST, WEBHOOK, Administer),
     (Method::GET, WEBHOOK_BY_ID, Read),
     (Method::PUT, WEBHOOK_BY_ID, Administer),
@@ -211,7 +220,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(identity_provider::connect, identity_provider::read, identity_provider::disconnect))
         .routes(routes!(policy::set, policy::read))
         .routes(routes!(offers::issue))
-        .routes(routes!(history::list, history::erase_holder))
+        .routes(routes!(history::list, history::erase_records))
         .routes(routes!(history::export::export))
         .routes(routes!(bulk::upload, bulk::list))
         .routes(routes!(bulk::read))
@@ -233,6 +242,9 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(revocation::change_many))
         .routes(routes!(transcript::read))
         .routes(routes!(retention::set, retention::read))
+        .routes(routes!(individuals::create))
+        .routes(routes!(individuals::read, individuals::update, individuals::erase))
+        .routes(routes!(individuals::list))
         .routes(routes!(webhooks::create))
         .routes(routes!(webhooks::read, webhooks::update, webhooks::delete))
         .routes(routes!(webhooks::ping))

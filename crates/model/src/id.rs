@@ -57,6 +57,8 @@ ids! {
     DefinitionId,
     /// One published configuration inside a definition.
     EntryId,
+    /// A person whom an organisation knows.
+    IndividualId,
     /// The defaults of an organisation.
     GlobalConfigurationId,
     /// One issuance from offer to credential.

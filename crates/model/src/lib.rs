@@ -18,6 +18,8 @@ mod grant;
 mod id;
 mod identity_provider;
 mod image;
+mod individual;
+mod offer_delivery;
 mod organisation;
 mod policy;
 mod refresh_token;
@@ -50,11 +52,13 @@ pub use global_configuration::{GlobalConfiguration, GlobalDefaults};
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
     ApiKeyId, AuditEntryId, AuthorizationId, BulkId, BulkPartId, CredentialId, DefinitionId, EncryptionKeyId, EntryId,
-    ExchangeEventId, ExchangeId, GlobalConfigurationId, GrantId, OrganisationId, RefreshTokenId, SigningKeyId,
+    ExchangeEventId, ExchangeId, GlobalConfigurationId, GrantId, IndividualId, OrganisationId, RefreshTokenId, SigningKeyId,
     StatusListId, TransactionId, TranscriptPartId, WebhookDeliveryId, WebhookId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use image::{ImagePurpose, ImageType, StoredImage};
+pub use individual::{Contact, Individual, OfferChannel, PinChannel};
+pub use offer_delivery::{OfferDelivery, OfferDeliveryState, OfferPart, why_undeliverable};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
     AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand, Policy, Profile,
@@ -68,6 +72,6 @@ pub use time::Timestamp;
 pub use transaction::{DeferredAnswer, DeferredTransaction, ProvenKey};
 pub use transcript::{Event, Level, Passage, Record, TranscriptPart};
 pub use webhook::{
-    DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookSecrets,
+    DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookEvent, WebhookSecrets,
 };
 pub use work::WorkKind;

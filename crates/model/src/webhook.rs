@@ -6,15 +6,47 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ExchangeEventId, ExchangeId, ExchangeStatus, Timestamp, WebhookDeliveryId, WebhookId};
 
-/// A step of an exchange that somebody wants to hear of. Each step of an exchange is one event.
+/// What webhooks hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WebhookEvent {
+    /// An exchange has come to a status.
+    Status(ExchangeStatus),
+    /// An offer is to be handed to an individual by the organisation's own messenger.
+    IndividualOffer,
+    /// So is the transaction code of an offer: the one event with a secret in it.
+    IndividualPin,
+}
+
+impl WebhookEvent {
+    /// Every event, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ExchangeStatus::ALL.into_iter().map(Self::Status).chain([Self::IndividualOffer, Self::IndividualPin])
+    }
+
+    /// Name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status(status) => status.name(),
+            Self::IndividualOffer => "individual_offer",
+            Self::IndividualPin => "individual_pin",
+        }
+    }
+
+    /// Reads [`WebhookEvent::name`].
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::all().find(|event| event.name() == name)
+    }
+}
+
+/// Something about an exchange that somebody wants to hear of. An exchange has each event once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeEvent {
     /// Time-ordered id.
     pub id: ExchangeEventId,
     /// The exchange.
     pub exchange_id: ExchangeId,
-    /// What it reached.
-    pub status: ExchangeStatus,
+    /// What happened.
+    pub event: WebhookEvent,
     /// When.
     pub at: Timestamp,
 }
@@ -28,8 +60,8 @@ pub struct Webhook {
     pub url: String,
     /// Form of the body.
     pub content_type: WebhookContentType,
-    /// Steps it hears of.
-    pub events: Vec<ExchangeStatus>,
+    /// What it hears of.
+    pub events: Vec<WebhookEvent>,
     /// Whether nothing is sent.
     pub disabled: bool,
     /// Why it was disabled, when it was not the organisation that did.
@@ -101,9 +133,9 @@ pub struct WebhookDelivery {
     pub webhook_id: WebhookId,
     /// The exchange.
     pub exchange_id: ExchangeId,
-    /// The step.
-    pub event: ExchangeStatus,
-    /// When the step happened.
+    /// What happened.
+    pub event: WebhookEvent,
+    /// When it happened.
     pub event_at: Timestamp,
     /// Where it stands.
     pub state: DeliveryState,

@@ -10,6 +10,8 @@ pub enum WorkKind {
     History,
     /// Erases what is kept no longer. Subject: the organisation.
     Retention,
+    /// Delivers an offer to whom it was made. Subject: the exchange.
+    OfferDelivery,
     /// Denies an exchange whose claims did not come in time. Subject: the exchange.
     Claims,
     /// Issues rows of a bulk. Subject: a part of it.
@@ -20,13 +22,21 @@ pub enum WorkKind {
 
 impl WorkKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Webhooks, Self::History, Self::Retention, Self::Claims, Self::BulkIssuance, Self::BulkErasure];
+    pub const ALL: [Self; 7] = [
+        Self::Webhooks,
+        Self::OfferDelivery,
+        Self::History,
+        Self::Retention,
+        Self::Claims,
+        Self::BulkIssuance,
+        Self::BulkErasure,
+    ];
 
     /// Name in the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Webhooks => "webhooks",
+            Self::OfferDelivery => "offer_delivery",
             Self::History => "history",
             Self::Retention => "retention",
             Self::Claims => "claims",

@@ -1,6 +1,7 @@
 //! Configuration: the embedded defaults, then a file, then the environment; all of it validated before anything starts.
 
 mod check;
+mod smtp;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -8,7 +9,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use chancery_issuance::Addresses;
+use chancery_issuance::{Addresses, Smtp};
 use chancery_issuance::rate_limits::RateLimits;
 use chancery_keys::SealingKey;
 use chancery_model::SecretHash;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub platform_key: Option<SecretHash>,
     /// Addresses that requests to servers of organisations may go to.
     pub outbound: Addresses,
+    /// The server that takes mail to individuals; `None` when none is sent.
+    pub smtp: Option<Smtp>,
     /// What wallets may ask.
     pub rate_limits: RateLimits,
     /// Filter of the log.

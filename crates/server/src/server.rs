@@ -122,6 +122,7 @@ pub async fn open_context(settings: &Settings, env: Env) -> anyhow::Result<Conte
         public_url: settings.public_url.clone(),
         platform_key: settings.platform_key,
         outbound: settings.outbound,
+        smtp: settings.smtp.clone(),
         rate_limits: settings.rate_limits,
         shared_budgets,
     };

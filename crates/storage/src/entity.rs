@@ -383,6 +383,29 @@ tables! {
         failure: Option<String>,
         created_at: i64,
     }
+    /// People whom organisations know.
+    individual "individual" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        revision: i64,
+        external_id_hash: Option<Vec<u8>>,
+        sealed_contact: Vec<u8>,
+        created_at: i64,
+        updated_at: i64,
+    }
+    /// Offers on their way to people.
+    offer_delivery "offer_delivery" (organisation_id) {
+        key { organisation_id: Uuid, exchange_id: Uuid, part: String, }
+        individual_id: Option<Uuid>,
+        channel: String,
+        sealed_endpoint: Option<Vec<u8>>,
+        state: String,
+        round: i64,
+        attempts: i64,
+        next_attempt_at: i64,
+        attempted_at: Option<i64>,
+        failure: Option<String>,
+        created_at: i64,
+    }
     /// Parts of long histories.
     history_segment "history_segment" (organisation_id) {
         key { organisation_id: Uuid, last_created_at: i64, last_id: Uuid, }

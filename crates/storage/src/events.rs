@@ -1,6 +1,6 @@
-//! Steps of exchanges that somebody wants to hear of.
+//! What happens in exchanges and somebody wants to hear of.
 
-use chancery_model::{ExchangeEvent, ExchangeId, ExchangeStatus};
+use chancery_model::{ExchangeEvent, ExchangeId, WebhookEvent};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, QueryFilter, Set};
 
@@ -14,7 +14,7 @@ impl Read {
         let find = self.scope.find::<Entity>().filter(Column::ExchangeId.eq(exchange.as_uuid()));
         let rows = find.all(self.scope.connection()).await?;
         let mut events = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
-        events.sort_by_key(|event| event.status);
+        events.sort_by_key(|event| event.event);
         Ok(events)
     }
 }
@@ -25,7 +25,7 @@ impl Transaction {
         let rows = events.iter().map(|event| ActiveModel {
             id: Set(event.id.as_uuid()),
             exchange_id: Set(event.exchange_id.as_uuid()),
-            status: Set(event.status.name().to_owned()),
+            status: Set(event.event.name().to_owned()),
             at: Set(event.at.millis()),
             ..Default::default()
         });
@@ -34,6 +34,19 @@ impl Transaction {
         self.scope.insert_all_or::<Entity>(rows.collect(), once).await?;
         Ok(())
     }
+
+    /// Records an event that may happen again: what was recorded and delivered of it before is forgotten.
+    pub async fn add_event_again(&self, event: &ExchangeEvent) -> Result<(), StoreError> {
+        use crate::entity::webhook_delivery;
+        let connection = self.scope.connection();
+        let (exchange, name) = (event.exchange_id.as_uuid(), event.event.name());
+        let delivered = self.scope.delete::<webhook_delivery::Entity>();
+        let delivered = delivered.filter(webhook_delivery::Column::ExchangeId.eq(exchange));
+        delivered.filter(webhook_delivery::Column::Event.eq(name)).exec(connection).await?;
+        let recorded = self.scope.delete::<Entity>().filter(Column::ExchangeId.eq(exchange));
+        recorded.filter(Column::Status.eq(name)).exec(connection).await?;
+        self.add_events(std::slice::from_ref(event)).await
+    }
 }
 
 fn from_row(model: Model) -> Result<ExchangeEvent, StoreError> {
@@ -41,7 +54,7 @@ fn from_row(model: Model) -> Result<ExchangeEvent, StoreError> {
     Ok(ExchangeEvent {
         id: model.id.into(),
         exchange_id: model.exchange_id.into(),
-        status: row.expect(ExchangeStatus::parse(&model.status))?,
+        event: row.expect(WebhookEvent::parse(&model.status))?,
         at: instant(model.at),
     })
 }

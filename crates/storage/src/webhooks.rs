@@ -2,7 +2,7 @@
 
 mod deliveries;
 
-use chancery_model::{ExchangeStatus, Timestamp, Webhook, WebhookId};
+use chancery_model::{Timestamp, Webhook, WebhookEvent, WebhookId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
 
@@ -45,7 +45,7 @@ impl Transaction {
             .update::<Entity>()
             .col_expr(Column::Url, Expr::value(webhook.url.as_str()))
             .col_expr(Column::ContentType, Expr::value(to_name(&webhook.content_type)?))
-            .col_expr(Column::Events, Expr::value(to_json(&webhook.events)?))
+            .col_expr(Column::Events, Expr::value(event_names(&webhook.events)?))
             .col_expr(Column::Disabled, Expr::value(webhook.disabled))
             .col_expr(Column::DisabledReason, Expr::value(webhook.disabled_reason.clone()))
             .col_expr(Column::DisabledAt, Expr::value(webhook.disabled_at.map(Timestamp::millis)))
@@ -113,7 +113,7 @@ fn to_row(webhook: &Webhook) -> Result<ActiveModel, StoreError> {
         id: Set(webhook.id.as_uuid()),
         url: Set(webhook.url.clone()),
         content_type: Set(to_name(&webhook.content_type)?),
-        events: Set(to_json(&webhook.events)?),
+        events: Set(event_names(&webhook.events)?),
         disabled: Set(webhook.disabled),
         disabled_reason: Set(webhook.disabled_reason.clone()),
         disabled_at: Set(webhook.disabled_at.map(Timestamp::millis)),
@@ -131,7 +131,7 @@ fn from_row(model: Model) -> Result<Webhook, StoreError> {
         id: model.id.into(),
         url: model.url,
         content_type: row.name(model.content_type)?,
-        events: row.json::<Vec<ExchangeStatus>>(&model.events)?,
+        events: events_named(&row, &model.events)?,
         disabled: model.disabled,
         disabled_reason: model.disabled_reason,
         disabled_at: maybe_instant(model.disabled_at),
@@ -140,4 +140,13 @@ fn from_row(model: Model) -> Result<Webhook, StoreError> {
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),
     })
+}
+
+fn event_names(events: &[WebhookEvent]) -> Result<String, StoreError> {
+    to_json(&events.iter().map(|event| event.name()).collect::<Vec<_>>())
+}
+
+fn events_named(row: &Row<uuid::Uuid>, names: &str) -> Result<Vec<WebhookEvent>, StoreError> {
+    let names: Vec<String> = row.json(names)?;
+    names.iter().map(|name| row.expect(WebhookEvent::parse(name))).collect()
 }

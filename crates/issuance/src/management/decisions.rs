@@ -6,8 +6,8 @@ mod remedies;
 use std::convert::Infallible;
 
 use chancery_model::{
-    CredentialStatus, Definition, Exchange, ExchangeId, ExchangeStatus, IssuanceMode, Organisation, Submission,
-    Timestamp, TranscriptPart,
+    CredentialStatus, Definition, Exchange, ExchangeId, ExchangeStatus, IssuanceMode, OfferPart, Organisation,
+    Submission, Timestamp, TranscriptPart,
 };
 use chancery_storage::{StoreError, Supplied, Transaction};
 use serde_json::{Map, Value, json};
@@ -44,6 +44,9 @@ const ATTEMPTS: u32 = 4;
 
 /// What the wallet is told when the organisation withdrew the offer without a word.
 const WITHDRAWN: &str = "the offer was withdrawn";
+
+/// What the record says of an offer that was on its way then.
+const STOPPED: &str = "the offer was withdrawn";
 
 /// What the wallet is told when nobody supplied the claims.
 const OVERDUE: &str = "the claims were not supplied in time";
@@ -99,7 +102,13 @@ pub async fn deny(
     let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "organisation" }));
     let part = part.finish(ctx.env(), now).of(id, None);
     let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
-    let step = async |tx: &Transaction| tx.deny_exchange(id, &reason, now).await;
+    let step = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let is_denied = tx.deny_exchange(id, &reason, now).await?;
+        if is_denied {
+            tx.stop_deliveries_of(id, STOPPED).await?;
+        }
+        Ok(is_denied)
+    };
     let happened = take(ctx, organisation, step, &part, Some(&announcement)).await?;
     decided(ctx, organisation, id, happened, "denied").await
 }
@@ -122,12 +131,19 @@ pub async fn cancel(
     let now = ctx.env().now();
     let part = recording("offer.cancelled", "offer_cancelled", json!({})).finish(ctx.env(), now).of(id, None);
     let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
-    let step = async |tx: &Transaction| tx.withdraw_offer(id, &reason, now).await;
+    let step = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let is_withdrawn = tx.withdraw_offer(id, &reason, now).await?;
+        if is_withdrawn {
+            tx.stop_deliveries_of(id, STOPPED).await?;
+        }
+        Ok(is_withdrawn)
+    };
     let happened = take(ctx, organisation, step, &part, Some(&announcement)).await?;
     decided(ctx, organisation, id, happened, "withdrawn").await
 }
 
-/// Makes an offer again that nobody has redeemed: the same link, which lives as long as that of a new offer.
+/// Makes an offer again that nobody has redeemed: the same link, which lives as long as that of a new offer, and is
+/// delivered once more to whom it was made for.
 pub async fn resend(
     ctx: &Context,
     organisation: &Organisation,
@@ -139,7 +155,13 @@ pub async fn resend(
     let expires_at = now.plus_seconds(offer_lifetime(ctx, organisation).await?);
     let details = json!({ "expires_at": expires_at.seconds() });
     let part = recording("offer.renewed", "offer_renewed", details).finish(ctx.env(), now).of(id, None);
-    let step = async |tx: &Transaction| tx.renew_offer(id, expires_at, now).await;
+    let step = async |tx: &Transaction| -> Result<bool, StoreError> {
+        let is_renewed = tx.renew_offer(id, expires_at, now).await?;
+        if is_renewed {
+            tx.deliver_again(id, OfferPart::Link, now).await?;
+        }
+        Ok(is_renewed)
+    };
     let happened = take(ctx, organisation, step, &part, None).await?;
     decided(ctx, organisation, id, happened, "made again").await
 }

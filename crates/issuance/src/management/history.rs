@@ -1,22 +1,27 @@
 //! Records of exchanges, as organisations read them.
 
+mod addressed;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, Organisation, Retained, Submission,
-    Timestamp, WorkKind,
+    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, IndividualId, Organisation, Retained,
+    Submission, Timestamp, WorkKind,
 };
 use chancery_protocol::offer::{self, UriScheme};
 use chancery_storage::{ExchangeFilter, Position, Read, Transaction};
 
+use super::individuals;
 use super::page::{Order, Page, Window};
 use crate::sealed::Place;
 use crate::status_lists::uri;
 use crate::work::Next;
 use crate::{Context, Failure};
+
+pub use addressed::Addressed;
 
 /// A record: the exchange and what belongs to it. Holds claims; never codes or transaction codes in clear.
 pub struct History {
@@ -30,6 +35,8 @@ pub struct History {
     pub credential_offer: String,
     /// What was issued, oldest first.
     pub credentials: Vec<Delivered>,
+    /// Whom it was made for, when it was made for somebody in particular.
+    pub addressed: Option<Addressed>,
 }
 
 /// A credential that was issued.
@@ -73,6 +80,10 @@ pub struct Filter {
     pub definition: Option<DefinitionId>,
     /// Only exchanges with this `client_id`.
     pub holder: String,
+    /// Only exchanges that were made for this individual.
+    pub individual: Option<IndividualId>,
+    /// Only exchanges that were made for the individual with this external id.
+    pub mapper: String,
     /// The wallet took the credential: `credential_acked` or `credential_accepted`.
     pub accepted: Option<bool>,
     /// The exchange has not come to an end.
@@ -90,12 +101,26 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn to_storage(&self) -> ExchangeFilter {
+    /// The filter of the database; `None` when no record can be like that.
+    async fn to_storage<R>(
+        &self,
+        ctx: &Context,
+        organisation: &Organisation,
+    ) -> Result<Option<ExchangeFilter>, Failure<R>> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        ExchangeFilter {
+        let mut individual_id = self.individual;
+        if !self.mapper.is_empty() {
+            let named = individuals::by_external_id(ctx, organisation, &self.mapper).await?.map(|named| named.id);
+            let Some(named) = named.filter(|named| individual_id.is_none_or(|known| known == *named)) else {
+                return Ok(None);
+            };
+            individual_id = Some(named);
+        }
+        Ok(Some(ExchangeFilter {
             status: self.status,
             definition_id: self.definition,
             client_id: given(&self.holder),
+            individual_id,
             accepted: self.accepted,
             in_progress: self.in_progress,
             revoked: self.revoked,
@@ -103,7 +128,7 @@ impl Filter {
             search: given(&self.search),
             created_from: self.created_from,
             created_before: self.created_until,
-        }
+        }))
     }
 }
 
@@ -141,7 +166,7 @@ impl History {
         submissions: Vec<Submission>,
     ) -> Self {
         let credential_offer = offer_link(organisation, &exchange);
-        Self { exchange, definition, submissions, credential_offer, credentials: Vec::new() }
+        Self { exchange, definition, submissions, credential_offer, credentials: Vec::new(), addressed: None }
     }
 }
 
@@ -152,8 +177,11 @@ pub async fn list<R>(
     filter: &Filter,
     window: Window,
 ) -> Result<Page<History>, Failure<R>> {
+    let Some(filter) = filter.to_storage(ctx, organisation).await? else {
+        return Ok(Page::new(Vec::new(), 0, window));
+    };
     let reader = ctx.store().read(organisation).await?;
-    let listed = reader.exchanges(&filter.to_storage(), &window.into()).await?;
+    let listed = reader.exchanges(&filter, &window.into()).await?;
     let items = assemble_all(ctx, organisation, &reader, listed.items).await?;
     let now = ctx.env().now();
     let is_behind = reader.has_uncounted_history(now).await?;
@@ -186,9 +214,10 @@ pub async fn walk<R>(
     limit: u32,
     order: Order,
 ) -> Result<Vec<History>, Failure<R>> {
+    let Some(filter) = filter.to_storage(ctx, organisation).await? else { return Ok(Vec::new()) };
     let reader = ctx.store().read(organisation).await?;
     let after = cursor.map(|Cursor(position)| position);
-    let found = reader.exchanges_after(&filter.to_storage(), after, u64::from(limit), order.into()).await?;
+    let found = reader.exchanges_after(&filter, after, u64::from(limit), order.into()).await?;
     assemble_all(ctx, organisation, &reader, found).await
 }
 
@@ -210,19 +239,33 @@ pub async fn delete(ctx: &Context, organisation: &Organisation, id: ExchangeId) 
     Ok(())
 }
 
-/// Deletes every record that the wallet with this `client_id` has redeemed, with everything that belongs to it; how many
-/// those were. With `dry_run` nothing is deleted.
+/// Whose records are meant.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// Those that the wallet with this `client_id` has redeemed.
+    Wallet(String),
+    /// Those that were made for this individual.
+    Individual(IndividualId),
+}
+
+/// Deletes every record of somebody, with everything that belongs to it; how many those were. With `dry_run` nothing is
+/// deleted.
 ///
 /// # Errors
 /// Those of the database; what was deleted until then stays deleted.
-pub async fn erase_holder<R>(
+pub async fn erase_records<R>(
     ctx: &Context,
     organisation: &Organisation,
-    holder: &str,
+    whose: &Whose,
     dry_run: bool,
 ) -> Result<u64, Failure<R>> {
     const PER_UNIT: u64 = 200;
-    let filter = ExchangeFilter { client_id: Some(holder.to_owned()), ..ExchangeFilter::default() };
+    let filter = match whose {
+        Whose::Wallet(client_id) => {
+            ExchangeFilter { client_id: Some(client_id.clone()), ..ExchangeFilter::default() }
+        }
+        Whose::Individual(id) => ExchangeFilter { individual_id: Some(*id), ..ExchangeFilter::default() },
+    };
     let (mut erased, mut after) = (0, None);
     loop {
         let reader = ctx.store().read(organisation).await?;
@@ -266,6 +309,8 @@ async fn assemble_all<R>(
     for credential in reader.credentials_of_all(&closed.collect::<Vec<_>>()).await? {
         issued.entry(credential.exchange_id).or_default().push(credential);
     }
+    let ids: Vec<ExchangeId> = exchanges.iter().map(|exchange| exchange.id).collect();
+    let mut addressed = addressed::of(ctx, organisation, reader, &ids).await?;
     let mut assembled = Vec::with_capacity(exchanges.len());
     for exchange in exchanges {
         let definition = reader.definition_at(exchange.definition_id, exchange.definition_revision).await?;
@@ -277,7 +322,9 @@ async fn assemble_all<R>(
         let credentials = issued.remove(&exchange.id).unwrap_or_default();
         let delivered = credentials.into_iter().map(|credential| deliver(ctx, organisation, credential));
         let credentials = delivered.collect::<Result<_, _>>()?;
-        assembled.push(History { credentials, ..History::begun(organisation, exchange, definition, submissions) });
+        let addressed = addressed.remove(&exchange.id);
+        let begun = History::begun(organisation, exchange, definition, submissions);
+        assembled.push(History { credentials, addressed, ..begun });
     }
     Ok(assembled)
 }

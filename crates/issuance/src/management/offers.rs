@@ -1,5 +1,6 @@
 //! The issue call: an exchange begins, and an offer is made for the wallet.
 
+mod addressee;
 pub(crate) mod claims;
 pub(super) mod request;
 
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 
 use self::request::{IssueRequest, Pin, RequestedCredential};
 use super::body::{Fault, Faults};
-use super::history::History;
+use super::history::{Addressed, History};
 use super::idempotency::{self, Idempotency};
 use super::{definitions, global_configurations};
 use crate::sealed::Place;
@@ -49,8 +50,9 @@ pub async fn issue(
     if let Some(answer) = earlier_answer(ctx, organisation, once, now).await? {
         return Ok(answer);
     }
-    let request = request::read(body).map_err(invalid)?;
+    let request = request::read(ctx.outbound(), body).map_err(invalid)?;
     let (definition, chosen) = choose(ctx, organisation, &request).await?;
+    let person = addressee::find(ctx, organisation, &request.addressee).await?;
     if ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none() {
         return Err(Failure::Rejected(IssueRejection::NoSigningKey));
     }
@@ -58,7 +60,8 @@ pub async fn issue(
     let lifetime = offer_lifetime(ctx, organisation).await?;
     let mut exchange = begin(ctx, organisation, &request, &definition, &chosen, lifetime, now)?;
     exchange.issued_by = Some(by);
-    let history = History::begun(organisation, exchange, definition, chosen.submissions);
+    let addressed = addressee::address(ctx, organisation, &exchange, &request.addressee, person.as_ref())?;
+    let history = History { addressed, ..History::begun(organisation, exchange, definition, chosen.submissions) };
     let answer = render(&history);
     let kept = match once {
         Some(once) => Some(once.keep(ctx, organisation, now, &answer)?),
@@ -76,6 +79,10 @@ pub async fn issue(
             return Err(Undone::DefinitionDeleted);
         }
         announcement.record(tx).await?;
+        if let Some(Addressed { link, pin, .. }) = &history.addressed {
+            let deliveries: Vec<_> = link.iter().chain(pin).cloned().collect();
+            tx.add_offer_deliveries(&deliveries).await?;
+        }
         Ok(())
     };
     match ctx.store().write(organisation, work).await {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chancery_model::{ExchangeStatus, Organisation, Timestamp, Webhook, WebhookContentType, WebhookId, WebhookSecrets};
+use chancery_model::{
+    Organisation, Timestamp, Webhook, WebhookContentType, WebhookEvent, WebhookId, WebhookSecrets,
+};
 use chancery_storage::StoreError;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -22,6 +24,7 @@ use crate::{Context, Failure};
 
 pub use deliveries::{DeliveryRejection, ReplayRejection, deliveries, delivery, replay, replay_since};
 pub(crate) use delivery::deliver;
+pub(super) use delivery::pause;
 pub use delivery::{Ping, ping};
 pub use message::event_type;
 
@@ -59,7 +62,7 @@ pub enum Rejection {
 
 /// Event types that webhooks may subscribe to.
 pub fn event_types() -> impl Iterator<Item = String> {
-    ExchangeStatus::ALL.into_iter().map(event_type)
+    WebhookEvent::all().map(event_type)
 }
 
 /// Content types of deliveries.

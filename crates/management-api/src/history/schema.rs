@@ -1,8 +1,10 @@
 //! The record of an exchange on the wire: every member of the original contract, in its order.
 
+mod delivery;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_issuance::management::history::{Delivered, History};
+use chancery_issuance::management::history::{Addressed, Delivered, History};
 use chancery_model::{
     CredentialStatus, Definition, Entry, Exchange, ExchangeStatus, GrantKind, IssuanceMode, RevocationStatus,
     Submission,
@@ -11,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use self::delivery::DeliverySchema;
 use crate::definitions::claim_path;
 
 /// How far an exchange has come.
@@ -110,8 +113,10 @@ pub(crate) struct CredentialHistory {
     expired_credentials: Vec<Value>,
     #[schema(value_type = Object)]
     credential_response_encryption: Map<String, Value>,
-    individual_id: &'static str,
-    mapper_id: &'static str,
+    /// Id of the individual whom it was made for.
+    individual_id: String,
+    /// `externalId` of that individual; empty once the person was erased.
+    mapper_id: String,
     /// The definition.
     #[schema(format = Uuid)]
     credential_definition_id: String,
@@ -133,6 +138,12 @@ pub(crate) struct CredentialHistory {
     issued_by: String,
     /// Network address of that caller; empty when it is not known.
     issued_from: String,
+    /// Wallet endpoint that the issue call named; empty for auditors.
+    credential_offer_endpoint: String,
+    /// How the offer's link gets to whom it was made for.
+    offer_delivery: DeliverySchema,
+    /// How the transaction code gets there.
+    pin_delivery: DeliverySchema,
     /// Every credential that was issued, oldest first.
     issued_credentials: Vec<IssuedCredential>,
 }
@@ -169,7 +180,9 @@ pub(crate) struct Holder {
 
 impl From<&History> for CredentialHistory {
     fn from(history: &History) -> Self {
-        let History { exchange, definition, submissions, credential_offer, credentials: delivered } = history;
+        let History { exchange, definition, submissions, credential_offer, credentials: delivered, addressed } = history;
+        let nobody = Addressed::default();
+        let to = addressed.as_ref().unwrap_or(&nobody);
         let entries: Vec<&Entry> = exchange.entries.iter().filter_map(|id| definition.entry(*id)).collect();
         let first = entries.first();
         let asked = entries.iter().enumerate().map(|(position, entry)| {
@@ -222,8 +235,8 @@ impl From<&History> for CredentialHistory {
             expired_credential_tokens: replaced.iter().map(|it| it.token.clone()).collect(),
             expired_credentials: replaced.iter().map(|it| signed_claims(&it.token)).collect(),
             credential_response_encryption: Map::new(),
-            individual_id: "",
-            mapper_id: "",
+            individual_id: to.individual.map(|id| id.to_string()).unwrap_or_default(),
+            mapper_id: to.mapper_id.clone(),
             credential_definition_id: exchange.definition_id.to_string(),
             credential_definition_revision: exchange.definition_revision,
             credential_label: definition.content.label.clone(),
@@ -234,6 +247,9 @@ impl From<&History> for CredentialHistory {
             claims_due_at: exchange.claims_due_at.map(|at| at.seconds()).unwrap_or_default(),
             issued_by: exchange.issued_by.as_ref().map(|by| by.key.to_string()).unwrap_or_default(),
             issued_from: exchange.issued_by.as_ref().map(|by| by.address.clone()).unwrap_or_default(),
+            credential_offer_endpoint: to.endpoint.clone(),
+            offer_delivery: DeliverySchema::from(to.link.as_ref()),
+            pin_delivery: DeliverySchema::from(to.pin.as_ref()),
             issued_credentials: delivered.iter().map(|it| issued(it, definition)).collect(),
         }
     }
@@ -242,7 +258,7 @@ impl From<&History> for CredentialHistory {
 impl CredentialHistory {
     /// The same record for those who may not redeem the offer.
     pub(crate) fn without_offer(self) -> Self {
-        Self { credential_offer: String::new(), ..self }
+        Self { credential_offer: String::new(), credential_offer_endpoint: String::new(), ..self }
     }
 }
 
@@ -455,6 +471,7 @@ mod tests {
             submissions,
             credential_offer: "openid-credential-offer://?credential_offer_uri=x".to_owned(),
             credentials: Vec::new(),
+            addressed: None,
         }
     }
 

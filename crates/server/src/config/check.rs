@@ -43,6 +43,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
         "any" => Ok(Addresses::Any),
         other => Err(format!("must be public or any, not {other:?}")),
     });
+    let smtp = checker.smtp();
     let rate_limits = checker.rate_limits();
     let log_filter = checker.parse("log.filter", |text| {
         text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned()).map_err(|error| error.to_string())
@@ -70,6 +71,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
             sealing_key: sealing_key?,
             platform_key: platform_key?,
             outbound: outbound?,
+            smtp: smtp?,
             rate_limits: rate_limits?,
             log_filter: log_filter?,
             log_format: log_format?,
@@ -81,13 +83,13 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
     }
 }
 
-struct Checker {
-    values: Values,
-    problems: Vec<Problem>,
+pub(super) struct Checker {
+    pub(super) values: Values,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Checker {
-    fn parse<T>(&mut self, key: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn parse<T>(&mut self, key: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (value, source) = self.values.get(key)?;
         let outcome = match value.as_str() {
             Some(text) => read(text),
@@ -96,7 +98,7 @@ impl Checker {
         outcome.map_err(|reason| self.problems.push(problem(key, source, reason))).ok()
     }
 
-    fn number(&mut self, key: &str, least: u32, most: u32) -> Option<u32> {
+    pub(super) fn number(&mut self, key: &str, least: u32, most: u32) -> Option<u32> {
         let (value, source) = self.values.get(key)?;
         let number = match value {
             toml::Value::Integer(number) => u32::try_from(*number).ok(),

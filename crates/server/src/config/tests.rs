@@ -109,3 +109,40 @@ fn a_file_that_is_not_toml_is_refused_without_showing_its_content() {
     assert!(error.to_string().contains("not TOML"), "{error}");
     assert!(!error.to_string().contains("s3cr3t"), "{error}");
 }
+
+#[test]
+fn mail_needs_a_sender_and_both_halves_of_its_credentials() {
+    let host = ("CHANCERY_SMTP_HOST", "mail.example.org");
+    let from = ("CHANCERY_SMTP_FROM", "Registry <registry@example.org>");
+    assert!(Settings::load(None, &environment(&[KEY])).unwrap().smtp.is_none());
+    let smtp = Settings::load(None, &environment(&[KEY, host, from])).unwrap().smtp.unwrap();
+    assert_eq!((smtp.port, smtp.tls), (587, chancery_issuance::MailTls::StartTls));
+    assert!(refusal(&[KEY, host]).contains("smtp.from (default): must be an e-mail address"));
+    for (name, value, expected) in [
+        ("CHANCERY_SMTP_USERNAME", "registry", "smtp.password (default): is empty"),
+        ("CHANCERY_SMTP_PASSWORD", "hunter2", "smtp.username (default): is empty"),
+        ("CHANCERY_SMTP_TLS", "ssl", "smtp.tls (CHANCERY_SMTP_TLS): must be starttls, implicit or none"),
+        ("CHANCERY_SMTP_PORT", "0", "smtp.port (CHANCERY_SMTP_PORT): must be a whole number from 1 to 65535"),
+        ("CHANCERY_SMTP_HOST", "smtp://mail", "smtp.host (CHANCERY_SMTP_HOST): must be a host name"),
+    ] {
+        let refusal = refusal(&[KEY, host, from, (name, value)]);
+        assert!(refusal.contains(expected) && !refusal.contains("hunter2"), "{refusal}");
+    }
+    let both = [("CHANCERY_SMTP_USERNAME", "registry"), ("CHANCERY_SMTP_PASSWORD", "hunter2")];
+    let clear = ("CHANCERY_SMTP_TLS", "none");
+    assert!(refusal(&[KEY, host, from, both[0], both[1], clear]).contains("sent in clear"));
+}
+
+#[test]
+fn the_password_of_the_mail_server_can_come_from_a_file() {
+    let secret = TemporaryFile::with("smtp", "hunter2\n");
+    let variables = [
+        KEY,
+        ("CHANCERY_SMTP_HOST", "mail.example.org"),
+        ("CHANCERY_SMTP_FROM", "registry@example.org"),
+        ("CHANCERY_SMTP_USERNAME", "registry"),
+        ("CHANCERY_SMTP_PASSWORD_FILE", secret.0.to_str().unwrap()),
+    ];
+    let smtp = Settings::load(None, &environment(&variables)).unwrap().smtp.unwrap();
+    assert_eq!(smtp.credentials.unwrap().1.as_str(), "hunter2");
+}

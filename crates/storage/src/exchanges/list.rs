@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chancery_model::{DefinitionId, Exchange, ExchangeStatus, RevocationStatus, Timestamp};
+use chancery_model::{DefinitionId, Exchange, ExchangeStatus, IndividualId, RevocationStatus, Timestamp};
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
@@ -27,6 +27,8 @@ pub struct ExchangeFilter {
     pub definition_id: Option<DefinitionId>,
     /// Those that this wallet has redeemed.
     pub client_id: Option<String>,
+    /// Those that were addressed to this individual.
+    pub individual_id: Option<IndividualId>,
     /// Those whose credential was picked up or accepted.
     pub accepted: Option<bool>,
     /// Those that have not come to an end.
@@ -63,7 +65,7 @@ enum Sought {
 impl Read {
     /// A page of the exchanges that `filter` admits, by time of creation.
     ///
-    /// Exchanges of one wallet are counted up to [`ExchangeFilter::MOST_OF_WALLET`].
+    /// Exchanges of one wallet or individual are counted up to [`ExchangeFilter::MOST_OF_WALLET`].
     pub async fn exchanges(&self, filter: &ExchangeFilter, page: &Page) -> Result<Listed<Exchange>, StoreError> {
         match self.sought(filter).await? {
             Sought::Nothing => Ok(Listed { items: Vec::new(), total: 0 }),
@@ -236,7 +238,13 @@ impl Read {
         }
         if let Some(client_id) = &filter.client_id {
             let redeemed = Column::Id.in_subquery(self.redeemed_by(client_id));
-            return Ok(Sought::Few(condition.add(redeemed).add(Column::ClientId.eq(client_id))));
+            condition = condition.add(redeemed).add(Column::ClientId.eq(client_id));
+        }
+        if let Some(individual) = filter.individual_id {
+            condition = condition.add(Column::Id.in_subquery(self.addressed_to(individual)));
+        }
+        if filter.client_id.is_some() || filter.individual_id.is_some() {
+            return Ok(Sought::Few(condition));
         }
         Ok(Sought::Many(condition, labelled))
     }
@@ -279,7 +287,7 @@ impl Stretch {
 }
 
 impl ExchangeFilter {
-    /// As far as exchanges of one wallet are counted.
+    /// As far as exchanges of one wallet or individual are counted.
     pub const MOST_OF_WALLET: u64 = 10_000;
 
     fn condition(&self) -> Condition {

@@ -1,7 +1,7 @@
 //! Events on their way to webhooks, and what came of them.
 
 use chancery_model::{
-    DeliveryAttempt, DeliveryState, ExchangeId, ExchangeStatus, Timestamp, WebhookDelivery, WebhookDeliveryId,
+    DeliveryAttempt, DeliveryState, ExchangeId, Timestamp, WebhookDelivery, WebhookDeliveryId, WebhookEvent,
     WebhookId,
 };
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -193,7 +193,7 @@ fn from_row(model: Model) -> Result<WebhookDelivery, StoreError> {
         id: model.id.into(),
         webhook_id: model.webhook_id.into(),
         exchange_id: model.exchange_id.into(),
-        event: row.expect(ExchangeStatus::parse(&model.event))?,
+        event: row.expect(WebhookEvent::parse(&model.event))?,
         event_at: instant(model.event_at),
         state: row.name(model.state)?,
         attempts: row.number(model.attempts)?,

@@ -6,7 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Env, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind, Organisation, SecretHash, Timestamp,
+    Env, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind, OfferPart, Organisation, SecretHash, Timestamp,
     TransactionCode,
 };
 use chancery_storage::{NewOffer, NewSecrets, StoreError, Transaction};
@@ -80,7 +80,13 @@ pub async fn new_pin(
         let secrets = NewSecrets { before: &exchange.sealed_secrets, sealed: &sealed };
         let details = json!({ "drawn": drawn.is_some() });
         let part = recording("offer.tx_code_replaced", "tx_code_replaced", details).finish(ctx.env(), now).of(id, None);
-        let step = async |tx: &Transaction| tx.replace_transaction_code(id, secrets, shape, now).await;
+        let step = async |tx: &Transaction| -> Result<bool, StoreError> {
+            let is_replaced = tx.replace_transaction_code(id, secrets, shape, now).await?;
+            if is_replaced {
+                tx.deliver_again(id, OfferPart::Pin, now).await?;
+            }
+            Ok(is_replaced)
+        };
         if take(ctx, organisation, step, &part, None).await? {
             return Ok(NewPin { history: find(ctx, organisation, id).await?, drawn });
         }

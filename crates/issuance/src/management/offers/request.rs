@@ -5,6 +5,8 @@ use chancery_protocol::offer::UriScheme;
 use serde_json::{Map, Value};
 
 use crate::management::body::{Fault, Faults, Members};
+use crate::management::endpoint;
+use crate::outbound::Outbound;
 
 /// What an organisation asks for when it issues.
 #[derive(Debug)]
@@ -20,6 +22,29 @@ pub(in crate::management) struct IssueRequest {
     pub(super) require_key_attestation: Option<bool>,
     /// Seconds for which missing claims are awaited.
     pub(super) claims_due_in: Option<u32>,
+    pub(super) addressee: Addressee,
+}
+
+/// Whom the offer is made for.
+#[derive(Default)]
+pub(super) struct Addressee {
+    /// Endpoint of the wallet that the offer is pushed to, whatever is known of the individual.
+    pub(super) endpoint: Option<String>,
+    pub(super) named: Option<Named>,
+}
+
+/// How the call names an individual.
+pub(super) enum Named {
+    /// By id.
+    Individual(String),
+    /// By external id.
+    Mapper(String),
+}
+
+impl std::fmt::Debug for Addressee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.named.is_some() { "Addressee(named)" } else { "Addressee(nobody)" })
+    }
 }
 
 /// `userPin`, which decides the grant.
@@ -92,6 +117,7 @@ impl IssueRequest {
             url_scheme,
             require_key_attestation: None,
             claims_due_in: None,
+            addressee: Addressee::default(),
         }
     }
 }
@@ -111,17 +137,14 @@ const MEMBERS: &[&str] = &[
     "urlScheme",
     "requireKeyAttestation",
     "claimsDueInSeconds",
+    "credentialOfferEndpoint",
+    "individualId",
+    "mapperId",
 ];
 /// Documented members whose function is not there yet. Ignoring one would issue something else than was asked
 /// for.
 const LATER: &[(&str, &str)] = &[
     ("credentialDefinitionUri", "external definitions are not available; name credentialDefinitionId"),
-    (
-        "credentialOfferEndpoint",
-        "pushing offers is not available; hand the credentialOffer of the answer to the wallet",
-    ),
-    ("individualId", "addressing individuals is not available"),
-    ("mapperId", "addressing individuals is not available"),
     ("presentationDefinitionId", "demanding a presentation is not available"),
     ("transactionData", "transaction data is not available"),
     ("signatureStamp", "signed documents are not available"),
@@ -133,13 +156,13 @@ pub(crate) const LONGEST_WAIT: u32 = 365 * 86_400;
 const MOST_CREDENTIALS: usize = 50;
 
 /// Reads the body; the definition is not looked at yet.
-pub(super) fn read(body: &Map<String, Value>) -> Result<IssueRequest, Vec<Fault>> {
+pub(super) fn read(outbound: &Outbound, body: &Map<String, Value>) -> Result<IssueRequest, Vec<Fault>> {
     let mut faults = Faults::default();
-    let request = read_members(&Members::of_body(body), &mut faults);
+    let request = read_members(outbound, &Members::of_body(body), &mut faults);
     faults.none_or(request)
 }
 
-fn read_members(members: &Members<'_>, faults: &mut Faults) -> Option<IssueRequest> {
+fn read_members(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> Option<IssueRequest> {
     let later: Vec<&str> = LATER.iter().map(|(name, _)| *name).collect();
     members.refuse_others(&[MEMBERS, &later], faults);
     refuse_exclusive(members, faults);
@@ -165,6 +188,7 @@ fn read_members(members: &Members<'_>, faults: &mut Faults) -> Option<IssueReque
     if claims_due_in.is_some() && mode == Some(IssuanceMode::InTime) {
         faults.add(members.at("claimsDueInSeconds"), "claimsDueInSeconds goes only with issuanceMode Deferred");
     }
+    let addressee = read_addressee(outbound, members, faults);
     Some(IssueRequest {
         mode: mode?,
         pin: pin?,
@@ -173,7 +197,17 @@ fn read_members(members: &Members<'_>, faults: &mut Faults) -> Option<IssueReque
         url_scheme,
         require_key_attestation,
         claims_due_in,
+        addressee,
     })
+}
+
+fn read_addressee(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> Addressee {
+    let individual = members.text("individualId", 64, faults).map(|text| Named::Individual(text.to_owned()));
+    let mapper = members.text("mapperId", 255, faults).map(|text| Named::Mapper(text.to_owned()));
+    Addressee {
+        endpoint: endpoint::read(outbound, members, "credentialOfferEndpoint", faults),
+        named: individual.or(mapper),
+    }
 }
 
 /// Combinations that the contract excludes, whatever becomes available later.
@@ -258,6 +292,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Addresses;
 
     const DEFINITION: &str = "018f0000-0000-7000-8000-000000000001";
 
@@ -270,7 +305,7 @@ mod tests {
         for (name, value) in changes.as_object().unwrap() {
             body[name] = value.clone();
         }
-        read(body.as_object().unwrap())
+        read(&Outbound::new(Addresses::Public), body.as_object().unwrap())
     }
 
     fn pointers(changes: &Value) -> Vec<String> {
@@ -325,6 +360,21 @@ mod tests {
             assert!(request(&json!({ *name: "" })).is_ok(), "{name}");
         }
         assert_eq!(pointers(&json!({ "transactionData": { "payload": {} } })), ["/transactionData"]);
+    }
+
+    #[test]
+    fn an_offer_is_made_for_one_individual_or_endpoint() {
+        let by = |changes: &Value| request(changes).unwrap().addressee;
+        assert!(matches!(by(&json!({ "individualId": "i" })).named, Some(Named::Individual(id)) if id == "i"));
+        assert!(matches!(by(&json!({ "mapperId": "P-1" })).named, Some(Named::Mapper(id)) if id == "P-1"));
+        let pushed = by(&json!({ "credentialOfferEndpoint": "https://wallet.example/offer" }));
+        assert_eq!(pushed.endpoint.as_deref(), Some("https://wallet.example/offer"));
+        let empty = by(&json!({ "individualId": "", "mapperId": "", "credentialOfferEndpoint": "" }));
+        assert!(empty.named.is_none() && empty.endpoint.is_none());
+        for wrong in ["http://wallet.example/offer", "https://127.0.0.1/", "wallet", "https://a@wallet.example/"] {
+            let found = pointers(&json!({ "credentialOfferEndpoint": wrong }));
+            assert_eq!(found, ["/credentialOfferEndpoint"], "{wrong}");
+        }
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use chancery_model::{
-    DeliveryAttempt, DeliveryState, ExchangeId, Organisation, Timestamp, Webhook, WebhookDelivery, WebhookId,
-    WebhookSecrets,
+    DeliveryAttempt, DeliveryState, ExchangeId, ExchangeSecrets, OfferPart, Organisation, Timestamp, Webhook,
+    WebhookDelivery, WebhookEvent, WebhookId, WebhookSecrets, why_undeliverable,
 };
 use futures::future::join_all;
 
 use super::{Rejection, message, never, open_secrets};
+use crate::sealed::Place;
 use crate::work::Next;
 use crate::{Context, Failure};
 
@@ -92,15 +93,15 @@ async fn fan_out(
     let mut missing = Vec::new();
     for event in &events {
         for webhook in &webhooks {
-            let wanted = webhook.events.contains(&event.status) && webhook.created_at <= event.at;
+            let wanted = webhook.events.contains(&event.event) && webhook.created_at <= event.at;
             let is_known =
-                known.iter().any(|delivery| delivery.webhook_id == webhook.id && delivery.event == event.status);
+                known.iter().any(|delivery| delivery.webhook_id == webhook.id && delivery.event == event.event);
             if wanted && !is_known {
                 missing.push(WebhookDelivery {
                     id: ctx.env().uuid(now).into(),
                     webhook_id: webhook.id,
                     exchange_id: exchange,
-                    event: event.status,
+                    event: event.event,
                     event_at: event.at,
                     state: DeliveryState::Pending,
                     attempts: 0,
@@ -137,7 +138,8 @@ async fn send_in_order(
         if delivery.next_attempt_at > now {
             return Ok(Some(delivery.next_attempt_at));
         }
-        let event = message::event(organisation, &delivery);
+        let addressee = addressee(ctx, organisation, &delivery, now).await?;
+        let event = message::event(organisation, &delivery, &addressee);
         let id = delivery.id.to_string();
         let (attempt, outcome) = attempt(ctx, webhook, &secrets, event, &id, now).await;
         judge(ctx, &mut delivery, &outcome, now);
@@ -148,6 +150,35 @@ async fn send_in_order(
         }
     }
     Ok(None)
+}
+
+/// Whom an event is about, where it is about an individual. The transaction code is told as long as it is of use.
+async fn addressee(
+    ctx: &Context,
+    organisation: &Organisation,
+    delivery: &WebhookDelivery,
+    now: Timestamp,
+) -> Result<message::Addressee, Failure<Infallible>> {
+    let part = match delivery.event {
+        WebhookEvent::Status(_) => return Ok(message::Addressee::default()),
+        WebhookEvent::IndividualOffer => OfferPart::Link,
+        WebhookEvent::IndividualPin => OfferPart::Pin,
+    };
+    let read = ctx.store().read(organisation).await?;
+    let addressed = read.offer_deliveries_of(&[delivery.exchange_id]).await?;
+    let individual = addressed.iter().find(|it| it.part == part).and_then(|it| it.individual_id);
+    let exchange = read.exchange(delivery.exchange_id).await?;
+    drop(read);
+    let is_of_use = |exchange: &chancery_model::Exchange| {
+        let is_spent = exchange.code_spent_at.is_some();
+        part == OfferPart::Pin && why_undeliverable(exchange.status, is_spent, exchange.expires_at, now).is_none()
+    };
+    let Some(exchange) = exchange.filter(is_of_use) else {
+        return Ok(message::Addressee { individual, pin: String::new() });
+    };
+    let secrets: ExchangeSecrets =
+        ctx.open(organisation, Place::ExchangeSecrets, exchange.id.as_uuid(), &exchange.sealed_secrets)?;
+    Ok(message::Addressee { individual, pin: secrets.transaction_code.unwrap_or_default() })
 }
 
 /// What a delivery is after an attempt.
@@ -165,7 +196,7 @@ fn judge(ctx: &Context, delivery: &mut WebhookDelivery, outcome: &Result<(), Str
 
 /// Time from attempt number `attempts` to the next: five times longer each time, up to half a day, and up to a quarter
 /// more, so that what failed together does not come back together.
-fn pause(attempts: u32, dice: u8) -> Duration {
+pub(in crate::management) fn pause(attempts: u32, dice: u8) -> Duration {
     let factor = 5_u32.saturating_pow(attempts.saturating_sub(1));
     let pause = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
     pause + pause * u32::from(dice) / 1020

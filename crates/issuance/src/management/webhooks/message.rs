@@ -1,6 +1,7 @@
 //! What a webhook is sent: a thin event, and signatures over it.
 //!
-//! An event has ids and a status, never claims: whoever wants to know more asks the management face. Two signatures cover
+//! An event has ids and a status, never claims: whoever wants to know more asks the management face. One has a secret, the
+//! transaction code of an offer, for those who subscribe to it to carry it to the individual. Two signatures cover
 //! the same JSON: that of Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`, `webhook-signature`), by every live
 //! secret, and `X-IGrant-Signature: t=…,sig=…`, by the newest one.
 
@@ -8,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chancery_keys::hmac_sha256;
 use chancery_model::{
-    ExchangeStatus, Organisation, Timestamp, Webhook, WebhookContentType, WebhookDelivery, WebhookSecrets,
+    IndividualId, Organisation, Timestamp, Webhook, WebhookContentType, WebhookDelivery, WebhookEvent, WebhookSecrets,
 };
 use http::Request;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -25,26 +26,46 @@ const IGRANT_SIGNATURE: HeaderName = HeaderName::from_static("x-igrant-signature
 /// Begins a secret whose rest is the key in base64 (Standard Webhooks 1.0, "Secrets").
 const SECRET_PREFIX: &str = "whsec_";
 
-/// Type of the event that a status is.
-pub fn event_type(status: ExchangeStatus) -> String {
-    format!("openid.credential.{}", status.name())
+/// Type of an event.
+pub fn event_type(event: WebhookEvent) -> String {
+    match event {
+        WebhookEvent::Status(status) => format!("openid.credential.{}", status.name()),
+        WebhookEvent::IndividualOffer => "openid.individual.offer".to_owned(),
+        WebhookEvent::IndividualPin => "openid.individual.pin".to_owned(),
+    }
+}
+
+/// What an event about an individual says beside ids of the exchange.
+#[derive(Default)]
+pub(super) struct Addressee {
+    pub(super) individual: Option<IndividualId>,
+    /// Empty when the offer has none, or needs none any more.
+    pub(super) pin: String,
 }
 
 /// The JSON of a delivery: the same bytes at every attempt.
-pub(super) fn event(organisation: &Organisation, delivery: &WebhookDelivery) -> String {
+pub(super) fn event(organisation: &Organisation, delivery: &WebhookDelivery, addressee: &Addressee) -> String {
+    let mut credential = json!({ "CredentialExchangeId": delivery.exchange_id.to_string() });
+    if let WebhookEvent::Status(status) = delivery.event {
+        credential["status"] = status.name().into();
+    }
+    let mut data = json!({
+        "organisationId": organisation.id.to_string(),
+        "sandboxOrgId": "",
+        "credential": credential,
+    });
+    let individual = addressee.individual.map(|id| id.to_string()).unwrap_or_default();
+    match delivery.event {
+        WebhookEvent::Status(_) => {}
+        WebhookEvent::IndividualOffer => data["individual"] = json!({ "id": individual }),
+        WebhookEvent::IndividualPin => data["individual"] = json!({ "id": individual, "userPin": addressee.pin }),
+    }
     json!({
         "deliveryID": delivery.id.to_string(),
         "webhookID": delivery.webhook_id.to_string(),
         "timestamp": instant(delivery.event_at),
         "type": event_type(delivery.event),
-        "data": {
-            "organisationId": organisation.id.to_string(),
-            "sandboxOrgId": "",
-            "credential": {
-                "CredentialExchangeId": delivery.exchange_id.to_string(),
-                "status": delivery.event.name(),
-            },
-        },
+        "data": data,
     })
     .to_string()
 }
@@ -115,7 +136,7 @@ mod tests {
             id: WebhookId::from(Uuid::nil()),
             url: "https://hooks.example/a".to_owned(),
             content_type,
-            events: vec![ExchangeStatus::OfferSent],
+            events: vec![WebhookEvent::Status(ExchangeStatus::OfferSent)],
             disabled: false,
             disabled_reason: None,
             disabled_at: None,

@@ -1,15 +1,12 @@
 //! The body that describes a webhook.
 
-use chancery_model::{ExchangeStatus, WebhookContentType};
+use chancery_model::{WebhookContentType, WebhookEvent};
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::message::event_type;
 use crate::management::body::{Fault, Faults, Members};
+use crate::management::endpoint;
 use crate::outbound::Outbound;
-
-/// Longest URL, in characters.
-const LONGEST_URL: usize = 2048;
 
 /// Length of a secret, in characters.
 const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=255;
@@ -18,7 +15,7 @@ const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=255;
 pub(super) struct WebhookRequest {
     pub(super) url: String,
     pub(super) content_type: WebhookContentType,
-    pub(super) events: Vec<ExchangeStatus>,
+    pub(super) events: Vec<WebhookEvent>,
     pub(super) disabled: bool,
     pub(super) secret: Option<String>,
 }
@@ -53,8 +50,7 @@ fn webhook(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> O
         members.require(name, faults);
     }
     members.refuse(&["skipSslVerification"], "certificates are always verified", faults);
-    let url = members.text("payloadUrl", LONGEST_URL, faults);
-    let url = url.and_then(|url| address(outbound, members, url, faults));
+    let url = endpoint::read(outbound, members, "payloadUrl", faults);
     let content_type = members.choice("contentType", CONTENT_TYPES, faults);
     let disabled = members.boolean("disabled", false, faults);
     let secret = members.text("secretKey", *SECRET_LENGTH.end(), faults);
@@ -71,24 +67,7 @@ fn webhook(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> O
     })
 }
 
-fn address(outbound: &Outbound, members: &Members<'_>, text: &str, faults: &mut Faults) -> Option<String> {
-    let at = members.at("payloadUrl");
-    let Ok(url) = Url::parse(text) else {
-        faults.add(at, "an absolute URL is expected");
-        return None;
-    };
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        faults.add(at, "neither a user name, a password nor a fragment is accepted");
-        return None;
-    }
-    if let Err(error) = outbound.check(&url) {
-        faults.add(at, format!("this address is not called: {error}"));
-        return None;
-    }
-    Some(url.into())
-}
-
-fn subscribed(members: &Members<'_>, faults: &mut Faults) -> Option<Vec<ExchangeStatus>> {
+fn subscribed(members: &Members<'_>, faults: &mut Faults) -> Option<Vec<WebhookEvent>> {
     let groups = members.object("subscribedEvents", faults)?;
     groups.refuse_others(&[&["consentManagementWebhook", "digitalWalletWebhook", "dataMarketplaceWebhook"]], faults);
     let others = ["consentManagementWebhook", "dataMarketplaceWebhook"];
@@ -96,10 +75,10 @@ fn subscribed(members: &Members<'_>, faults: &mut Faults) -> Option<Vec<Exchange
     let listed = groups.array("digitalWalletWebhook", 64, faults).unwrap_or_default();
     let mut events = Vec::new();
     for (pointer, value) in listed {
-        let known = ExchangeStatus::ALL.into_iter().find(|status| value.as_str() == Some(&event_type(*status)));
+        let known = WebhookEvent::all().find(|event| value.as_str() == Some(&event_type(*event)));
         match known {
-            Some(status) if events.contains(&status) => {}
-            Some(status) => events.push(status),
+            Some(event) if events.contains(&event) => {}
+            Some(event) => events.push(event),
             None => faults.add(pointer, "there is no such event type; see /v2/config/webhooks/event-types"),
         }
     }
