@@ -77,7 +77,7 @@
 //!
 //! Servers of a world have no workers of their own: `world.work()` does everything that is due by the world's clock, such
 //! as sending webhooks, and returns when it is done. `world.advance(…)` and `world.work()` again for what comes later.
-//! [`Receiver`] is somebody who receives webhooks.
+//! [`Receiver`] is somebody who receives webhooks, or a wallet that takes offers; [`MailServer`] takes mail.
 //!
 //! # Public URLs
 //!
@@ -95,6 +95,7 @@ pub mod jwe;
 pub mod jwt;
 pub mod key;
 pub mod log;
+mod mail_server;
 mod outside_provider;
 pub mod platform;
 mod proxy;
@@ -114,6 +115,7 @@ pub use http::{Answer, Http};
 pub use identity_provider::{Fault, IdentityProvider};
 pub use jwt::{Damage, Jwt};
 pub use key::Key;
+pub use mail_server::{MailReceived, MailServer};
 pub use outside_provider::OutsideProvider;
 pub use platform::{Offer, Operator, Platform};
 pub use proxy::{Place, Proxy};

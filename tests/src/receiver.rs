@@ -30,6 +30,8 @@ struct State {
 /// A call that came.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// Path and query of the request.
+    pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body as it came.
@@ -140,13 +142,14 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         let head = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         if let Some(head) = head {
             let headers = headers(&bytes[..head]);
+            let target = target(&bytes[..head]);
             let length = headers.iter().find(|(name, _)| name == "content-length");
             let length: usize = length.map_or(0, |(_, value)| value.parse().expect("a length"));
             if bytes.len() >= head + 4 + length {
                 let body = bytes[head + 4..head + 4 + length].to_vec();
                 let answer = {
                     let mut state = state.lock().expect("the lock");
-                    state.received.push(Received { headers, body });
+                    state.received.push(Received { target, headers, body });
                     let next = state.answers.pop_front().or_else(|| state.always.clone());
                     next.unwrap_or_else(|| "200 OK".to_owned())
                 };
@@ -160,6 +163,10 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             Ok(_) | Err(_) => return,
         }
     }
+}
+
+fn target(head: &[u8]) -> String {
+    String::from_utf8_lossy(head).split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
 fn headers(head: &[u8]) -> Vec<(String, String)> {

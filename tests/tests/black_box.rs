@@ -9,6 +9,7 @@ mod black_box {
     mod hostile_texts;
     mod isolation;
     mod management;
+    mod offer_delivery;
     mod openapi;
     mod processes;
     mod status;

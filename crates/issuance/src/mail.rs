@@ -124,7 +124,8 @@ impl Mailer {
         let html = SinglePart::html(mail.html);
         let html = match mail.picture {
             Some(png) => {
-                let picture = Attachment::new_inline("offer".to_owned()).body(png, ContentType::parse("image/png").ok()?);
+                let picture =
+                    Attachment::new_inline("offer".to_owned()).body(png, ContentType::parse("image/png").ok()?);
                 MultiPart::related().singlepart(html).singlepart(picture)
             }
             None => MultiPart::mixed().singlepart(html),
@@ -173,7 +174,9 @@ mod tests {
         for good in ["ada@example.org", "a.b+c@sub.example.org"] {
             assert!(is_address(good), "{good}");
         }
-        for bad in ["", "ada", "Ada <ada@example.org>", "ada@example.org, eve@example.org", "ada@example.org\r\n", "ä@b.org"] {
+        for bad in
+            ["", "ada", "Ada <ada@example.org>", "ada@example.org, eve@example.org", "ada@example.org\r\n", "ä@b.org"]
+        {
             assert!(!is_address(bad), "{bad}");
         }
         assert!(Smtp::is_sender("Registry <registry@example.org>") && Smtp::is_sender("registry@example.org"));
@@ -200,7 +203,8 @@ mod tests {
         };
         let message = Mailer::new(smtp).message(mail).unwrap().formatted();
         let message = String::from_utf8(message).unwrap();
-        for expected in ["multipart/alternative", "text/plain", "text/html", "Content-ID: <offer>", "<abc@example.org>"] {
+        for expected in ["multipart/alternative", "text/plain", "text/html", "Content-ID: <offer>", "<abc@example.org>"]
+        {
             assert!(message.contains(expected), "{expected} in {message}");
         }
         assert!(!message.lines().any(|line| line.starts_with("Bcc")), "{message}");

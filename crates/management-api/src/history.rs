@@ -160,9 +160,7 @@ pub(crate) async fn erase_records(
     };
     query.finish()?;
     let deleted = match whose {
-        Some(whose) => {
-            history::erase_records(&ctx, &caller.organisation, &whose, dry_run).await.map_err(never)?
-        }
+        Some(whose) => history::erase_records(&ctx, &caller.organisation, &whose, dry_run).await.map_err(never)?,
         // What cannot be an id is nobody's.
         None => 0,
     };

@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images, individuals,
-    offers, organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
+    api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images,
+    individuals, offers, organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";

@@ -52,8 +52,8 @@ pub use global_configuration::{GlobalConfiguration, GlobalDefaults};
 pub use grant::{Grant, GrantedCredential};
 pub use id::{
     ApiKeyId, AuditEntryId, AuthorizationId, BulkId, BulkPartId, CredentialId, DefinitionId, EncryptionKeyId, EntryId,
-    ExchangeEventId, ExchangeId, GlobalConfigurationId, GrantId, IndividualId, OrganisationId, RefreshTokenId, SigningKeyId,
-    StatusListId, TransactionId, TranscriptPartId, WebhookDeliveryId, WebhookId,
+    ExchangeEventId, ExchangeId, GlobalConfigurationId, GrantId, IndividualId, OrganisationId, RefreshTokenId,
+    SigningKeyId, StatusListId, TransactionId, TranscriptPartId, WebhookDeliveryId, WebhookId,
 };
 pub use identity_provider::{IdentityProvider, ProviderAuthentication};
 pub use image::{ImagePurpose, ImageType, StoredImage};
@@ -72,6 +72,7 @@ pub use time::Timestamp;
 pub use transaction::{DeferredAnswer, DeferredTransaction, ProvenKey};
 pub use transcript::{Event, Level, Passage, Record, TranscriptPart};
 pub use webhook::{
-    DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookEvent, WebhookSecrets,
+    DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookEvent,
+    WebhookSecrets,
 };
 pub use work::WorkKind;

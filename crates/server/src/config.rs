@@ -9,8 +9,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use chancery_issuance::{Addresses, Smtp};
 use chancery_issuance::rate_limits::RateLimits;
+use chancery_issuance::{Addresses, Smtp};
 use chancery_keys::SealingKey;
 use chancery_model::SecretHash;
 use url::Url;

@@ -18,6 +18,7 @@ struct Owner {
     definition: Value,
     signing_key: Value,
     webhook: Value,
+    individual: Value,
     bulk: Value,
     delivery: Value,
     api_key: Value,
@@ -53,6 +54,9 @@ impl Owner {
             "subscribedEvents": {"digitalWalletWebhook": ["openid.credential.offer_sent"]},
         }});
         let webhook = operator.post("/v2/config/webhook", hook).await.ok()["webhook"].clone();
+        let person =
+            json!({"individual": {"name": "Xanthippe", "externalId": "Z-99417", "email": "zymurgist@example.org"}});
+        let individual = operator.post("/v2/config/individual", person).await.ok()["individual"].clone();
         let open = operator.offer(&definition, &claims).await;
         let finished = operator.offer(&definition, &claims).await;
         let received = world.wallet().accept(&finished.link).await;
@@ -69,6 +73,7 @@ impl Owner {
             definition,
             signing_key,
             webhook,
+            individual,
             bulk,
             delivery,
             api_key,
@@ -115,6 +120,7 @@ impl Owner {
             text(&self.signing_key["kid"]),
             text(&self.api_key["id"]),
             text(&self.webhook["id"]),
+            text(&self.individual["id"]),
             text(&self.bulk["id"]),
             text(&self.delivery["id"]),
             self.open.id.clone(),
@@ -132,6 +138,9 @@ impl Owner {
         assert_eq!(read["credentialDefinition"], self.definition);
         assert_eq!(operator.history(&self.open.id).await, self.open.history);
         assert_eq!(operator.history(&self.finished.id).await["credentialToken"], self.received.credential);
+        let person =
+            operator.get(&format!("/v2/config/individual/{}", self.individual["id"].as_str().expect("an id"))).await;
+        assert_eq!(person.ok()["individual"], self.individual);
         operator.with_key(self.api_key["apiKey"].as_str().expect("a key")).get("/v2/config/admin/apikeys").await.ok();
         world.wallet().accept(&self.open.link).await;
     }

@@ -18,6 +18,7 @@ mod history;
 mod idempotency;
 mod identity_provider;
 mod images;
+mod individuals;
 mod issue;
 mod issue_refusals;
 mod organisations;

@@ -261,9 +261,7 @@ pub async fn erase_records<R>(
 ) -> Result<u64, Failure<R>> {
     const PER_UNIT: u64 = 200;
     let filter = match whose {
-        Whose::Wallet(client_id) => {
-            ExchangeFilter { client_id: Some(client_id.clone()), ..ExchangeFilter::default() }
-        }
+        Whose::Wallet(client_id) => ExchangeFilter { client_id: Some(client_id.clone()), ..ExchangeFilter::default() },
         Whose::Individual(id) => ExchangeFilter { individual_id: Some(*id), ..ExchangeFilter::default() },
     };
     let (mut erased, mut after) = (0, None);

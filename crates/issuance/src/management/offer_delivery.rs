@@ -256,11 +256,7 @@ fn mail_id(ctx: &Context, delivery: &OfferDelivery) -> String {
 }
 
 /// Lets the organisation's messenger know, if there is one that listens.
-async fn announce(
-    ctx: &Context,
-    organisation: &Organisation,
-    part: OfferPart,
-) -> Result<Outcome, Failure<Infallible>> {
+async fn announce(ctx: &Context, organisation: &Organisation, part: OfferPart) -> Result<Outcome, Failure<Infallible>> {
     let event = match part {
         OfferPart::Link => WebhookEvent::IndividualOffer,
         OfferPart::Pin => WebhookEvent::IndividualPin,

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chancery_model::{
-    Organisation, Timestamp, Webhook, WebhookContentType, WebhookEvent, WebhookId, WebhookSecrets,
-};
+use chancery_model::{Organisation, Timestamp, Webhook, WebhookContentType, WebhookEvent, WebhookId, WebhookSecrets};
 use chancery_storage::StoreError;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;

@@ -180,7 +180,8 @@ pub(crate) struct Holder {
 
 impl From<&History> for CredentialHistory {
     fn from(history: &History) -> Self {
-        let History { exchange, definition, submissions, credential_offer, credentials: delivered, addressed } = history;
+        let History { exchange, definition, submissions, credential_offer, credentials: delivered, addressed } =
+            history;
         let nobody = Addressed::default();
         let to = addressed.as_ref().unwrap_or(&nobody);
         let entries: Vec<&Entry> = exchange.entries.iter().filter_map(|id| definition.entry(*id)).collect();

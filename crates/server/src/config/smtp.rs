@@ -29,8 +29,12 @@ impl Checker {
         }
         let credentials = match (username?, password?) {
             (username, password) if username.is_empty() && password.is_empty() => None,
-            (username, _) if username.is_empty() => return self.refuse("smtp.username", "is empty, but smtp.password is not"),
-            (_, password) if password.is_empty() => return self.refuse("smtp.password", "is empty, but smtp.username is not"),
+            (username, _) if username.is_empty() => {
+                return self.refuse("smtp.username", "is empty, but smtp.password is not");
+            }
+            (_, password) if password.is_empty() => {
+                return self.refuse("smtp.password", "is empty, but smtp.username is not");
+            }
             (_, _) if tls == MailTls::None => {
                 return self.refuse("smtp.tls", "must not be none with a password, which would be sent in clear");
             }

@@ -1,8 +1,7 @@
 //! Events on their way to webhooks, and what came of them.
 
 use chancery_model::{
-    DeliveryAttempt, DeliveryState, ExchangeId, Timestamp, WebhookDelivery, WebhookDeliveryId, WebhookEvent,
-    WebhookId,
+    DeliveryAttempt, DeliveryState, ExchangeId, Timestamp, WebhookDelivery, WebhookDeliveryId, WebhookEvent, WebhookId,
 };
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany};

@@ -14,6 +14,7 @@ fn owned<'o>(owner: &'o Owner, parameter: &str) -> &'o str {
         "bulkId" => owner.bulk["id"].as_str().expect("an id"),
         "webhookId" => owner.webhook["id"].as_str().expect("an id"),
         "deliveryId" => owner.delivery["id"].as_str().expect("an id"),
+        "individualId" => owner.individual["id"].as_str().expect("an id"),
         "credentialExchangeId" => &owner.finished.id,
         "globalConfigurationId" => owner.global_configuration["globalConfigurationId"].as_str().expect("an id"),
         other => panic!("the walk does not know the path parameter {other}"),
@@ -44,6 +45,7 @@ fn body(path: &str, method: &str) -> Option<Value> {
             "contentType": "application/json",
             "subscribedEvents": {"digitalWalletWebhook": ["openid.credential.offer_sent"]},
         }}),
+        ("PUT", "") if path.contains("individual") => json!({"individual": {"name": "Mine now"}}),
         ("PUT", "") if path.contains("global-configuration") => json!({"credentialBranding": {"name": "Mine now"}}),
         ("PUT", "/logoimage" | "/coverimage") => json!({}),
         ("PUT", "") if path.contains("credential-definition") => samples::pid(),
@@ -126,6 +128,18 @@ on_every_backend! {
             owner.assert_unmentioned(&foreign);
             assert_alike(&foreign, &unknown);
         }
+        let issue_to = async |member: &str, value: &Value| {
+            let mut body = chancery_tests::platform::issue_body(&own, &samples::staff_claims());
+            body[member] = value.clone();
+            operator.issue(body).await
+        };
+        for (member, foreign, unknown) in
+            [("individualId", &owner.individual["id"], UNKNOWN), ("mapperId", &owner.individual["externalId"], "nobody")]
+        {
+            let foreign = issue_to(member, foreign).await;
+            owner.assert_unmentioned(&foreign);
+            assert_alike(&foreign, &issue_to(member, &json!(unknown)).await);
+        }
         let define = async |kid: &Value| {
             let mut body = samples::staff_badge();
             body["kid"] = kid.clone();
@@ -145,6 +159,8 @@ on_every_backend! {
                 "search=Zymurgy".to_owned(),
                 format!("vct={vct}"),
                 format!("credentialDefinitionId={}", owner.definition_id()),
+                format!("individualId={}", owner.individual["id"].as_str().expect("an id")),
+                "mapperId=Z-99417&externalIndividualId=Z-99417".to_owned(),
             ] {
                 let list = operator.get(&format!("{path}?{query}")).await;
                 // Not a list: what is not connected is not there. An export is a file.

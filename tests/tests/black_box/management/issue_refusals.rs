@@ -65,9 +65,6 @@ on_every_backend! {
         let (operator, definition) = badge(world).await;
         for (member, value) in [
             ("credentialDefinitionUri", json!("https://schemas.example/1")),
-            ("credentialOfferEndpoint", json!("https://wallet.example/offers")),
-            ("individualId", json!("i")),
-            ("mapperId", json!("m")),
             ("transactionData", json!({"payload": {"a": 1}})),
             ("signatureStamp", json!({"page": 1})),
             ("signatureCoordinate", json!({"x": 1})),

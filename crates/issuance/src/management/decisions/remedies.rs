@@ -6,8 +6,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Env, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind, OfferPart, Organisation, SecretHash, Timestamp,
-    TransactionCode,
+    Env, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind, OfferPart, Organisation, SecretHash,
+    Timestamp, TransactionCode,
 };
 use chancery_storage::{NewOffer, NewSecrets, StoreError, Transaction};
 use serde_json::{Map, Value, json};

@@ -96,8 +96,7 @@ fn contact(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> C
 
 /// A channel has the address that it needs, and the transaction code takes another one than the offer.
 fn check_channels(contact: &Contact, sends_mail: bool, members: &Members<'_>, faults: &mut Faults) {
-    let channels =
-        [("deliveryChannel", contact.offer_channel), ("pinChannel", contact.pin_channel.as_offer_channel())];
+    let channels = [("deliveryChannel", contact.offer_channel), ("pinChannel", contact.pin_channel.as_offer_channel())];
     for (name, channel) in channels {
         match channel {
             OfferChannel::None | OfferChannel::Webhook => {}
@@ -121,7 +120,8 @@ fn check_channels(contact: &Contact, sends_mail: bool, members: &Members<'_>, fa
 
 fn is_phone(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    let is_written_so = |(position, c): (usize, char)| c.is_ascii_digit() || " -./()".contains(c) || (c == '+' && position == 0);
+    let is_written_so =
+        |(position, c): (usize, char)| c.is_ascii_digit() || " -./()".contains(c) || (c == '+' && position == 0);
     (3..=15).contains(&digits) && text.chars().count() <= 32 && text.chars().enumerate().all(is_written_so)
 }
 
