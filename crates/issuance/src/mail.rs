@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use chancery_model::Timestamp;
-use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart, header::ContentType};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -132,6 +133,9 @@ impl Mailer {
         };
         let body = MultiPart::alternative().singlepart(SinglePart::plain(mail.text)).multipart(html);
         let message = Message::builder().from(from).to(to).subject(mail.subject).message_id(Some(id)).date(date);
+        // No out-of-office notes, please (RFC 3834 §5).
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        let message = message.raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
         message.multipart(body).ok()
     }
 }
@@ -203,8 +207,14 @@ mod tests {
         };
         let message = Mailer::new(smtp).message(mail).unwrap().formatted();
         let message = String::from_utf8(message).unwrap();
-        for expected in ["multipart/alternative", "text/plain", "text/html", "Content-ID: <offer>", "<abc@example.org>"]
-        {
+        for expected in [
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+            "Content-ID: <offer>",
+            "<abc@example.org>",
+            "Auto-Submitted: auto-generated",
+        ] {
             assert!(message.contains(expected), "{expected} in {message}");
         }
         assert!(!message.lines().any(|line| line.starts_with("Bcc")), "{message}");
