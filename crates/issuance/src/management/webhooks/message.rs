@@ -13,7 +13,7 @@ use chancery_model::{
 };
 use http::Request;
 use http::header::{CONTENT_TYPE, HeaderName};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use url::form_urlencoded;
@@ -45,21 +45,25 @@ pub(super) struct Addressee {
 
 /// The JSON of a delivery: the same bytes at every attempt.
 pub(super) fn event(organisation: &Organisation, delivery: &WebhookDelivery, addressee: &Addressee) -> String {
-    let mut credential = json!({ "CredentialExchangeId": delivery.exchange_id.to_string() });
-    if let WebhookEvent::Status(status) = delivery.event {
-        credential["status"] = status.name().into();
-    }
-    let mut data = json!({
-        "organisationId": organisation.id.to_string(),
-        "sandboxOrgId": "",
-        "credential": credential,
-    });
+    let exchange = delivery.exchange_id.to_string();
     let individual = addressee.individual.map(|id| id.to_string()).unwrap_or_default();
-    match delivery.event {
-        WebhookEvent::Status(_) => {}
-        WebhookEvent::IndividualOffer => data["individual"] = json!({ "id": individual }),
-        WebhookEvent::IndividualPin => data["individual"] = json!({ "id": individual, "userPin": addressee.pin }),
-    }
+    let about = match delivery.event {
+        WebhookEvent::Status(status) => {
+            json!({ "credential": { "CredentialExchangeId": exchange, "status": status.name() } })
+        }
+        WebhookEvent::IndividualOffer => {
+            json!({ "credential": { "CredentialExchangeId": exchange }, "individual": { "id": individual } })
+        }
+        WebhookEvent::IndividualPin => json!({
+            "credential": { "CredentialExchangeId": exchange },
+            "individual": { "id": individual, "userPin": addressee.pin },
+        }),
+    };
+    let mut data = Map::from_iter([
+        ("organisationId".to_owned(), Value::from(organisation.id.to_string())),
+        ("sandboxOrgId".to_owned(), Value::from("")),
+    ]);
+    data.extend(about.as_object().cloned().unwrap_or_default());
     json!({
         "deliveryID": delivery.id.to_string(),
         "webhookID": delivery.webhook_id.to_string(),
