@@ -16,6 +16,8 @@ mod database;
 mod definitions;
 #[path = "contract/directory.rs"]
 mod directory;
+#[path = "contract/individuals.rs"]
+mod individuals;
 #[path = "contract/isolation.rs"]
 mod isolation;
 #[path = "contract/lists.rs"]
