@@ -12,11 +12,14 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::flow::{Flow as _, Flows};
 use crate::server::{Backend, ServerProcess};
 
+/// The organisation whose history it is; others were measured on the same database before.
+const SLUG: &str = "history";
+
 /// Measures PostgreSQL, on which histories get long.
 pub(crate) async fn measure(quick: bool) -> anyhow::Result<()> {
     let records: u32 = if quick { 100_000 } else { 1_000_000 };
     let server = ServerProcess::start(Backend::PostgresAndRedis).await?;
-    let flows = Flows::prepare_for(&server, "history", samples::pid()).await?;
+    let flows = Flows::prepare_for(&server, SLUG, samples::pid()).await?;
     flows.whole().await?;
     let database = server.database.as_ref().context("no database")?;
     println!("\n## History of {records} records: {}\n", Backend::PostgresAndRedis);
@@ -104,28 +107,38 @@ async fn generate(database: &DatabaseConnection, records: u32) -> anyhow::Result
     let insert = format!(
         "INSERT INTO exchange ({}) SELECT {} FROM \
          (SELECT i, {}::bigint - ({records} - i) * (8640000000::bigint / {records}) - 60000 AS at \
-          FROM generate_series(1, {records}) AS i) AS s, (SELECT * FROM exchange LIMIT 1) AS e",
+          FROM generate_series(1, {records}) AS i) AS s, (SELECT * FROM exchange WHERE {} LIMIT 1) AS e",
         columns.join(", "),
         values.join(", "),
         now() * 1000,
+        of_the_organisation(),
     );
     database.execute_unprepared(&insert).await?;
-    let grants = "INSERT INTO exchange_grant (organisation_id, exchange_id, id, client_id, dpop_thumbprint, credentials, \
-                  by_identifier, access_token_hash, access_token_expires_at, created_at) \
-                  SELECT e.organisation_id, e.id, e.id, e.client_id, g.dpop_thumbprint, g.credentials, g.by_identifier, \
-                  sha256(e.code_hash), g.access_token_expires_at, e.created_at \
-                  FROM exchange e, (SELECT * FROM exchange_grant LIMIT 1) AS g WHERE e.client_id LIKE 'wallet-%'";
-    database.execute_unprepared(grants).await?;
+    let grants = format!(
+        "INSERT INTO exchange_grant (organisation_id, exchange_id, id, client_id, dpop_thumbprint, credentials, \
+         by_identifier, access_token_hash, access_token_expires_at, created_at) \
+         SELECT e.organisation_id, e.id, e.id, e.client_id, g.dpop_thumbprint, g.credentials, g.by_identifier, \
+         sha256(e.code_hash), g.access_token_expires_at, e.created_at \
+         FROM exchange e, (SELECT * FROM exchange_grant WHERE {0} LIMIT 1) AS g \
+         WHERE e.client_id LIKE 'wallet-%' AND e.{0}",
+        of_the_organisation(),
+    );
+    database.execute_unprepared(&grants).await?;
     // What autovacuum does by itself once a table has grown.
     database.execute_unprepared("VACUUM ANALYZE exchange").await?;
     database.execute_unprepared("VACUUM ANALYZE exchange_grant").await?;
     Ok(())
 }
 
+fn of_the_organisation() -> String {
+    format!("organisation_id = (SELECT id FROM organisation WHERE slug = '{SLUG}')")
+}
+
 async fn wait_until_counted(database: &DatabaseConnection, records: u32) -> anyhow::Result<()> {
     let wanted = i64::from(records / 2000 - 1);
     for _ in 0..1200 {
-        let sql = "SELECT count(*) AS n FROM history_segment WHERE counts IS NOT NULL";
+        let of_it = of_the_organisation();
+        let sql = format!("SELECT count(*) AS n FROM history_segment WHERE counts IS NOT NULL AND {of_it}");
         let row = database.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?.context("no row")?;
         let counted: i64 = row.try_get("", "n")?;
         if counted >= wanted {
