@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_keys::{MacKey, SealingKey};
+use chancery_keys::{MacKey, MacKeys, SealingKey};
 use chancery_model::{Env, SecretHash};
 use chancery_storage::{Replay, SharedBudgets, Store};
 use tokio::sync::watch;
@@ -37,10 +37,8 @@ struct Inner {
     settings: Settings,
     sealing_key: SealingKey,
     nonce_key: MacKey,
-    audit_key: MacKey,
-    earlier_audit_keys: Vec<MacKey>,
-    individual_key: MacKey,
-    earlier_individual_keys: Vec<MacKey>,
+    audit_keys: MacKeys,
+    individual_keys: MacKeys,
     mailer: Option<Mailer>,
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
@@ -82,10 +80,8 @@ impl Context {
     /// Puts a context together. Several processes that share a database share `sealing_key` and with it the nonces.
     pub fn new(env: Env, store: Store, replay: Replay, mut settings: Settings, sealing_key: SealingKey) -> Self {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
-        let audit_key = MacKey::derive(&sealing_key, "audit");
-        let earlier_audit_keys = MacKey::derive_earlier(&sealing_key, "audit");
-        let individual_key = MacKey::derive(&sealing_key, "individual");
-        let earlier_individual_keys = MacKey::derive_earlier(&sealing_key, "individual");
+        let audit_keys = MacKeys::derive(&sealing_key, "audit");
+        let individual_keys = MacKeys::derive(&sealing_key, "individual");
         Self(Arc::new(Inner {
             env,
             store,
@@ -96,10 +92,8 @@ impl Context {
             settings,
             sealing_key,
             nonce_key,
-            audit_key,
-            earlier_audit_keys,
-            individual_key,
-            earlier_individual_keys,
+            audit_keys,
+            individual_keys,
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
@@ -162,24 +156,14 @@ impl Context {
         &self.0.nonce_key
     }
 
-    /// Goes on with the chains of audit entries.
-    pub(crate) fn audit_key(&self) -> &MacKey {
-        &self.0.audit_key
+    /// For the chains of audit entries.
+    pub(crate) fn audit_keys(&self) -> &MacKeys {
+        &self.0.audit_keys
     }
 
-    /// Every key that entries may have been chained with.
-    pub(crate) fn audit_keys(&self) -> impl Iterator<Item = &MacKey> {
-        std::iter::once(&self.0.audit_key).chain(&self.0.earlier_audit_keys)
-    }
-
-    /// Makes hashes of external ids.
-    pub(crate) fn individual_key(&self) -> &MacKey {
-        &self.0.individual_key
-    }
-
-    /// Every key that hashes of external ids may have been made with.
-    pub(crate) fn individual_keys(&self) -> impl Iterator<Item = &MacKey> {
-        std::iter::once(&self.0.individual_key).chain(&self.0.earlier_individual_keys)
+    /// For hashes of external ids.
+    pub(crate) fn individual_keys(&self) -> &MacKeys {
+        &self.0.individual_keys
     }
 
     /// Sends mail, where the deployment has a server for that.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use chancery_model::{Authorization, Definition, DefinitionId, Exchange, Organisation, Timestamp};
 use chancery_storage::{Claim, Read};
 
+use self::remembered::Ticket;
 use crate::{Context, Failure};
 
 /// A request header that may be there once.
@@ -85,6 +86,26 @@ pub(crate) async fn definition_asked_for<R>(
     authorization: &Authorization,
 ) -> Result<Arc<Definition>, Failure<R>> {
     revision_of(read, authorization.definition_id, authorization.definition_revision).await
+}
+
+/// The authorization request for which a step presents `ticket`: as the last step at this process left it, or else looked
+/// up.
+async fn authorization_with<R>(
+    context: &Context,
+    organisation: &Organisation,
+    ticket: Ticket,
+) -> Result<Option<Arc<Authorization>>, Failure<R>> {
+    if let Some(remembered) = context.remembered().authorization(organisation, ticket) {
+        return Ok(Some(remembered));
+    }
+    let read = context.store().read(organisation).await?;
+    let found = match ticket {
+        Ticket::RequestUri(hash) => read.authorization_by_request_uri(&hash).await?,
+        Ticket::SignInState(hash) => read.authorization_by_sign_in_state(&hash).await?,
+        Ticket::Cookie(id, _) => read.authorization(id).await?,
+        Ticket::Code(hash) => read.authorization_by_code(&hash).await?,
+    };
+    Ok(found.map(Arc::new))
 }
 
 async fn revision_of<R>(read: &Read, id: DefinitionId, revision: u32) -> Result<Arc<Definition>, Failure<R>> {

@@ -5,7 +5,7 @@
 //! - [`jwe`]: compact JWE with ECDH-ES on P-256, decrypted behind a guard.
 //! - [`SoftwareKey`]: a private key in memory on its way into a [`Signer`] or into a sealed row.
 //! - [`CertificateChain`]: what goes into `x5c`, and whether a chain that came in leads to a trust anchor.
-//! - [`SealingKey`], [`MacKey`]: secrets of the server itself.
+//! - [`SealingKey`], [`MacKey`], [`MacKeys`]: secrets of the server itself.
 //!
 //! Nothing here reads a clock; `now` is an argument wherever time matters. Arithmetic is aws-lc-rs throughout.
 
@@ -26,6 +26,6 @@ pub use algorithm::Algorithm;
 pub use certificate_chain::{CertificateChain, ChainError, ChainFinding};
 pub use entropy::{fill_random, random_bytes, sha256};
 pub use public_jwk::{JwkError, PublicJwk, SignatureInvalid};
-pub use sealing::{MacInvalid, MacKey, SealError, SealingKey, hmac_sha256};
+pub use sealing::{MacInvalid, MacKey, MacKeys, SealError, SealingKey, hmac_sha256};
 pub use signer::{KeyError, Signer};
 pub use software_key::SoftwareKey;

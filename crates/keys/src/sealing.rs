@@ -147,16 +147,12 @@ impl MacKey {
     /// tell nothing about it.
     #[must_use]
     pub fn derive(secret: &SealingKey, label: &str) -> Self {
-        let key = derived(&secret.current.root, "mac", label.as_bytes());
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+        Self::of_slot(&secret.current, label)
     }
 
-    /// The same for every earlier sealing key at hand: for what is kept longer than a sealing key.
-    #[must_use]
-    pub fn derive_earlier(secret: &SealingKey, label: &str) -> Vec<Self> {
-        let key = |slot: &Slot| derived(&slot.root, "mac", label.as_bytes());
-        let keys = secret.previous.iter().map(key);
-        keys.map(|key| Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))).collect()
+    fn of_slot(slot: &Slot, label: &str) -> Self {
+        let key = derived(&slot.root, "mac", label.as_bytes());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
     /// The MAC of `message`.
@@ -170,6 +166,34 @@ impl MacKey {
     /// Checks a MAC that came back, in time that does not depend on where it differs.
     pub fn verify(&self, message: &[u8], mac: &[u8]) -> Result<(), MacInvalid> {
         constant_time::verify_slices_are_equal(&self.mac(message), mac).map_err(|_| MacInvalid)
+    }
+}
+
+/// The keys of one label, for what is kept longer than a sealing key: the one in use, and those of the earlier sealing
+/// keys at hand.
+#[derive(Clone)]
+pub struct MacKeys {
+    current: MacKey,
+    earlier: Vec<MacKey>,
+}
+
+impl MacKeys {
+    /// See [`MacKey::derive`].
+    #[must_use]
+    pub fn derive(secret: &SealingKey, label: &str) -> Self {
+        let earlier = secret.previous.iter().map(|slot| MacKey::of_slot(slot, label)).collect();
+        Self { current: MacKey::derive(secret, label), earlier }
+    }
+
+    /// The key that makes new MACs.
+    #[must_use]
+    pub fn current(&self) -> &MacKey {
+        &self.current
+    }
+
+    /// Every key that a MAC may have been made with, the one in use first.
+    pub fn iter(&self) -> impl Iterator<Item = &MacKey> {
+        std::iter::once(&self.current).chain(&self.earlier)
     }
 }
 

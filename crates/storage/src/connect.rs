@@ -10,7 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::StoreError;
-use crate::connection::{Database, Doubt, Pool};
+use crate::connection::{Database, Doubt, Pool, TRUSTED_IDLE};
 
 /// How long a request waits for a free connection (on SQLite: for its turn to write) before it is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,8 +20,6 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Readers beside the one writer on SQLite; each is a thread.
 const SQLITE_READERS: u32 = 4;
-/// Connections that were idle for longer are tried before they are used: the server may have restarted.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// Connections for what concerns no single organisation: background work, the directory.
 const MOST_ACROSS_ORGANISATIONS: u32 = 4;
 /// What PostgreSQL lists the connections under.
@@ -140,8 +138,8 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Database, Conn
     let of_units = url.parse::<PgConnectOptions>().map_err(|_| ConnectError::Url)?.application_name(APPLICATION);
     let size = max_connections.saturating_sub(across_organisations).max(1);
     let size = usize::try_from(size).unwrap_or(1);
-    let units = Pool::new(with_time_limits(of_units), size, ACQUIRE_TIMEOUT, Arc::clone(&doubt))?;
-    Ok(Database::Postgres { across, units, doubt })
+    let units = Pool::new(with_time_limits(of_units), size, ACQUIRE_TIMEOUT, doubt)?;
+    Ok(Database::Postgres { across, units })
 }
 
 fn with_time_limits(options: PgConnectOptions) -> PgConnectOptions {

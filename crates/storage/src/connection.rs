@@ -4,7 +4,6 @@ mod doubt;
 mod pool;
 mod postgres;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chancery_model::OrganisationId;
@@ -16,7 +15,7 @@ use sea_orm::{
 use tokio::sync::OnceCell;
 
 pub(crate) use doubt::Doubt;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, TRUSTED_IDLE};
 
 use crate::error::is_unavailable;
 
@@ -34,7 +33,7 @@ pub(crate) enum Database {
     /// Readers see the last commit while the one writer works.
     Sqlite { readers: DatabaseConnection, writer: DatabaseConnection },
     /// Units of work have a pool of their own.
-    Postgres { across: DatabaseConnection, units: Pool, doubt: Arc<Doubt> },
+    Postgres { across: DatabaseConnection, units: Pool },
 }
 
 impl Database {
@@ -49,10 +48,10 @@ impl Database {
     /// Hands the outcome of a statement on [`Database::reader`] or [`Database::writer`] through, and takes notice when it
     /// says that connections fail.
     pub(crate) fn noting<T>(&self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
-        if let (Self::Postgres { doubt, .. }, Err(error)) = (self, &outcome)
+        if let (Self::Postgres { units, .. }, Err(error)) = (self, &outcome)
             && is_unavailable(error)
         {
-            doubt.raise();
+            units.doubt().raise();
         }
         outcome
     }

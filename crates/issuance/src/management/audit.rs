@@ -175,7 +175,7 @@ async fn chain(ctx: &Context, tx: &Transaction, entry: &AuditEntry, head: AuditL
 
 fn next(ctx: &Context, entry: &AuditEntry, head: &AuditLink) -> AuditLink {
     let text = entry.text_after(head);
-    AuditLink { sequence: head.sequence.saturating_add(1), mac: ctx.audit_key().mac(&text) }
+    AuditLink { sequence: head.sequence.saturating_add(1), mac: ctx.audit_keys().current().mac(&text) }
 }
 
 /// The text of what the API shows, without secrets.

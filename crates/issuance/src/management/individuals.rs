@@ -134,7 +134,7 @@ pub(super) async fn by_external_id(
     external_id: &str,
 ) -> Result<Option<Individual>, StoreError> {
     let message = hashed(organisation, external_id);
-    let hashes: Vec<[u8; 32]> = ctx.individual_keys().map(|key| key.mac(&message)).collect();
+    let hashes: Vec<[u8; 32]> = ctx.individual_keys().iter().map(|key| key.mac(&message)).collect();
     ctx.store().read(organisation).await?.individual_by_external_id(&hashes).await
 }
 
@@ -172,7 +172,7 @@ async fn check_external_id(
 /// Keyed hash of an external id; `None` for the empty text. The key keeps whoever reads the database from trying ids out.
 fn hash(ctx: &Context, organisation: &Organisation, external_id: &str) -> Option<[u8; 32]> {
     let message = hashed(organisation, external_id);
-    (!external_id.is_empty()).then(|| ctx.individual_key().mac(&message))
+    (!external_id.is_empty()).then(|| ctx.individual_keys().current().mac(&message))
 }
 
 fn hashed(organisation: &Organisation, external_id: &str) -> Vec<u8> {

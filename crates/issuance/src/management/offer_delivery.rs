@@ -252,7 +252,7 @@ fn mail_id(ctx: &Context, delivery: &OfferDelivery) -> String {
     let mut message = delivery.exchange_id.as_uuid().as_bytes().to_vec();
     message.extend(delivery.round.to_be_bytes());
     message.push(u8::from(delivery.part == OfferPart::Pin));
-    ctx.individual_key().mac(&message).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    ctx.individual_keys().current().mac(&message).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lets the organisation's messenger know, if there is one that listens.

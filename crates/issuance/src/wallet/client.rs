@@ -20,7 +20,7 @@ use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
 
-use super::{Header, Notes, nonce};
+use super::{Header, Notes, dpop, nonce};
 use crate::recording::Recording;
 use crate::{Context, Failure};
 
@@ -223,8 +223,24 @@ impl Identified {
 }
 
 impl Client {
-    /// Uses up what the client proved itself with.
-    pub(super) async fn claim(
+    /// Uses up what the client proved itself with, and its DPoP proof, if there is one: both travel to Redis together.
+    pub(super) async fn claim_with(
+        &self,
+        context: &Context,
+        organisation: &Organisation,
+        now: Timestamp,
+        proof: Option<&DpopProof>,
+    ) -> (Result<(), Failure<dpop::Rejection>>, Result<(), Failure<Rejection>>) {
+        let of_proof = async {
+            match proof {
+                Some(proof) => dpop::claim(context, organisation, now, proof).await,
+                None => Ok(()),
+            }
+        };
+        tokio::join!(of_proof, self.claim(context, organisation, now))
+    }
+
+    async fn claim(
         &self,
         context: &Context,
         organisation: &Organisation,

@@ -90,16 +90,7 @@ async fn keep(
         .settle(rule, &mut trail.recording)
         .and_then(|client| client.admitted(organisation, false).map(|()| client))
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
-    // Both at once: they travel to Redis together.
-    let (of_proof, of_client) = tokio::join!(
-        async {
-            match &proof {
-                Some(proof) => dpop::claim(context, organisation, now, proof).await,
-                None => Ok(()),
-            }
-        },
-        client.claim(context, organisation, now)
-    );
+    let (of_proof, of_client) = client.claim_with(context, organisation, now, proof.as_ref()).await;
     of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
     of_client.map_err(|failure| failure.map_rejection(Rejection::Client))?;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    Authorization, CredentialStatus, Definition, Exchange, ExchangeId, Grant, GrantKind, Organisation, OrganisationId,
-    SecretHash,
+    Authorization, AuthorizationId, CredentialStatus, Definition, Exchange, ExchangeId, Grant, GrantKind, Organisation,
+    OrganisationId, SecretHash,
 };
 use moka::sync::Cache;
 
@@ -31,8 +31,8 @@ pub(super) enum Ticket {
     RequestUri(SecretHash),
     /// The `state` with which the identity provider sends the browser back.
     SignInState(SecretHash),
-    /// The cookie of the browser, after the sign-in.
-    Cookie(SecretHash),
+    /// The cookie of the browser that signed in, for this request.
+    Cookie(AuthorizationId, SecretHash),
     Code(SecretHash),
 }
 

@@ -27,7 +27,7 @@ use self::repeated::Asked;
 use super::client::{Client, Request};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
-use super::{Header, Refusal, definition_of, dpop, redaction};
+use super::{Header, Refusal, definition_of, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/token";
@@ -177,16 +177,7 @@ async fn claim(
     client: &Client,
     trail: &mut Trail,
 ) -> Result<(), Failure<Rejection>> {
-    // Both at once: they travel to Redis together.
-    let (of_proof, of_client) = tokio::join!(
-        async {
-            match proof {
-                Some(proof) => dpop::claim(context, organisation, now, proof).await,
-                None => Ok(()),
-            }
-        },
-        client.claim(context, organisation, now)
-    );
+    let (of_proof, of_client) = client.claim_with(context, organisation, now, proof).await;
     of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
     if let Some(proof) = proof {
         trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));

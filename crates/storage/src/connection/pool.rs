@@ -14,7 +14,7 @@ use sea_orm::{DbErr, RuntimeErr};
 use super::Doubt;
 
 /// Connections that were not used for longer are tried first: the server may have restarted.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// Connections that were not used for longer are closed.
 const IDLE_LIFETIME: Duration = Duration::from_secs(600);
 /// How often that is looked after.

@@ -45,7 +45,7 @@ pub(crate) struct Memory {
 }
 
 impl ServerProcess {
-    /// Migrates an empty database and starts the server on free ports.
+    /// Migrates the database, which on PostgreSQL has what was measured before, and starts the server on free ports.
     pub(crate) async fn start(backend: Backend) -> anyhow::Result<Self> {
         let directory = std::env::temp_dir().join(format!("chancery-bench-{}-{backend:?}", std::process::id()));
         std::fs::create_dir_all(&directory)?;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use chancery_keys::MacKey;
+use chancery_keys::MacKeys;
 use chancery_model::{AuditEntry, AuditEntryId, AuditLink, Organisation};
 
 use super::BROKEN_OFF;
@@ -66,7 +66,6 @@ pub async fn verify(
     let head = reader.audit_head().await?.unwrap_or(AuditLink::START);
     let unfinished = reader.audit_unfinished(ctx.env().now().minus(BROKEN_OFF)).await?;
     drop(reader);
-    let keys: Vec<&MacKey> = ctx.audit_keys().collect();
     let verdict = |proven, broken| Ok(Verdict { proven, broken, unfinished });
     let mut proven = AuditLink::START;
     while proven.sequence < head.sequence {
@@ -75,7 +74,7 @@ pub async fn verify(
             return verdict(proven, Some(Broken::CutOff(proven.sequence.saturating_add(1))));
         }
         for (place, entry) in entries {
-            match follow(&keys, &proven, place, entry.as_ref()) {
+            match follow(ctx.audit_keys(), &proven, place, entry.as_ref()) {
                 Ok(link) => proven = link,
                 Err(broken) => return verdict(proven, Some(broken)),
             }
@@ -102,7 +101,7 @@ pub async fn verify(
 }
 
 /// The link of the entry at `place` when it follows `previous`.
-fn follow(keys: &[&MacKey], previous: &AuditLink, place: u64, entry: Option<&AuditEntry>) -> Result<AuditLink, Broken> {
+fn follow(keys: &MacKeys, previous: &AuditLink, place: u64, entry: Option<&AuditEntry>) -> Result<AuditLink, Broken> {
     let expected = previous.sequence.saturating_add(1);
     if place != expected {
         return Err(Broken::Missing(expected));

@@ -21,7 +21,7 @@ use crate::provider;
 use crate::sealed::Place;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
-use crate::wallet::{Header, Notes, Refusal, authorization_request, redaction};
+use crate::wallet::{Header, Notes, Refusal, authorization_request, authorization_with, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/authorize";
@@ -158,13 +158,8 @@ async fn pushed(
     };
     let unusable = || show(Rejection::RequestUri);
     let reference = pushed_reference(request_uri).map(SecretHash::of).ok_or_else(unusable)?;
-    let authorization = match context.remembered().authorization(organisation, Ticket::RequestUri(reference)) {
-        Some(remembered) => remembered,
-        None => {
-            let read = context.store().read(organisation).await?;
-            Arc::new(read.authorization_by_request_uri(&reference).await?.ok_or_else(unusable)?)
-        }
-    };
+    let found = authorization_with(context, organisation, Ticket::RequestUri(reference)).await?;
+    let authorization = found.ok_or_else(unusable)?;
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }

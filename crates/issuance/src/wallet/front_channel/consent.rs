@@ -10,7 +10,7 @@ use chancery_model::{
 };
 use chancery_protocol::authorization::Outcome;
 use chancery_protocol::form::Form;
-use chancery_storage::{Read, StoreError};
+use chancery_storage::StoreError;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
@@ -18,7 +18,7 @@ use super::{Address, Browser, CODE_LIFETIME, Onward, Refused, Rejection, Shown, 
 use crate::sealed::Place;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
-use crate::wallet::{Refusal, definition_asked_for};
+use crate::wallet::{Refusal, authorization_with, definition_asked_for};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/consent";
@@ -72,13 +72,12 @@ async fn look(
     trail: &mut Trail,
 ) -> Result<Shown, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
-    let read = context.store().read(organisation).await?;
-    let Pending { authorization, proof, .. } =
-        pending(context, &read, organisation, now, &form, browser, trail).await?;
+    let Pending { authorization, proof, .. } = pending(context, organisation, now, &form, browser, trail).await?;
     let row = authorization.id.as_uuid();
     let sealed = authorization.sealed_signed_in.as_deref();
     let sealed = sealed.ok_or_else(|| Failure::Internal(anyhow::anyhow!("a sign-in without what it yielded")))?;
     let SignedIn { submissions, .. } = context.open(organisation, Place::AuthorizationSignedIn, row, sealed)?;
+    let read = context.store().read(organisation).await?;
     let definition = definition_asked_for(&read, &authorization).await?;
     let mut languages: Vec<String> = authorization.locale.iter().cloned().collect();
     languages.extend(browser.languages.iter().cloned());
@@ -115,10 +114,7 @@ async fn take(
         return Ok(onward);
     }
     // The person said no, or something is wrong.
-    let read = context.store().read(organisation).await?;
-    let Pending { authorization, owner, proof } =
-        pending(context, &read, organisation, now, &form, browser, trail).await?;
-    drop(read);
+    let Pending { authorization, owner, proof } = pending(context, organisation, now, &form, browser, trail).await?;
     let sent = form.get("proof").unwrap_or_default();
     if !bool::from(sent.as_bytes().ct_eq(proof.as_bytes())) {
         return Err(show(Rejection::Forged));
@@ -129,7 +125,7 @@ async fn take(
         Some("cancel") => {
             let work = context.store().write(organisation, async |tx| tx.fail_authorization(id, &owner, now).await);
             let first = work.await?;
-            context.remembered().forget_authorization(organisation, Ticket::Cookie(owner));
+            context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
             let refused = Address::of(&authorization)?.refuse(Rejection::Cancelled);
             Err(if first { refused } else { show(Rejection::Decided) })
         }
@@ -170,7 +166,7 @@ async fn consented(
         Ok::<_, StoreError>(kept)
     });
     let kept = work.await?;
-    context.remembered().forget_authorization(organisation, Ticket::Cookie(owner));
+    context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
     let Some(authorization) = kept else { return Ok(None) };
     let onward = Address::of(&authorization)?.answer(organisation, Outcome::Code(&code));
     context.remembered().keep_authorization(organisation, Ticket::Code(hash), authorization);
@@ -191,7 +187,6 @@ struct Pending {
 
 async fn pending(
     context: &Context,
-    read: &Read,
     organisation: &Organisation,
     now: Timestamp,
     form: &Form,
@@ -199,12 +194,9 @@ async fn pending(
     trail: &mut Trail,
 ) -> Result<Pending, Failure<Refused>> {
     let id = form.get("request").and_then(AuthorizationId::parse).ok_or_else(|| show(Rejection::State))?;
-    let cookie = browser.cookie(organisation, id).map(SecretHash::of);
-    let remembered = cookie.and_then(|hash| context.remembered().authorization(organisation, Ticket::Cookie(hash)));
-    let authorization = match remembered {
-        Some(remembered) => remembered,
-        None => Arc::new(read.authorization(id).await?.ok_or_else(|| show(Rejection::State))?),
-    };
+    let cookie = browser.cookie(organisation, id).ok_or_else(|| show(Rejection::State))?;
+    let found = authorization_with(context, organisation, Ticket::Cookie(id, SecretHash::of(cookie))).await?;
+    let authorization = found.ok_or_else(|| show(Rejection::State))?;
     // The same answer as for an id that never was: whether it exists is the browser's business.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::State))?;
     if let Some(exchange) = authorization.exchange_id {
@@ -218,6 +210,5 @@ async fn pending(
         }
         AuthorizationStatus::Pushed | AuthorizationStatus::Requested => return Err(show(Rejection::State)),
     }
-    let proof = proof_for(browser.cookie(organisation, authorization.id).unwrap_or_default());
-    Ok(Pending { authorization, owner, proof })
+    Ok(Pending { proof: proof_for(cookie), authorization, owner })
 }

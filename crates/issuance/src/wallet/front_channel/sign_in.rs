@@ -17,7 +17,7 @@ use crate::provider::{self, Departure, Return};
 use crate::sealed::Place;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
-use crate::wallet::{Refusal, definition_asked_for};
+use crate::wallet::{Refusal, authorization_with, definition_asked_for};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/sign-in/callback";
@@ -51,15 +51,9 @@ async fn take(
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
     let state = form.get("state").ok_or_else(|| show(Rejection::State))?;
-    let ticket = SecretHash::of(state);
-    let authorization = match context.remembered().authorization(organisation, Ticket::SignInState(ticket)) {
-        Some(remembered) => remembered,
-        None => {
-            let read = context.store().read(organisation).await?;
-            let found = read.authorization_by_sign_in_state(&ticket).await?;
-            Arc::new(found.ok_or_else(|| show(Rejection::State))?)
-        }
-    };
+    let ticket = Ticket::SignInState(SecretHash::of(state));
+    let found = authorization_with(context, organisation, ticket).await?;
+    let authorization = found.ok_or_else(|| show(Rejection::State))?;
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
@@ -113,11 +107,11 @@ async fn take(
             tx.keep_sign_in(&signed_in, &owner, now).await
         })
         .await?;
-    context.remembered().forget_authorization(organisation, Ticket::SignInState(ticket));
+    context.remembered().forget_authorization(organisation, ticket);
     if !kept {
         return Err(show(Rejection::State));
     }
-    context.remembered().keep_authorization(organisation, Ticket::Cookie(owner), signed_in);
+    context.remembered().keep_authorization(organisation, Ticket::Cookie(signed_in.id, owner), signed_in);
     // Relative to the issuer, and without the code of the provider, which a reload would send again.
     let location = format!("{}?request={}", organisation.issuer.endpoint("consent"), authorization.id);
     Ok(Onward { location, cookie: None })

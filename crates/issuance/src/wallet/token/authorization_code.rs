@@ -21,7 +21,7 @@ use serde_json::json;
 use super::super::client::{Client, Request};
 use super::super::remembered::{Granted, Offered, Ticket};
 use super::super::trail::Trail;
-use super::super::{definition_asked_for, redaction};
+use super::super::{authorization_with, definition_asked_for, redaction};
 use super::refresh;
 use super::repeated::Asked;
 use super::{Rejection, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
@@ -172,14 +172,9 @@ async fn find(
     organisation: &Organisation,
     code: SecretHash,
 ) -> Result<Option<(Arc<Authorization>, Arc<Definition>)>, Failure<Rejection>> {
+    let found = authorization_with(context, organisation, Ticket::Code(code)).await?;
+    let Some(authorization) = found else { return Ok(None) };
     let read = context.store().read(organisation).await?;
-    let authorization = match context.remembered().authorization(organisation, Ticket::Code(code)) {
-        Some(remembered) => remembered,
-        None => match read.authorization_by_code(&code).await? {
-            Some(authorization) => Arc::new(authorization),
-            None => return Ok(None),
-        },
-    };
     let definition = definition_asked_for(&read, &authorization).await?;
     Ok(Some((authorization, definition)))
 }
