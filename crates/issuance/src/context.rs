@@ -39,6 +39,7 @@ struct Inner {
     nonce_key: MacKey,
     audit_keys: MacKeys,
     individual_keys: MacKeys,
+    sign_in_keys: MacKeys,
     mailer: Option<Mailer>,
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
@@ -82,6 +83,7 @@ impl Context {
         let nonce_key = MacKey::derive(&sealing_key, "nonce");
         let audit_keys = MacKeys::derive(&sealing_key, "audit");
         let individual_keys = MacKeys::derive(&sealing_key, "individual");
+        let sign_in_keys = MacKeys::derive(&sealing_key, "sign-in");
         Self(Arc::new(Inner {
             env,
             store,
@@ -94,6 +96,7 @@ impl Context {
             nonce_key,
             audit_keys,
             individual_keys,
+            sign_in_keys,
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
@@ -164,6 +167,11 @@ impl Context {
     /// For hashes of external ids.
     pub(crate) fn individual_keys(&self) -> &MacKeys {
         &self.0.individual_keys
+    }
+
+    /// For what browsers carry to an identity provider and back.
+    pub(crate) fn sign_in_keys(&self) -> &MacKeys {
+        &self.0.sign_in_keys
     }
 
     /// Sends mail, where the deployment has a server for that.

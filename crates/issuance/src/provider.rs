@@ -1,7 +1,7 @@
 //! Signing a person in at an organisation's OpenID Provider (OpenID Connect Core 1.0): the one home of `openidconnect`.
 //!
-//! The way there is [`depart`], the way back is [`arrive`]. In between the browser is elsewhere, and what must be
-//! remembered is in [`Departure`].
+//! The way there is [`depart`], the way back is [`arrive`]. In between the browser is elsewhere, and what must be known
+//! again is in [`Departure`].
 
 mod error;
 mod key;
@@ -56,13 +56,12 @@ const OLDEST: TimeDelta = TimeDelta::minutes(10);
 /// Lifetime of a client assertion, in seconds.
 const ASSERTION_LIFETIME: u32 = 60;
 
-/// What the browser leaves with, to be kept until it comes back.
-#[derive(Serialize, Deserialize)]
+/// Secrets of one sign-in, to be known again when the browser comes back.
 pub(crate) struct Departure {
-    /// Issuer identifier of the provider that was left for: a mix-up defence, and the provider may be replaced meanwhile.
-    pub(crate) issuer: String,
-    nonce: String,
-    code_verifier: String,
+    /// What the ID token has to repeat.
+    pub(crate) nonce: String,
+    /// RFC 7636 §4.1.
+    pub(crate) code_verifier: String,
 }
 
 /// What the browser came back with.
@@ -116,18 +115,18 @@ struct OtherClaims(Map<String, Value>);
 
 impl AdditionalClaims for OtherClaims {}
 
-/// Where to send the browser, and what to keep. `state` comes back with it.
+/// Where to send the browser. `state` comes back with it.
 pub(crate) async fn depart(
     ctx: &Context,
     organisation: &Organisation,
     provider: &IdentityProvider,
+    departure: &Departure,
     state: String,
     locales: &[String],
-) -> Result<(Url, Departure), ProviderError> {
+) -> Result<Url, ProviderError> {
     let metadata = ctx.provider_metadata(&provider.issuer).await?;
-    let nonce = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
-    let code_verifier = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
-    let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(code_verifier.clone()));
+    let verifier = PkceCodeVerifier::new(departure.code_verifier.clone());
+    let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
     ctx.outbound().check(metadata.authorization_endpoint().url())?;
     let client = CoreClient::new(
         ClientId::new(provider.client_id.clone()),
@@ -137,16 +136,16 @@ pub(crate) async fn depart(
     .set_auth_uri(metadata.authorization_endpoint().clone())
     .set_redirect_uri(redirect_uri(organisation)?);
     let flow = CoreAuthenticationFlow::AuthorizationCode;
-    let fixed_nonce = nonce.clone();
+    let nonce = departure.nonce.clone();
     let mut request = client
-        .authorize_url(flow, || CsrfToken::new(state), || Nonce::new(fixed_nonce))
+        .authorize_url(flow, || CsrfToken::new(state), move || Nonce::new(nonce))
         .set_pkce_challenge(challenge)
         .add_scopes(provider.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new));
     for locale in locales {
         request = request.add_ui_locale(LanguageTag::new(locale.clone()));
     }
     let (url, _state, _nonce) = request.url();
-    Ok((url, Departure { issuer: provider.issuer.clone(), nonce, code_verifier }))
+    Ok(url)
 }
 
 /// Turns the code into the claims of the person: those of the ID token, and those of the userinfo response when
@@ -160,9 +159,6 @@ pub(crate) async fn arrive(
     now: Timestamp,
     suffices: impl Fn(&Map<String, Value>) -> bool,
 ) -> Result<Map<String, Value>, ProviderError> {
-    if departure.issuer != provider.issuer {
-        return Err(ProviderError::Replaced);
-    }
     let metadata = ctx.provider_metadata(&provider.issuer).await?;
     let promised = metadata.additional_metadata().authorization_response_iss_parameter_supported;
     match returned.issuer {

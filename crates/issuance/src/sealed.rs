@@ -18,7 +18,6 @@ pub(crate) enum Place {
     SigningKey,
     EncryptionKey,
     IdempotentResponse,
-    AuthorizationSignIn,
     AuthorizationSignedIn,
     RepeatedAnswer,
     IdentityProviderSecret,
@@ -41,7 +40,6 @@ impl Place {
             Self::SigningKey => "signing_key.private",
             Self::EncryptionKey => "encryption_key.private",
             Self::IdempotentResponse => "idempotency.response",
-            Self::AuthorizationSignIn => "authorization_request.sign_in",
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
             // In memory only; the row is the grant's.
             Self::RepeatedAnswer => "token.answer",

@@ -100,10 +100,9 @@ async fn authorization_with<R>(
     }
     let read = context.store().read(organisation).await?;
     let found = match ticket {
-        Ticket::RequestUri(hash) => read.authorization_by_request_uri(&hash).await?,
-        Ticket::SignInState(hash) => read.authorization_by_sign_in_state(&hash).await?,
-        Ticket::Cookie(id, _) => read.authorization(id).await?,
-        Ticket::Code(hash) => read.authorization_by_code(&hash).await?,
+        Ticket::RequestUri(secret) => read.authorization_by_request_uri(&secret).await?,
+        Ticket::SignIn(id) | Ticket::Cookie(id, _) => read.authorization(id).await?,
+        Ticket::Code(secret) => read.authorization_by_code(&secret).await?,
     };
     Ok(found.map(Arc::new))
 }

@@ -2,15 +2,18 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_formats::ClaimPath;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::{AuthorizationId, DefinitionId, EntryId, ExchangeId, SecretHash, Submission, Timestamp};
+use crate::{AuthorizationId, DefinitionId, EntryId, Env, ExchangeId, SecretHash, Submission, Timestamp};
 
 /// One authorization request, from its arrival to the redemption of its code.
 #[derive(Clone, Debug)]
 pub struct Authorization {
-    /// Id on our side; no wallet sees it.
+    /// Names the request, and opens nothing.
     pub id: AuthorizationId,
     /// The client that asks, authenticated as far as the policy demands.
     pub client_id: String,
@@ -42,12 +45,8 @@ pub struct Authorization {
     pub request_uri_expires_at: Option<Timestamp>,
     /// How far it has come.
     pub status: AuthorizationStatus,
-    /// Hash of the secret that ties it to one browser.
+    /// Hash of the secret that ties it to the browser in which the person signed in.
     pub browser_hash: Option<SecretHash>,
-    /// Hash of the `state` of our own request to the organisation's provider, by which its answer is found.
-    pub sign_in_state_hash: Option<SecretHash>,
-    /// Nonce, code verifier and whatever else the running sign-in needs, sealed.
-    pub sealed_sign_in: Option<Vec<u8>>,
     /// Sealed [`SignedIn`].
     pub sealed_signed_in: Option<Vec<u8>>,
     /// BCP 47 tag of the language that the person reads.
@@ -103,9 +102,9 @@ impl fmt::Debug for SignedIn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthorizationStatus {
-    /// Pushed; no browser has come with it.
+    /// Pushed; nobody has signed in for it. That browsers came with it is not remembered.
     Pushed,
-    /// A browser came with it.
+    /// A browser came with it, without a push; nobody has signed in for it.
     Requested,
     /// The person has signed in.
     SignedIn,
@@ -134,13 +133,17 @@ impl AuthorizationStatus {
         }
     }
 
-    /// Whether it may go from this status to `next`. A browser may come again until the person has signed in: a link
-    /// preview must not use a request up (RFC 9126 §4).
+    /// Whether a person may still sign in. Browsers may come with the request any number of times until somebody has: a link
+    /// preview must not use it up (RFC 9126 §4).
+    pub fn awaits_sign_in(self) -> bool {
+        matches!(self, Self::Pushed | Self::Requested)
+    }
+
+    /// Whether it may go from this status to `next`.
     pub fn may_become(self, next: Self) -> bool {
         match next {
-            Self::Pushed => false,
-            Self::Requested => matches!(self, Self::Pushed | Self::Requested),
-            Self::SignedIn => self == Self::Requested,
+            Self::Pushed | Self::Requested => false,
+            Self::SignedIn => self.awaits_sign_in(),
             Self::CodeIssued => self == Self::SignedIn,
             Self::Spent => self == Self::CodeIssued,
             Self::Failed => matches!(self, Self::Pushed | Self::Requested | Self::SignedIn),
@@ -148,18 +151,54 @@ impl AuthorizationStatus {
     }
 }
 
+/// A secret that leads to one authorization request: its `request_uri` or its code. It names the request, so that it is
+/// found by its id: base64url(16 bytes id ‖ 32 random bytes), 64 characters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AuthorizationSecret {
+    /// The request it claims to belong to; proven only by its hash there.
+    pub authorization: AuthorizationId,
+    /// What is stored.
+    pub hash: SecretHash,
+}
+
+impl AuthorizationSecret {
+    /// A new secret for `authorization`, and its text.
+    pub fn generate(authorization: AuthorizationId, env: &Env) -> (Self, String) {
+        let mut bytes = authorization.as_uuid().as_bytes().to_vec();
+        bytes.extend_from_slice(&env.random::<32>());
+        let text = URL_SAFE_NO_PAD.encode(bytes);
+        (Self { authorization, hash: SecretHash::of(&text) }, text)
+    }
+
+    /// Reads a text; `None` when it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 48)?;
+        let authorization = Uuid::from_slice(bytes.get(..16)?).ok()?.into();
+        Some(Self { authorization, hash: SecretHash::of(text) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::AuthorizationStatus::{self, *};
+    use super::*;
+
+    #[test]
+    fn a_secret_names_its_request_and_survives_a_round_trip() {
+        let env = Env::system();
+        let id = AuthorizationId::from(env.uuid(env.now()));
+        let (secret, text) = AuthorizationSecret::generate(id, &env);
+        assert!(AuthorizationSecret::parse(&text) == Some(secret));
+        for other in ["", "short", &text[1..], &format!("{text}AAAA"), &"=".repeat(64)] {
+            assert!(AuthorizationSecret::parse(other).is_none(), "{other}");
+        }
+    }
 
     #[test]
     fn a_status_moves_back_nowhere_and_ends_spent_or_failed() {
         for from in AuthorizationStatus::ALL {
             for to in AuthorizationStatus::ALL {
-                assert!(
-                    !from.may_become(to) || from < to || (from, to) == (Requested, Requested),
-                    "{from:?} -> {to:?}"
-                );
+                assert!(!from.may_become(to) || from < to, "{from:?} -> {to:?}");
             }
             assert!(!Spent.may_become(from) && !Failed.may_become(from));
             assert_eq!(serde_json::to_value(from).unwrap(), from.name());

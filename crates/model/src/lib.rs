@@ -34,7 +34,9 @@ mod work;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditLink, AuditOutcome};
-pub use authorization::{Authorization, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn};
+pub use authorization::{
+    Authorization, AuthorizationSecret, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn,
+};
 pub use bulk::{Bulk, BulkPart, BulkProgress, BulkState, RowFault, RowFaults};
 pub use chancery_protocol::encryption::Rule as EncryptionRule;
 pub use credential::{Credential, Report, Reported};

@@ -23,7 +23,7 @@ use crate::form::Form;
 pub use error::AuthorizationError;
 pub use grant::{AUTHORIZATION_CODE_GRANT, AuthorizationCodeRequest, GrantError, REFRESH_TOKEN_GRANT, RefreshRequest};
 pub use pkce::{CodeChallenge, PkceError};
-pub use pushed::{PushedAuthorizationResponse, REQUEST_URI_PREFIX, mint_request_uri, pushed_reference};
+pub use pushed::{PushedAuthorizationResponse, REQUEST_URI_PREFIX, pushed_reference, request_uri_of};
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use request_object::{RequestObjectExpected, verify_request_object};
 pub use response::{AuthorizationErrorCode, AuthorizationResponse, Outcome};

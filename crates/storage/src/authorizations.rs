@@ -1,6 +1,8 @@
 //! Authorization requests on their way to a code. Each step is one conditional UPDATE: whoever changes the row was first.
 
-use chancery_model::{Authorization, AuthorizationId, AuthorizationStatus, ExchangeId, SecretHash, Timestamp};
+use chancery_model::{
+    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, ExchangeId, SecretHash, Timestamp,
+};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait, Set, UpdateMany};
 
@@ -14,72 +16,60 @@ impl Read {
     /// # Errors
     /// Those of the database, as for every lookup.
     pub async fn authorization(&self, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
-        self.authorization_where(Column::Id.eq(id.as_uuid())).await
+        let find = self.scope.find::<Entity>().filter(Column::Id.eq(id.as_uuid()));
+        find.one(self.scope.connection()).await?.map(from_row).transpose()
     }
 
     /// The request that was pushed under this `request_uri`, expired and used ones too.
-    pub async fn authorization_by_request_uri(&self, hash: &SecretHash) -> Result<Option<Authorization>, StoreError> {
-        self.authorization_where(Column::RequestUriHash.eq(hash_bytes(hash))).await
-    }
-
-    /// The request whose sign-in at the organisation's provider was begun with this `state`.
-    pub async fn authorization_by_sign_in_state(&self, hash: &SecretHash) -> Result<Option<Authorization>, StoreError> {
-        self.authorization_where(Column::SignInStateHash.eq(hash_bytes(hash))).await
+    pub async fn authorization_by_request_uri(
+        &self,
+        secret: &AuthorizationSecret,
+    ) -> Result<Option<Authorization>, StoreError> {
+        let found = self.authorization(secret.authorization).await?;
+        Ok(found.filter(|authorization| authorization.request_uri_hash == Some(secret.hash)))
     }
 
     /// The request that this authorization code answers, spent and expired ones too.
-    pub async fn authorization_by_code(&self, hash: &SecretHash) -> Result<Option<Authorization>, StoreError> {
-        self.authorization_where(Column::CodeHash.eq(hash_bytes(hash))).await
-    }
-
-    async fn authorization_where(
+    pub async fn authorization_by_code(
         &self,
-        condition: impl Into<sea_orm::sea_query::Expr>,
+        secret: &AuthorizationSecret,
     ) -> Result<Option<Authorization>, StoreError> {
-        let find = self.scope.find::<Entity>().filter(condition.into());
-        find.one(self.scope.connection()).await?.map(from_row).transpose()
+        let found = self.authorization(secret.authorization).await?;
+        Ok(found.filter(|authorization| authorization.code_hash == Some(secret.hash)))
     }
 }
 
 impl Transaction {
-    /// Adds a request: `Pushed` with a `request_uri`, or `Requested` and bound to its browser.
+    /// Adds a request: `Pushed` with a `request_uri`, or `Requested`.
     pub async fn add_authorization(&self, authorization: &Authorization) -> Result<(), StoreError> {
         Ok(self.scope.insert::<Entity>(to_row(authorization)?).await?)
     }
 
-    /// A browser came with the `request_uri`: binds the request to it. A browser may come again, or another one, until
-    /// somebody has signed in; the last one counts. `begun` is the request with what the sign-in needs later, in the place
-    /// of that of an earlier one. `false` when the `request_uri` has expired or was used.
-    pub async fn begin_sign_in(&self, begun: &Authorization, now: Timestamp) -> Result<bool, StoreError> {
-        let begin = self
-            .authorization_to(AuthorizationStatus::Requested, now)
-            .col_expr(Column::BrowserHash, Expr::value(begun.browser_hash.as_ref().map(hash_bytes)))
-            .col_expr(Column::Locale, Expr::value(begun.locale.clone()))
-            .col_expr(Column::ExpiresAt, Expr::value(begun.expires_at.millis()))
-            .col_expr(Column::SignInStateHash, Expr::value(begun.sign_in_state_hash.as_ref().map(hash_bytes)))
-            .col_expr(Column::SealedSignIn, Expr::value(begun.sealed_sign_in.clone()))
-            .filter(Column::Id.eq(begun.id.as_uuid()))
-            .filter(Column::RequestUriExpiresAt.gt(now.millis()));
-        Ok(self.scope.happened(begin).await?)
-    }
-
-    /// Keeps what a sign-in yielded, in `signed_in`. `true` for exactly one caller, from the browser that began.
-    pub async fn keep_sign_in(
-        &self,
-        signed_in: &Authorization,
-        browser: &SecretHash,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Keeps what a sign-in yielded, and binds the request to the browser in which it happened: the first one counts. `true`
+    /// for exactly one caller.
+    pub async fn keep_sign_in(&self, signed_in: &Authorization, now: Timestamp) -> Result<bool, StoreError> {
         let keep = self
-            .bound_step(AuthorizationStatus::SignedIn, signed_in.id, browser, now)
+            .authorization_to(AuthorizationStatus::SignedIn, now)
+            .col_expr(Column::BrowserHash, Expr::value(signed_in.browser_hash.as_ref().map(hash_bytes)))
+            .col_expr(Column::Locale, Expr::value(signed_in.locale.clone()))
+            .col_expr(Column::ExpiresAt, Expr::value(signed_in.expires_at.millis()))
             .col_expr(Column::SealedSignedIn, Expr::value(signed_in.sealed_signed_in.clone()))
-            .col_expr(Column::SignInStateHash, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>));
+            .filter(Column::Id.eq(signed_in.id.as_uuid()));
         Ok(self.scope.happened(keep).await?)
     }
 
+    /// Gives a request up for which a sign-in failed, unless another one succeeded.
+    pub async fn fail_sign_in(&self, id: AuthorizationId, now: Timestamp) -> Result<bool, StoreError> {
+        let waiting = AuthorizationStatus::ALL.into_iter().filter(|status| status.awaits_sign_in());
+        let fail = self
+            .authorization_to(AuthorizationStatus::Failed, now)
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::Status.is_in(waiting.map(AuthorizationStatus::name)));
+        Ok(self.scope.happened(fail).await?)
+    }
+
     /// Keeps the code that answers the request, after consent, and answers the request: to exactly one caller, from the
-    /// browser that began, after the sign-in.
+    /// browser that signed in.
     pub async fn keep_authorization_code(
         &self,
         id: AuthorizationId,
@@ -95,7 +85,7 @@ impl Transaction {
         self.scope.updated(keep).await?.map(from_row).transpose()
     }
 
-    /// Gives the request up, from the browser that began: the person said no, or the sign-in failed.
+    /// Gives the request up, from the browser that signed in: the person said no.
     pub async fn fail_authorization(
         &self,
         id: AuthorizationId,
@@ -104,7 +94,6 @@ impl Transaction {
     ) -> Result<bool, StoreError> {
         let fail = self
             .bound_step(AuthorizationStatus::Failed, id, browser, now)
-            .col_expr(Column::SealedSignIn, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>));
         Ok(self.scope.happened(fail).await?)
     }
@@ -126,9 +115,9 @@ impl Transaction {
         Ok(self.scope.happened(spend).await?)
     }
 
-    /// Deletes requests that expired before `then`; how many.
-    pub async fn forget_expired_authorizations(&self, then: Timestamp) -> Result<u64, StoreError> {
-        let delete = self.scope.delete::<Entity>().filter(Column::ExpiresAt.lte(then.millis())).into_query();
+    /// Deletes requests that arrived before `then`; how many. Not by their end: no index is to be touched when that moves.
+    pub async fn forget_authorizations(&self, then: Timestamp) -> Result<u64, StoreError> {
+        let delete = self.scope.delete::<Entity>().filter(Column::CreatedAt.lte(then.millis())).into_query();
         Ok(self.scope.connection().execute(&delete).await?.rows_affected())
     }
 
@@ -176,8 +165,6 @@ fn to_row(authorization: &Authorization) -> Result<ActiveModel, StoreError> {
         request_uri_expires_at: Set(authorization.request_uri_expires_at.map(Timestamp::millis)),
         status: Set(authorization.status.name().to_owned()),
         browser_hash: Set(authorization.browser_hash.as_ref().map(hash_bytes)),
-        sign_in_state_hash: Set(authorization.sign_in_state_hash.as_ref().map(hash_bytes)),
-        sealed_sign_in: Set(authorization.sealed_sign_in.clone()),
         sealed_signed_in: Set(authorization.sealed_signed_in.clone()),
         locale: Set(authorization.locale.clone()),
         code_hash: Set(authorization.code_hash.as_ref().map(hash_bytes)),
@@ -210,8 +197,6 @@ fn from_row(model: Model) -> Result<Authorization, StoreError> {
         request_uri_expires_at: maybe_instant(model.request_uri_expires_at),
         status: row.name(model.status)?,
         browser_hash: hash(model.browser_hash)?,
-        sign_in_state_hash: hash(model.sign_in_state_hash)?,
-        sealed_sign_in: model.sealed_sign_in,
         sealed_signed_in: model.sealed_signed_in,
         locale: model.locale,
         code_hash: hash(model.code_hash)?,

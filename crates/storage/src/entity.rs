@@ -296,8 +296,6 @@ tables! {
         request_uri_expires_at: Option<i64>,
         status: String,
         browser_hash: Option<Vec<u8>>,
-        sign_in_state_hash: Option<Vec<u8>>,
-        sealed_sign_in: Option<Vec<u8>>,
         sealed_signed_in: Option<Vec<u8>>,
         locale: Option<String>,
         code_hash: Option<Vec<u8>>,

@@ -86,8 +86,6 @@ pub(crate) async fn resolve(
         request_uri_expires_at: None,
         status: AuthorizationStatus::Requested,
         browser_hash: None,
-        sign_in_state_hash: None,
-        sealed_sign_in: None,
         sealed_signed_in: None,
         locale: None,
         code_hash: None,

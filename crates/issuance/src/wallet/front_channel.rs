@@ -1,9 +1,9 @@
 //! The front channel: what a browser carries between the wallet, the person and the identity provider
 //! (OpenID4VCI §5.2, §5.3; RFC 9700).
 //!
-//! [`authorize`] binds a request to the browser and sends it to the provider, [`sign_in`] takes it back from there,
-//! [`consent`] shows what would go into the credential and takes the decision. The binding is a random value in a cookie of
-//! that one authorization; nothing that a wallet or a stranger sends can stand in for it.
+//! [`authorize`] sends the browser to the provider, [`sign_in`] takes it back from there and binds the request to it,
+//! [`consent`] shows what would go into the credential and takes the decision. The binding is a secret in a cookie of that one
+//! authorization; nothing that a wallet or a stranger sends can stand in for it.
 
 pub mod authorize;
 pub mod consent;
@@ -12,6 +12,7 @@ pub mod sign_in;
 mod claims;
 mod rejection;
 mod shown;
+mod sign_in_state;
 
 use chancery_model::{Authorization, AuthorizationId, Organisation, SecretHash};
 use chancery_protocol::authorization::{AuthorizationResponse, Outcome, RedirectUri};
@@ -68,16 +69,46 @@ pub struct Browser<'r> {
 
 impl Browser<'_> {
     /// The secret that binds `authorization` to it.
-    fn cookie(&self, organisation: &Organisation, authorization: AuthorizationId) -> Option<&str> {
-        let name = cookie_name(organisation, authorization);
-        self.cookies.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    fn secret(&self, organisation: &Organisation, authorization: AuthorizationId) -> Option<&str> {
+        self.cookie(organisation, authorization).map(|(secret, _)| secret)
     }
 
-    /// The hash of its secret, when it is the browser that began `authorization`.
+    /// The language that was asked for when `authorization` began.
+    fn language(&self, organisation: &Organisation, authorization: AuthorizationId) -> Option<&str> {
+        self.cookie(organisation, authorization).map(|(_, tag)| tag).filter(|tag| is_language(tag))
+    }
+
+    /// Secret and language, as [`Cookie::of`] puts them together.
+    fn cookie(&self, organisation: &Organisation, authorization: AuthorizationId) -> Option<(&str, &str)> {
+        let name = cookie_name(organisation, authorization);
+        let value = self.cookies.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())?;
+        Some(value.split_once('.').unwrap_or((value, "")))
+    }
+
+    /// The hash of its secret, when it is the browser that signed in for `authorization`.
     fn owns(&self, organisation: &Organisation, authorization: &Authorization) -> Option<SecretHash> {
-        let hash = SecretHash::of(self.cookie(organisation, authorization.id)?);
+        let hash = SecretHash::of(self.secret(organisation, authorization.id)?);
         (authorization.browser_hash == Some(hash)).then_some(hash)
     }
+}
+
+impl Cookie {
+    /// The cookie of one authorization: `secret`, and the language in which the person is to be spoken to.
+    fn of(organisation: &Organisation, authorization: AuthorizationId, secret: &str, language: Option<&str>) -> Self {
+        let value = match language {
+            Some(tag) => format!("{secret}.{tag}"),
+            None => secret.to_owned(),
+        };
+        let name = cookie_name(organisation, authorization);
+        Self { name, value, max_age: TIME, secure: is_secure(organisation) }
+    }
+}
+
+/// Whether `tag` has the form of a BCP 47 language tag.
+fn is_language(tag: &str) -> bool {
+    (1..=35).contains(&tag.len())
+        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && tag.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 /// One cookie per authorization, so that two tabs do not meet.

@@ -1,10 +1,12 @@
 //! The pushed authorization request endpoint (RFC 9126, OpenID4VCI §5.1.4).
 
-use chancery_model::{AuthorizationStatus, Organisation, SecretHash, Timestamp};
+use std::sync::Arc;
+
+use chancery_model::{AuthorizationSecret, AuthorizationStatus, Organisation, SecretHash, Timestamp};
 use chancery_protocol::Explanation;
 use chancery_protocol::authorization::{
     AuthorizationErrorCode, AuthorizationRequest, Incoming, PushedAuthorizationResponse, RequestObjectExpected,
-    mint_request_uri, pushed_reference, verify_request_object,
+    request_uri_of, verify_request_object,
 };
 use chancery_protocol::form::{Form, FormError};
 use chancery_storage::{StoreError, Transaction};
@@ -21,8 +23,8 @@ const ENDPOINT: &str = "/par";
 /// Seconds for which a `request_uri` begins an authorization (PAR-3).
 const LIFETIME: u32 = 90;
 
-/// Milliseconds for which a request is kept after it expired.
-const KEPT_MILLIS: i64 = 3_600_000;
+/// Milliseconds for which a request is kept, from its arrival: long after the last moment at which its code works.
+const KEPT_MILLIS: i64 = 2 * 3_600_000;
 
 /// Why a pushed authorization request is refused.
 #[derive(Debug)]
@@ -94,10 +96,9 @@ async fn keep(
     of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
     of_client.map_err(|failure| failure.map_rejection(Rejection::Client))?;
 
-    let request_uri = mint_request_uri(context.env().random());
+    let (reference, text) = AuthorizationSecret::generate(authorization.id, context.env());
     authorization.status = AuthorizationStatus::Pushed;
-    let reference = pushed_reference(&request_uri).map(SecretHash::of);
-    authorization.request_uri_hash = reference;
+    authorization.request_uri_hash = Some(reference.hash);
     authorization.request_uri_expires_at = Some(now.plus_seconds(LIFETIME));
     authorization.expires_at = now.plus_seconds(LIFETIME);
     authorization.dpop_jkt = dpop_jkt;
@@ -121,11 +122,9 @@ async fn keep(
         Ok(())
     });
     write.await?;
-    if let Some(reference) = reference {
-        context.remembered().keep_authorization(organisation, Ticket::RequestUri(reference), authorization);
-    }
+    context.remembered().keep_authorization(organisation, Ticket::RequestUri(reference), Arc::new(authorization));
     context.sweep_authorizations(organisation, now).await;
-    Ok(PushedAuthorizationResponse { request_uri, expires_in: LIFETIME })
+    Ok(PushedAuthorizationResponse { request_uri: request_uri_of(&text), expires_in: LIFETIME })
 }
 
 fn read_form(request: &Request<'_>) -> Result<Form, Rejection> {
@@ -259,9 +258,9 @@ impl Context {
         let then = Timestamp::from_millis(now.millis().saturating_sub(KEPT_MILLIS));
         let (context, organisation) = (self.clone(), organisation.clone());
         tokio::spawn(async move {
-            let work = async |tx: &Transaction| tx.forget_expired_authorizations(then).await;
+            let work = async |tx: &Transaction| tx.forget_authorizations(then).await;
             if let Err(error) = context.store().write_relaxed(&organisation, work).await {
-                tracing::debug!(%error, "expired authorization requests were not deleted");
+                tracing::debug!(%error, "old authorization requests were not deleted");
             }
         });
     }

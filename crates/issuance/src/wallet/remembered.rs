@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    Authorization, AuthorizationId, CredentialStatus, Definition, Exchange, ExchangeId, Grant, GrantKind, Organisation,
-    OrganisationId, SecretHash,
+    Authorization, AuthorizationId, AuthorizationSecret, CredentialStatus, Definition, Exchange, ExchangeId, Grant,
+    GrantKind, Organisation, OrganisationId, SecretHash,
 };
 use moka::sync::Cache;
 
@@ -28,12 +28,12 @@ pub(super) struct Granted {
 /// What the next step of an authorization request presents, hashed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Ticket {
-    RequestUri(SecretHash),
-    /// The `state` with which the identity provider sends the browser back.
-    SignInState(SecretHash),
+    RequestUri(AuthorizationSecret),
+    /// The `state` with which the identity provider sends the browser back, which names the request.
+    SignIn(AuthorizationId),
     /// The cookie of the browser that signed in, for this request.
     Cookie(AuthorizationId, SecretHash),
-    Code(SecretHash),
+    Code(AuthorizationSecret),
 }
 
 /// Offers by the hash of their code, grants by the hash of their access token, authorization requests by their ticket.
@@ -94,8 +94,13 @@ impl Remembered {
     }
 
     /// Keeps a request as the step that was just taken left it.
-    pub(super) fn keep_authorization(&self, organisation: &Organisation, ticket: Ticket, authorization: Authorization) {
-        self.authorizations.insert((organisation.id, ticket), Arc::new(authorization));
+    pub(super) fn keep_authorization(
+        &self,
+        organisation: &Organisation,
+        ticket: Ticket,
+        authorization: Arc<Authorization>,
+    ) {
+        self.authorizations.insert((organisation.id, ticket), authorization);
     }
 
     pub(super) fn forget_authorization(&self, organisation: &Organisation, ticket: Ticket) {

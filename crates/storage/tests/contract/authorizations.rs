@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential, SecretHash,
-    Timestamp,
+    Authorization, AuthorizationSecret, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential,
+    SecretHash, Timestamp,
 };
 use chancery_storage::StoreError;
 use futures::future::join_all;
@@ -15,7 +15,7 @@ use crate::samples::{LATER, NOW, Tenant};
 on_every_database!(
     a_request_walks_from_its_push_to_its_code_in_one_browser,
     exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins,
-    an_expired_request_uri_and_an_expired_code_begin_nothing,
+    an_expired_code_is_not_spent_and_a_failed_sign_in_is_over,
     another_organisation_finds_no_authorization_and_no_refresh_token,
     a_replaced_refresh_token_works_for_its_grace_and_no_longer,
     revoked_tokens_are_worth_nothing,
@@ -52,8 +52,6 @@ fn pushed(database: &TestDatabase, tenant: &Tenant) -> Authorization {
         request_uri_expires_at: Some(LATER),
         status: AuthorizationStatus::Pushed,
         browser_hash: None,
-        sign_in_state_hash: None,
-        sealed_sign_in: None,
         sealed_signed_in: None,
         locale: None,
         code_hash: None,
@@ -64,19 +62,19 @@ fn pushed(database: &TestDatabase, tenant: &Tenant) -> Authorization {
     }
 }
 
-/// The request after a browser came with it.
-fn begun(request: &Authorization, browser: &SecretHash, state: &str) -> Authorization {
+/// The request after a sign-in in this browser.
+fn signed_in(request: &Authorization, browser: &SecretHash, yielded: u8) -> Authorization {
     Authorization {
         browser_hash: Some(*browser),
         locale: Some("en".to_owned()),
-        sign_in_state_hash: Some(hash(state)),
-        sealed_sign_in: Some(vec![1]),
+        sealed_signed_in: Some(vec![yielded]),
         ..request.clone()
     }
 }
 
-fn signed_in(request: &Authorization, yielded: u8) -> Authorization {
-    Authorization { sealed_signed_in: Some(vec![yielded]), ..request.clone() }
+/// The code or `request_uri` of a request.
+fn secret(request: &Authorization, text: &str) -> AuthorizationSecret {
+    AuthorizationSecret { authorization: request.id, hash: hash(text) }
 }
 
 async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
@@ -84,8 +82,7 @@ async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, 
     let browser = hash(BROWSER);
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        assert!(tx.begin_sign_in(&begun(&request, &browser, "state"), NOW).await?);
-        assert!(tx.keep_sign_in(&signed_in(&request, 2), &browser, NOW).await?);
+        assert!(tx.keep_sign_in(&signed_in(&request, &browser, 2), NOW).await?);
         let answered = tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?;
         assert_eq!(answered.unwrap().locale.as_deref(), Some("en"));
         Ok::<_, StoreError>(())
@@ -106,15 +103,14 @@ async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<
     let (browser, thief) = (hash(BROWSER), hash("thief"));
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        // A link preview, then the browser itself.
-        assert!(tx.begin_sign_in(&begun(&request, &thief, "theirs"), NOW).await?);
-        assert!(tx.begin_sign_in(&begun(&request, &browser, "state"), NOW).await?);
+        let pushed = tx.authorization_by_request_uri(&secret(&request, "request_uri")).await?;
+        assert_eq!(pushed.unwrap().id, request.id);
+        assert!(tx.authorization_by_request_uri(&secret(&request, "another")).await?.is_none());
         assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_none());
-        assert_eq!(tx.authorization_by_sign_in_state(&hash("state")).await?.unwrap().id, request.id);
-        assert!(!tx.keep_sign_in(&signed_in(&request, 2), &thief, NOW).await?);
-        assert!(tx.keep_sign_in(&signed_in(&request, 2), &browser, NOW).await?);
-        assert!(!tx.keep_sign_in(&signed_in(&request, 3), &browser, NOW).await?);
-        assert!(!tx.begin_sign_in(&begun(&request, &thief, "theirs"), NOW).await?);
+        // The first sign-in counts.
+        assert!(tx.keep_sign_in(&signed_in(&request, &browser, 2), NOW).await?);
+        assert!(!tx.keep_sign_in(&signed_in(&request, &thief, 3), NOW).await?);
+        assert!(!tx.fail_sign_in(request.id, NOW).await?);
         assert!(tx.keep_authorization_code(request.id, &thief, &hash("other"), LATER, NOW).await?.is_none());
         assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_some());
         assert!(tx.keep_authorization_code(request.id, &browser, &hash("other"), LATER, NOW).await?.is_none());
@@ -123,10 +119,10 @@ async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<
     });
     write.await.unwrap();
     let read = database.store.read(&tenant.organisation).await.unwrap();
-    let kept = read.authorization_by_code(&hash(CODE)).await.unwrap().unwrap();
+    let kept = read.authorization_by_code(&secret(&request, CODE)).await.unwrap().unwrap();
     assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::CodeIssued, Some(vec![2])));
+    assert!(read.authorization_by_code(&secret(&request, "other")).await.unwrap().is_none());
     assert_eq!((kept.requested, kept.dpop_jkt, kept.state), (request.requested, request.dpop_jkt, request.state));
-    assert!(read.authorization_by_sign_in_state(&hash("state")).await.unwrap().is_none());
 }
 
 async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins(database: Arc<TestDatabase>) {
@@ -144,7 +140,7 @@ async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins
     assert_eq!(kept.sealed_signed_in, None);
 }
 
-async fn an_expired_request_uri_and_an_expired_code_begin_nothing(database: Arc<TestDatabase>) {
+async fn an_expired_code_is_not_spent_and_a_failed_sign_in_is_over(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let what = with_code(&database, &tenant).await;
     assert!(!spend(&database, &tenant.organisation, &what, LATER).await);
@@ -154,8 +150,9 @@ async fn an_expired_request_uri_and_an_expired_code_begin_nothing(database: Arc<
     request.request_uri_hash = Some(hash("late"));
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        assert!(!tx.begin_sign_in(&begun(&request, &hash(BROWSER), "state"), LATER).await?);
-        tx.forget_expired_authorizations(LATER).await
+        assert!(tx.fail_sign_in(request.id, NOW).await?);
+        assert!(!tx.keep_sign_in(&signed_in(&request, &hash(BROWSER), 2), NOW).await?);
+        tx.forget_authorizations(LATER).await
     });
     assert_eq!(write.await.unwrap(), 2);
 }
@@ -166,12 +163,12 @@ async fn another_organisation_finds_no_authorization_and_no_refresh_token(databa
     add_refresh_token(&database, &acme, &what.1).await;
     let read = database.store.read(&other.organisation).await.unwrap();
     assert!(read.authorization(what.0.id).await.unwrap().is_none());
-    assert!(read.authorization_by_code(&hash(CODE)).await.unwrap().is_none());
-    assert!(read.authorization_by_request_uri(&hash("request_uri")).await.unwrap().is_none());
+    assert!(read.authorization_by_code(&secret(&what.0, CODE)).await.unwrap().is_none());
+    assert!(read.authorization_by_request_uri(&secret(&what.0, "request_uri")).await.unwrap().is_none());
     assert!(read.refresh_token(&hash("refresh")).await.unwrap().is_none());
     drop(read);
     assert!(!spend(&database, &other.organisation, &what, NOW).await);
-    let write = database.store.write(&other.organisation, async |tx| tx.forget_expired_authorizations(LATER).await);
+    let write = database.store.write(&other.organisation, async |tx| tx.forget_authorizations(LATER).await);
     assert_eq!(write.await.unwrap(), 0);
 }
 

@@ -21,7 +21,7 @@ on_every_backend! {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let body = answer.json();
         let reference = body["request_uri"].as_str().unwrap().strip_prefix("urn:ietf:params:oauth:request_uri:").unwrap();
-        assert_eq!((reference.len(), &body["expires_in"]), (43, &json!(90)));
+        assert_eq!((reference.len(), &body["expires_in"]), (64, &json!(90)));
         assert!(!world.gives_away(reference).await);
         let again = scene.wallet.send(par(&scene)).await;
         assert_ne!(again.json()["request_uri"], body["request_uri"]);

@@ -240,7 +240,7 @@ on_every_backend! {
 
             let answer = to_wallet(&desk.decide(&mut browser, &page, "continue").await);
             assert_eq!(answer["iss"], desk.operator.issuer());
-            assert_eq!(answer["code"].len(), 43);
+            assert_eq!(answer["code"].len(), 64);
             assert!(!world.gives_away(&answer["code"]).await);
             assert!(!world.gives_away("Brightwater").await);
         })
@@ -313,6 +313,9 @@ on_every_backend! {
             let other = desk.push(&[]).await;
             desk.begin(&mut stranger, &other).await;
             assert_page(&stranger.get(world, &back).await, BROWSER);
+            let (front, state) = away.split_once("state=").expect("a state");
+            let forged = format!("{}state={}", front, if state.starts_with('A') { "B" } else { "A" }) + &state[1..];
+            assert_page(&browser.get(world, &desk.provider.sign_in(&forged)).await, LINK);
             // It changed nothing for the one who began.
             let (consent, page) = desk.consent(&mut browser, &back).await;
             assert_page(&stranger.get(world, &consent).await, LINK);

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Authorization, AuthorizationStatus, Exchange, IdentityProvider, Organisation, PushedAuthorization, SecretHash,
-    Timestamp, TranscriptPart,
+    Authorization, AuthorizationSecret, Exchange, IdentityProvider, Organisation, PushedAuthorization, Timestamp,
+    TranscriptPart,
 };
 use chancery_protocol::authorization::{
     AuthorizationError, AuthorizationRequest, Incoming, ReturnAddress, pushed_reference,
@@ -15,10 +13,10 @@ use chancery_protocol::form::Form;
 use chancery_storage::StoreError;
 use serde_json::json;
 
-use super::{Address, Browser, Cookie, Onward, Refused, Rejection, TIME, cookie_name, is_secure, settle, show};
+use super::sign_in_state::SignInState;
+use super::{Address, Browser, Cookie, Onward, Refused, Rejection, TIME, is_language, settle, show};
 use crate::management::identity_provider;
 use crate::provider;
-use crate::sealed::Place;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
 use crate::wallet::{Header, Notes, Refusal, authorization_request, authorization_with, redaction};
@@ -40,8 +38,8 @@ pub struct Request<'r> {
     pub notes: Notes<'r>,
 }
 
-/// Begins: the request is bound to the browser, and the browser is sent to the identity provider. A browser may come again
-/// with the same request until somebody has signed in, so that a link preview uses nothing up (PAR-4).
+/// Begins: the browser is sent to the identity provider, with a cookie by which it is known again. Browsers may come with the
+/// same request until somebody has signed in, so that a link preview uses nothing up (PAR-4).
 ///
 /// # Errors
 /// What is to be shown to the person, because it is not known that the redirect URI is the wallet's (AUT-14). Everything
@@ -68,8 +66,6 @@ async fn start(
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(request.parameters).map_err(show)?;
     let languages = languages(&form, request.browser.languages);
-    let secret = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
-    let browser = SecretHash::of(&secret);
     let Begun { authorization, provider, offer } = match form.get("request_uri") {
         Some(request_uri) => pushed(context, organisation, now, &form, request_uri, trail).await?,
         None => plain(context, organisation, now, &form, trail).await?,
@@ -84,37 +80,16 @@ async fn start(
     let Some(provider) = provider.as_ref() else {
         return Err(address.refuse(Rejection::NoProvider));
     };
-    let state = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
-    let state_hash = SecretHash::of(&state);
-    let departed = provider::depart(context, organisation, provider, state.clone(), &languages).await;
-    let (url, departure) = departed.map_err(|error| address.refuse(error))?;
-    let row = authorization.id.as_uuid();
-    let sealed_sign_in = context.seal(organisation, Place::AuthorizationSignIn, row, &departure)?;
+    let id = authorization.id;
+    let (state, text) = SignInState::mint(context, organisation, &provider.issuer, id, now.plus_seconds(TIME));
+    let departed = provider::depart(context, organisation, provider, &state.departure, text, &languages).await;
+    let url = departed.map_err(|error| address.refuse(error))?;
     trail.recording.event("sign_in_started", json!({ "identity_provider": provider.issuer }));
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
-    let begun = Authorization {
-        status: AuthorizationStatus::Requested,
-        browser_hash: Some(browser),
-        locale: languages.first().cloned(),
-        sign_in_state_hash: Some(state_hash),
-        sealed_sign_in: Some(sealed_sign_in),
-        expires_at: now.plus_seconds(TIME),
-        ..Authorization::clone(&authorization)
-    };
-    if !record(context, organisation, now, &begun, part).await? {
-        // Somebody has signed in in the meantime.
-        if let Some(reference) = begun.request_uri_hash {
-            context.remembered().forget_authorization(organisation, Ticket::RequestUri(reference));
-        }
-        return Err(show(Rejection::RequestUri));
-    }
-    context.remembered().keep_authorization(organisation, Ticket::SignInState(state_hash), begun);
-    let cookie = Cookie {
-        name: cookie_name(organisation, authorization.id),
-        value: secret,
-        max_age: TIME,
-        secure: is_secure(organisation),
-    };
+    record(context, organisation, now, &authorization, part).await?;
+    context.remembered().keep_authorization(organisation, Ticket::SignIn(id), authorization);
+    let language = languages.first().map(String::as_str);
+    let cookie = Cookie::of(organisation, id, &state.browser_secret, language);
     Ok(Onward { location: url.into(), cookie: Some(cookie) })
 }
 
@@ -157,7 +132,7 @@ async fn pushed(
         }
     };
     let unusable = || show(Rejection::RequestUri);
-    let reference = pushed_reference(request_uri).map(SecretHash::of).ok_or_else(unusable)?;
+    let reference = pushed_reference(request_uri).and_then(AuthorizationSecret::parse).ok_or_else(unusable)?;
     let found = authorization_with(context, organisation, Ticket::RequestUri(reference)).await?;
     let authorization = found.ok_or_else(unusable)?;
     if let Some(exchange) = authorization.exchange_id {
@@ -167,7 +142,7 @@ async fn pushed(
         return Err(show(Rejection::Client));
     }
     let lives = authorization.request_uri_expires_at.is_some_and(|end| now < end);
-    if !lives || !authorization.status.may_become(AuthorizationStatus::Requested) {
+    if !lives || !authorization.status.awaits_sign_in() {
         return Err(unusable());
     }
     Begun::find(context, organisation, authorization).await
@@ -202,32 +177,32 @@ async fn plain(
     Begun::find(context, organisation, Arc::new(authorization)).await
 }
 
-/// Binds the request to the browser, in one unit of work; `false` when it is past that point.
+/// Writes down what is not there yet: a request that was not pushed, and what goes into a transcript.
 async fn record(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     begun: &Authorization,
     part: Option<TranscriptPart>,
-) -> Result<bool, Failure<Refused>> {
-    let is_pushed = begun.request_uri_hash.is_some();
+) -> Result<(), Failure<Refused>> {
+    let is_new = begun.request_uri_hash.is_none();
+    if !is_new && part.is_none() {
+        return Ok(());
+    }
     let work = context.store().write_relaxed(organisation, async |tx| {
-        let has_begun = if is_pushed {
-            tx.begin_sign_in(begun, now).await?
-        } else {
+        if is_new {
             tx.add_authorization(begun).await?;
-            true
-        };
-        if let Some(part) = part.as_ref().filter(|_| has_begun) {
+        }
+        if let Some(part) = &part {
             tx.add_transcript_part(part).await?;
         }
-        Ok::<_, StoreError>(has_begun)
+        Ok::<_, StoreError>(())
     });
-    let has_begun = work.await?;
-    if !is_pushed {
+    work.await?;
+    if is_new {
         context.sweep_authorizations(organisation, now).await;
     }
-    Ok(has_begun)
+    Ok(())
 }
 
 /// `ui_locales`, then what the browser says.
@@ -235,10 +210,7 @@ fn languages(form: &Form, accepted: &[String]) -> Vec<String> {
     let named = form.get("ui_locales").unwrap_or_default();
     let mut languages: Vec<String> = Vec::new();
     for tag in named.split(' ').chain(accepted.iter().map(String::as_str)) {
-        let is_tag = (1..=35).contains(&tag.len())
-            && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && tag.starts_with(|first: char| first.is_ascii_alphabetic());
-        if is_tag && languages.len() < MOST_LANGUAGES && !languages.iter().any(|known| known == tag) {
+        if is_language(tag) && languages.len() < MOST_LANGUAGES && !languages.iter().any(|known| known == tag) {
             languages.push(tag.to_owned());
         }
     }

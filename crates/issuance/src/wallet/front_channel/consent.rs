@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_keys::sha256;
 use chancery_model::{
-    Authorization, AuthorizationId, AuthorizationStatus, Organisation, SecretHash, SignedIn, Timestamp,
+    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, Organisation, SecretHash, SignedIn,
+    Timestamp,
 };
 use chancery_protocol::authorization::Outcome;
 use chancery_protocol::form::Form;
@@ -144,17 +145,17 @@ async fn consented(
     trail: &mut Trail,
 ) -> Result<Option<Onward>, Failure<Refused>> {
     let Some(id) = form.get("request").and_then(AuthorizationId::parse) else { return Ok(None) };
-    let Some(cookie) = browser.cookie(organisation, id) else { return Ok(None) };
+    let Some(secret) = browser.secret(organisation, id) else { return Ok(None) };
     let sent = form.get("proof").unwrap_or_default();
-    let is_proven = bool::from(sent.as_bytes().ct_eq(proof_for(cookie).as_bytes()));
+    let is_proven = bool::from(sent.as_bytes().ct_eq(proof_for(secret).as_bytes()));
     if !is_proven || form.get("decision") != Some("continue") {
         return Ok(None);
     }
-    let code = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
-    let (hash, owner) = (SecretHash::of(&code), SecretHash::of(cookie));
+    let (code, text) = AuthorizationSecret::generate(id, context.env());
+    let owner = SecretHash::of(secret);
     let expires = now.plus_seconds(CODE_LIFETIME);
     let work = context.store().write_relaxed(organisation, async |tx| {
-        let kept = tx.keep_authorization_code(id, &owner, &hash, expires, now).await?;
+        let kept = tx.keep_authorization_code(id, &owner, &code.hash, expires, now).await?;
         if let Some(authorization) = &kept {
             trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
             trail.recording.event("consent_given", Value::Null);
@@ -168,14 +169,14 @@ async fn consented(
     let kept = work.await?;
     context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
     let Some(authorization) = kept else { return Ok(None) };
-    let onward = Address::of(&authorization)?.answer(organisation, Outcome::Code(&code));
-    context.remembered().keep_authorization(organisation, Ticket::Code(hash), authorization);
+    let onward = Address::of(&authorization)?.answer(organisation, Outcome::Code(&text));
+    context.remembered().keep_authorization(organisation, Ticket::Code(code), Arc::new(authorization));
     Ok(Some(onward))
 }
 
 /// What the form of the page holds. Only this server's page can: other sites know neither the cookie nor its hash.
-fn proof_for(cookie: &str) -> String {
-    URL_SAFE_NO_PAD.encode(sha256(format!("consent:{cookie}").as_bytes()))
+fn proof_for(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(format!("consent:{secret}").as_bytes()))
 }
 
 /// A request that waits for the decision of the person at this browser.
@@ -194,8 +195,8 @@ async fn pending(
     trail: &mut Trail,
 ) -> Result<Pending, Failure<Refused>> {
     let id = form.get("request").and_then(AuthorizationId::parse).ok_or_else(|| show(Rejection::State))?;
-    let cookie = browser.cookie(organisation, id).ok_or_else(|| show(Rejection::State))?;
-    let found = authorization_with(context, organisation, Ticket::Cookie(id, SecretHash::of(cookie))).await?;
+    let secret = browser.secret(organisation, id).ok_or_else(|| show(Rejection::State))?;
+    let found = authorization_with(context, organisation, Ticket::Cookie(id, SecretHash::of(secret))).await?;
     let authorization = found.ok_or_else(|| show(Rejection::State))?;
     // The same answer as for an id that never was: whether it exists is the browser's business.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::State))?;
@@ -210,5 +211,5 @@ async fn pending(
         }
         AuthorizationStatus::Pushed | AuthorizationStatus::Requested => return Err(show(Rejection::State)),
     }
-    Ok(Pending { proof: proof_for(cookie), authorization, owner })
+    Ok(Pending { proof: proof_for(secret), authorization, owner })
 }

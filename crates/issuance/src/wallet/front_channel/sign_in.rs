@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationStatus, Definition, Exchange, IdentityProvider, Organisation, SecretHash, SignedIn,
-    Submission, Timestamp,
+    Authorization, AuthorizationSecret, AuthorizationStatus, Definition, Exchange, IdentityProvider, Organisation,
+    SecretHash, SignedIn, Submission, Timestamp,
 };
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
 use chancery_storage::Claim;
 use serde_json::{Map, Value, json};
+use subtle::ConstantTimeEq as _;
 
+use super::sign_in_state::SignInState;
 use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
 use crate::management::identity_provider;
-use crate::provider::{self, Departure, Return};
+use crate::provider::{self, ProviderError, Return};
 use crate::sealed::Place;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
@@ -50,38 +52,41 @@ async fn take(
     trail: &mut Trail,
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(query).map_err(show)?;
-    let state = form.get("state").ok_or_else(|| show(Rejection::State))?;
-    let ticket = Ticket::SignInState(SecretHash::of(state));
-    let found = authorization_with(context, organisation, ticket).await?;
+    let text = form.get("state").ok_or_else(|| show(Rejection::State))?;
+    let state = SignInState::read(context, organisation, text).ok_or_else(|| show(Rejection::State))?;
+    let id = state.authorization;
+    let found = authorization_with(context, organisation, Ticket::SignIn(id)).await?;
     let authorization = found.ok_or_else(|| show(Rejection::State))?;
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }
     // Nothing is used up by another browser: whoever got hold of the link, or sent it to a victim, changes nothing.
-    let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::Browser))?;
+    let is_its = |secret: &&str| bool::from(secret.as_bytes().ct_eq(state.browser_secret.as_bytes()));
+    let secret = browser.secret(organisation, id).filter(is_its).ok_or_else(|| show(Rejection::Browser))?;
+    let owner = SecretHash::of(secret);
     let around = Around::find(context, organisation, &authorization).await?;
     let address = Address::of(&authorization)?;
-    if now >= authorization.expires_at {
+    if now >= state.expires_at {
         return Err(show(Rejection::TimeOver));
     }
-    if authorization.status != AuthorizationStatus::Requested {
+    if !authorization.status.awaits_sign_in() {
         return Err(show(Rejection::State));
     }
-    let expires = authorization.expires_at.seconds();
-    match context.claim_use(organisation, "sign-in", state, expires, now).await? {
+    match context.claim_use(organisation, "sign-in", text, state.expires_at.seconds(), now).await? {
         Claim::Fresh => {}
         Claim::Replayed => return Err(show(Rejection::State)),
     }
-    let person = match person(context, organisation, now, (&authorization, around), &form, &address).await {
+    let language = browser.language(organisation, id).map(str::to_owned);
+    let expires_at = state.expires_at;
+    let person = match person(context, organisation, now, (&authorization, around), (&form, state), &address).await {
         Ok(person) => person,
         Err(failure) => {
-            let give_up = context
-                .store()
-                .write(organisation, async |tx| tx.fail_authorization(authorization.id, &owner, now).await);
+            let give_up = context.store().write(organisation, async |tx| tx.fail_sign_in(id, now).await);
             // When it stays open it leads nowhere either: the state was claimed.
             if let Err(error) = give_up.await {
                 tracing::warn!(%error, "a failed sign-in could not be ended");
             }
+            forget(context, organisation, &authorization);
             return Err(failure);
         }
     };
@@ -92,9 +97,10 @@ async fn take(
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
     let signed_in = Authorization {
         status: AuthorizationStatus::SignedIn,
+        browser_hash: Some(owner),
+        locale: language,
+        expires_at,
         sealed_signed_in: Some(sealed),
-        sign_in_state_hash: None,
-        sealed_sign_in: None,
         ..Authorization::clone(&authorization)
     };
     // Losing it in a crash means to sign in again.
@@ -104,17 +110,27 @@ async fn take(
             if let Some(part) = &part {
                 tx.add_transcript_part(part).await?;
             }
-            tx.keep_sign_in(&signed_in, &owner, now).await
+            tx.keep_sign_in(&signed_in, now).await
         })
         .await?;
-    context.remembered().forget_authorization(organisation, ticket);
+    forget(context, organisation, &authorization);
     if !kept {
         return Err(show(Rejection::State));
     }
-    context.remembered().keep_authorization(organisation, Ticket::Cookie(signed_in.id, owner), signed_in);
+    context.remembered().keep_authorization(organisation, Ticket::Cookie(id, owner), Arc::new(signed_in));
     // Relative to the issuer, and without the code of the provider, which a reload would send again.
     let location = format!("{}?request={}", organisation.issuer.endpoint("consent"), authorization.id);
     Ok(Onward { location, cookie: None })
+}
+
+/// Nobody is to begin with the request any more.
+fn forget(context: &Context, organisation: &Organisation, authorization: &Authorization) {
+    let id = authorization.id;
+    context.remembered().forget_authorization(organisation, Ticket::SignIn(id));
+    if let Some(hash) = authorization.request_uri_hash {
+        let reference = AuthorizationSecret { authorization: id, hash };
+        context.remembered().forget_authorization(organisation, Ticket::RequestUri(reference));
+    }
 }
 
 /// What a request is about.
@@ -148,7 +164,7 @@ async fn person(
     organisation: &Organisation,
     now: Timestamp,
     (authorization, around): (&Authorization, Around),
-    form: &Form,
+    (form, state): (&Form, SignInState),
     address: &Address,
 ) -> Result<SignedIn, Failure<Refused>> {
     if let Some(error) = form.get("error") {
@@ -159,15 +175,15 @@ async fn person(
     let Some(code) = form.get("code") else {
         return Err(address.refuse(Rejection::ProviderSaysNo { error: "without a code".to_owned(), by_person: false }));
     };
-    let row = authorization.id.as_uuid();
-    let sealed = authorization.sealed_sign_in.as_deref().ok_or_else(|| show(Rejection::State))?;
-    let departure: Departure = context.open(organisation, Place::AuthorizationSignIn, row, sealed)?;
     let Around { provider, definition, exchange } = around;
     let provider = provider.as_ref().as_ref().ok_or_else(|| address.refuse(Rejection::NoProvider))?;
+    if !state.left_for(&provider.issuer) {
+        return Err(address.refuse(ProviderError::Replaced));
+    }
     let requested = &authorization.requested;
     let suffices = |claims: &Map<String, Value>| claims::suffice(&definition, requested, claims);
     let returned = Return { code, issuer: form.get("iss") };
-    let person = provider::arrive(context, organisation, provider, departure, returned, now, suffices).await;
+    let person = provider::arrive(context, organisation, provider, state.departure, returned, now, suffices).await;
     let person = person.map_err(|error| address.refuse(error))?;
     let offered = match &exchange {
         Some(exchange) => {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Authorization, AuthorizationStatus, CredentialStatus, Definition, Exchange, ExchangeId, ExchangeSecrets,
-    ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, IssuanceMode, Organisation, RevocationStatus,
-    SecretHash, SignedIn, Submission, Timestamp,
+    Authorization, AuthorizationSecret, AuthorizationStatus, CredentialStatus, Definition, Exchange, ExchangeId,
+    ExchangeSecrets, ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, IssuanceMode, Organisation,
+    RevocationStatus, SecretHash, SignedIn, Submission, Timestamp,
 };
 use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, AuthorizationCodeRequest, CodeChallenge};
 use chancery_protocol::authorization_details::AuthorizationDetail;
@@ -39,8 +39,11 @@ pub(super) async fn redeem(
     form: &Form,
     trail: &mut Trail,
 ) -> Result<TokenResponse, Failure<Rejection>> {
-    let code = SecretHash::of(form.get("code").unwrap_or_default());
-    let found = find(context, organisation, code).await?;
+    let code = form.get("code").and_then(AuthorizationSecret::parse);
+    let found = match code {
+        Some(code) => find(context, organisation, code).await?,
+        None => None,
+    };
     if let Some((authorization, _)) = &found {
         if let Some(exchange) = authorization.exchange_id {
             trail.belongs_to(exchange);
@@ -63,12 +66,12 @@ pub(super) async fn redeem(
         Err(error) => return Err(Failure::Rejected(Rejection::Request(error))),
     };
     let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
-    let Some((authorization, definition)) = found else {
+    let (Some(code), Some((authorization, definition))) = (code, found) else {
         return Err(checks::unknown(context, organisation, Rejection::CodeUnknown).await);
     };
     let client = checks::client(organisation, &definition, identified, false, trail)
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
-    let repeated = Asked::of(organisation, code, proof.as_ref(), request.body);
+    let repeated = Asked::of(organisation, code.hash, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
         return used_before(context, organisation, now, &authorization, repeated.as_ref()).await;
@@ -170,7 +173,7 @@ impl From<StoreError> for Undone {
 async fn find(
     context: &Context,
     organisation: &Organisation,
-    code: SecretHash,
+    code: AuthorizationSecret,
 ) -> Result<Option<(Arc<Authorization>, Arc<Definition>)>, Failure<Rejection>> {
     let found = authorization_with(context, organisation, Ticket::Code(code)).await?;
     let Some(authorization) = found else { return Ok(None) };
