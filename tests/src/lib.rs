@@ -73,6 +73,8 @@
 //!
 //! A [`Rewriter`] stands in front of a face like a bad reverse proxy and changes answers on their way to a wallet.
 //!
+//! A [`Stream`] reads server-sent events as a browser does.
+//!
 //! # Background work
 //!
 //! Servers of a world have no workers of their own: `world.work()` does everything that is due by the world's clock, such
@@ -103,6 +105,7 @@ pub mod receiver;
 mod rewriter;
 pub mod samples;
 pub mod sd_jwt;
+mod stream;
 pub mod wallet;
 mod world;
 
@@ -121,6 +124,7 @@ pub use platform::{Offer, Operator, Platform};
 pub use proxy::{Place, Proxy};
 pub use receiver::Receiver;
 pub use rewriter::{Rewriter, Rewritten};
+pub use stream::{Block, Stream};
 pub use wallet::{Opened, Provider, Received, Token, Wallet};
 pub use world::{Options, World};
 

@@ -137,6 +137,11 @@ impl Operator {
         Self { api: Api { key: key.to_owned(), ..self.api.clone() }, organisation: self.organisation.clone() }
     }
 
+    /// The same program, which calls another process of the server: `base` is a URL without a trailing slash.
+    pub fn at(&self, base: &str) -> Self {
+        Self { api: Api { base: base.to_owned(), ..self.api.clone() }, organisation: self.organisation.clone() }
+    }
+
     /// The same organisation under a new API key of that role: `admin`, `issuer` or `auditor`.
     pub async fn with_role(&self, role: &str) -> Self {
         let created = self.post(API_KEYS, json!({"name": role, "role": role})).await.expect(200);

@@ -1,4 +1,4 @@
-//! Steps of exchanges are announced to whoever listens: webhooks.
+//! Steps of exchanges are announced to whoever listens: webhooks, and those who watch.
 //!
 //! An announcement rides in the unit of work of its step, so that there is neither a step without its announcement nor
 //! an announcement without its step. Organisations to whom nobody listens pay nothing: who listens is remembered for
@@ -20,6 +20,8 @@ use crate::Context;
 pub(crate) struct Listening {
     /// What some webhook hears of.
     webhooks: Vec<WebhookEvent>,
+    /// Until when somebody watches everything.
+    watched_until: Option<Timestamp>,
 }
 
 /// Who listens, by organisation.
@@ -45,6 +47,9 @@ impl Listeners {
 #[derive(Debug)]
 pub(crate) struct Announcement {
     events: Vec<ExchangeEvent>,
+    /// What webhooks hear of.
+    webhooks: Vec<WebhookEvent>,
+    is_watched: bool,
     now: Timestamp,
 }
 
@@ -72,7 +77,8 @@ impl Context {
         for webhook in read.webhooks().await?.into_iter().filter(|webhook| !webhook.disabled) {
             webhooks.extend(webhook.events);
         }
-        let listening = Arc::new(Listening { webhooks });
+        let watched_until = read.event_watch().await?.map(|watch| watch.until);
+        let listening = Arc::new(Listening { webhooks, watched_until });
         drop(read);
         cache.insert(organisation.id, Arc::clone(&listening)).await;
         Ok(listening)
@@ -99,8 +105,10 @@ impl Listening {
         reached: &[ExchangeStatus],
         now: Timestamp,
     ) -> Announcement {
+        let is_watched = self.watched_until.is_some_and(|until| now < until);
         let reached = reached.iter().map(|status| WebhookEvent::Status(*status));
-        let heard: Vec<WebhookEvent> = reached.filter(|event| self.webhooks.contains(event)).collect();
+        let is_heard = |event: &WebhookEvent| is_watched || self.webhooks.contains(event);
+        let heard: Vec<WebhookEvent> = reached.filter(is_heard).collect();
         let mut events = Vec::with_capacity(exchanges.len() * heard.len());
         for exchange_id in exchanges {
             let event = |event: &WebhookEvent| {
@@ -109,18 +117,20 @@ impl Listening {
             };
             events.extend(heard.iter().map(event));
         }
-        Announcement { events, now }
+        let webhooks = heard.into_iter().filter(|event| self.webhooks.contains(event)).collect();
+        Announcement { events, webhooks, is_watched, now }
     }
 }
 
 impl Announcement {
-    /// Rides in the unit of work of the step: nothing when nobody listens, else two statements.
+    /// Rides in the unit of work of the step: nothing when nobody listens, else a statement, and one more for webhooks.
     pub(crate) async fn record(&self, tx: &Transaction) -> Result<(), StoreError> {
         if self.events.is_empty() {
             return Ok(());
         }
-        tx.add_events(&self.events).await?;
-        let mut exchanges: Vec<_> = self.events.iter().map(|event| event.exchange_id.as_uuid()).collect();
+        tx.add_events(&self.events, self.is_watched).await?;
+        let for_webhooks = self.events.iter().filter(|event| self.webhooks.contains(&event.event));
+        let mut exchanges: Vec<_> = for_webhooks.map(|event| event.exchange_id.as_uuid()).collect();
         exchanges.dedup();
         tx.enqueue_all(WorkKind::Webhooks, &exchanges, self.now).await
     }

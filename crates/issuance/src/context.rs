@@ -17,6 +17,7 @@ use crate::management::definitions::Definitions;
 use crate::management::global_configurations::Defaults;
 use crate::management::idempotency::Sweeps;
 use crate::management::identity_provider::Connected;
+use crate::management::watch::Feeds;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
 use crate::rate_limits::{Budgets, RateLimits};
@@ -56,6 +57,7 @@ struct Inner {
     providers: Providers,
     status_lists: StatusLists,
     listeners: Listeners,
+    feeds: Feeds,
     stopping: watch::Sender<bool>,
     budgets: Budgets,
 }
@@ -111,6 +113,7 @@ impl Context {
             providers: Providers::default(),
             status_lists: StatusLists::default(),
             listeners: Listeners::default(),
+            feeds: Feeds::default(),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -149,6 +152,10 @@ impl Context {
 
     pub(crate) fn listeners(&self) -> &Listeners {
         &self.0.listeners
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     pub(crate) fn sealing_key(&self) -> &SealingKey {

@@ -27,6 +27,7 @@ pub mod revocation;
 pub mod signing_keys;
 pub mod templates;
 pub mod transcript;
+pub mod watch;
 pub mod webhooks;
 
 pub use body::{Fault, LARGEST as LARGEST_BODY, parse as parse_body};

@@ -1,5 +1,6 @@
 //! Records of exchanges.
 
+pub(crate) mod events;
 pub(crate) mod export;
 mod schema;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Seconds after which a client may try again when something we depend on is away.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+const RETRY_SECONDS: u32 = 2;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $status:ident, $slug:literal, $title:literal;)*) => {
@@ -100,6 +100,8 @@ kinds! {
     UnsupportedPicture: UNSUPPORTED_MEDIA_TYPE, "unsupported-picture", "The picture is neither PNG nor JPEG";
     /// The idempotency key belongs to another request.
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key was used for another request";
+    /// As many streams as there may be.
+    StreamLimit: TOO_MANY_REQUESTS, "stream-limit", "There are too many streams";
     /// Our fault.
     Internal: INTERNAL_SERVER_ERROR, "internal-error", "The server failed to answer";
     /// Something we depend on is away, or too slow.
@@ -112,12 +114,20 @@ pub(crate) struct Problem {
     kind: Kind,
     detail: String,
     faults: Vec<Fault>,
+    /// Seconds after which it is worth trying again, when that is known.
+    retry_after: Option<u32>,
 }
 
 impl Problem {
     /// `detail` is for people and names no secret.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), faults: Vec::new() }
+        Self { kind, detail: detail.into(), faults: Vec::new(), retry_after: None }
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// A body that breaks rules.
@@ -133,7 +143,7 @@ impl Problem {
             count => format!(" (and {} more in errors)", count - 1),
         };
         let detail = first.map(|fault| format!("{}: {}{more}", fault.pointer, fault.detail)).unwrap_or_default();
-        Self { kind, detail, faults }
+        Self { kind, detail, faults, retry_after: None }
     }
 
     /// Nothing there, or nothing of this caller's.
@@ -203,8 +213,9 @@ impl Problem {
         if self.kind == Kind::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"chancery\""));
         }
-        if self.kind == Kind::Unavailable {
-            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+        let retry_after = self.retry_after.or((self.kind == Kind::Unavailable).then_some(RETRY_SECONDS));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         (self.kind.status(), headers, body).into_response()
     }

@@ -207,13 +207,30 @@ impl FromRequestParts<Context> for Parameters {
 impl Parameters {
     /// A parameter; empty when absent.
     pub(crate) fn text(&mut self, name: &str) -> String {
+        self.text_within(name, 255)
+    }
+
+    /// Values with commas between them, at most 1,024 characters; none when absent. `read` understands each.
+    pub(crate) fn list<T>(&mut self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let text = self.text_within(name, 1_024);
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let values: Option<Vec<T>> = text.split(',').map(|value| read(value.trim())).collect();
+        values.unwrap_or_else(|| {
+            self.fault(name, expected);
+            Vec::new()
+        })
+    }
+
+    fn text_within(&mut self, name: &str, most: usize) -> String {
         let mut values = self.pairs.iter().filter(|(known, _)| known == name);
         let value = values.next().map(|(_, value)| value.clone()).unwrap_or_default();
         if values.next().is_some() {
             self.fault(name, "this parameter is there twice");
         }
-        if value.chars().count() > 255 {
-            self.fault(name, "at most 255 characters are accepted");
+        if value.chars().count() > most {
+            self.fault(name, &format!("at most {most} characters are accepted"));
         }
         // PostgreSQL compares no such text.
         if value.contains('\0') {

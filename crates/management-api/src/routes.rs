@@ -53,6 +53,7 @@ pub(crate) const BULK_RESULT: &str = "/v2/config/digital-wallet/openid/sdjwt/cre
 pub(crate) const BULK_EVENTS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk/{bulkId}/events";
 pub(crate) const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history";
 pub(crate) const HISTORY_EXPORT: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/export";
+pub(crate) const HISTORY_EVENTS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/events";
 pub(crate) const RETENTION: &str = "/v2/config/digital-wallet/openid/retention";
 pub(crate) const RECORD: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}";
 pub(crate) const DENY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/deny";
@@ -156,6 +157,7 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::GET, HISTORY, Read),
     (Method::DELETE, HISTORY, Administer),
     (Method::GET, HISTORY_EXPORT, Read),
+    (Method::GET, HISTORY_EVENTS, Read),
     (Method::GET, RECORD, Read),
     (Method::PUT, RECORD, Issue),
     (Method::DELETE, RECORD, Administer),
@@ -222,6 +224,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(offers::issue))
         .routes(routes!(history::list, history::erase_records))
         .routes(routes!(history::export::export))
+        .routes(routes!(history::events::watch))
         .routes(routes!(bulk::upload, bulk::list))
         .routes(routes!(bulk::read))
         .routes(routes!(bulk::rows))

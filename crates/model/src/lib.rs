@@ -12,6 +12,7 @@ mod credential;
 mod definition;
 mod encryption_key;
 mod env;
+mod event_watch;
 mod exchange;
 mod global_configuration;
 mod grant;
@@ -46,6 +47,7 @@ pub use definition::{
 };
 pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};
+pub use event_watch::{EventWatch, NumberedEvent};
 pub use exchange::{
     CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, IssuedBy, Submission,
     TransactionCode,

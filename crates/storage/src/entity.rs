@@ -349,6 +349,15 @@ tables! {
         exchange_id: Uuid,
         status: String,
         at: i64,
+        number: Option<i64>,
+    }
+    /// Whether and since when an organisation is watched.
+    event_watch "event_watch" (organisation_id) {
+        key { organisation_id: Uuid, }
+        since: i64,
+        until: i64,
+        first: i64,
+        last: i64,
     }
     /// Where an organisation wants events to be sent.
     webhook "webhook" (organisation_id) {

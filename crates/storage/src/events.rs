@@ -5,6 +5,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, QueryFilter, Set};
 
 use crate::entity::exchange_event::{ActiveModel, Column, Entity, Model};
+use crate::event_watches::UNNUMBERED;
 use crate::row::{Row, instant};
 use crate::{Read, StoreError, Transaction};
 
@@ -20,13 +21,15 @@ impl Read {
 }
 
 impl Transaction {
-    /// Records steps, with one statement. Those that are recorded already stay as they are.
-    pub async fn add_events(&self, events: &[ExchangeEvent]) -> Result<(), StoreError> {
+    /// Records steps, with one statement; those of a watched organisation are to be numbered. Those that are recorded
+    /// already stay as they are.
+    pub async fn add_events(&self, events: &[ExchangeEvent], is_watched: bool) -> Result<(), StoreError> {
         let rows = events.iter().map(|event| ActiveModel {
             id: Set(event.id.as_uuid()),
             exchange_id: Set(event.exchange_id.as_uuid()),
             status: Set(event.event.name().to_owned()),
             at: Set(event.at.millis()),
+            number: Set(is_watched.then_some(UNNUMBERED)),
             ..Default::default()
         });
         let mut once = OnConflict::columns([Column::OrganisationId, Column::ExchangeId, Column::Status]);
@@ -35,7 +38,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Records an event that may happen again: what was recorded and delivered of it before is forgotten.
+    /// Records an event that may happen again, and that only webhooks hear of: what was recorded and delivered of it before
+    /// is forgotten.
     pub async fn add_event_again(&self, event: &ExchangeEvent) -> Result<(), StoreError> {
         use crate::entity::webhook_delivery;
         let connection = self.scope.connection();
@@ -45,11 +49,11 @@ impl Transaction {
         delivered.filter(webhook_delivery::Column::Event.eq(name)).exec(connection).await?;
         let recorded = self.scope.delete::<Entity>().filter(Column::ExchangeId.eq(exchange));
         recorded.filter(Column::Status.eq(name)).exec(connection).await?;
-        self.add_events(std::slice::from_ref(event)).await
+        self.add_events(std::slice::from_ref(event), false).await
     }
 }
 
-fn from_row(model: Model) -> Result<ExchangeEvent, StoreError> {
+pub(crate) fn from_row(model: Model) -> Result<ExchangeEvent, StoreError> {
     let row = Row { table: "exchange_event", id: model.id };
     Ok(ExchangeEvent {
         id: model.id.into(),

@@ -16,6 +16,8 @@ mod database;
 mod definitions;
 #[path = "contract/directory.rs"]
 mod directory;
+#[path = "contract/event_watches.rs"]
+mod event_watches;
 #[path = "contract/individuals.rs"]
 mod individuals;
 #[path = "contract/isolation.rs"]

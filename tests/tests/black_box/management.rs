@@ -31,6 +31,7 @@ mod roles;
 mod signing_keys;
 mod transaction_codes;
 mod transcript;
+mod watch;
 
 /// Path of the list of API keys.
 const API_KEY_LIST: &str = "/v2/config/admin/apikeys";

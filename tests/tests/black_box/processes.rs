@@ -9,6 +9,7 @@ mod rate_limits;
 mod several;
 mod shutdown;
 mod start;
+mod watch;
 
 /// Runs a behaviour on PostgreSQL and Redis, which several processes can share.
 fn networked(behaviour: impl AsyncFnOnce(&World)) {

@@ -26,6 +26,8 @@ pub struct Caller {
     pub key: ApiKeyId,
     /// Name of the key.
     pub name: String,
+    /// Finds the key again.
+    hash: SecretHash,
 }
 
 impl Caller {
@@ -90,18 +92,33 @@ pub async fn identify(ctx: &Context, authorization: Option<&str>) -> Result<Iden
     let Some(key) = find_key(ctx, &organisation, secret.hash()).await? else {
         return reject(AccessRejection::Unknown);
     };
-    let standing = if key.revoked_at.is_some() {
-        Err(AccessRejection::Revoked)
-    } else if !key.is_valid(now) {
-        Err(AccessRejection::Expired)
-    } else {
-        match organisation.status {
-            OrganisationStatus::Active => Ok(()),
-            OrganisationStatus::Suspended => Err(AccessRejection::Suspended),
-        }
-    };
-    let caller = Caller { organisation, role: key.role, key: key.id, name: key.name.clone() };
+    let standing = standing(&key, &organisation, now);
+    let caller = Caller { organisation, role: key.role, key: key.id, name: key.name.clone(), hash: key.hash };
     Ok(Identified { caller, standing })
+}
+
+/// Whether a caller would still be let in, for what goes on after the answer has begun. Believes what
+/// [`authenticate`] believes.
+pub(crate) async fn recheck<R>(ctx: &Context, caller: &Caller) -> Result<Result<(), AccessRejection>, Failure<R>> {
+    let now = ctx.env().now();
+    let Some(organisation) = ctx.store().directory().organisation(caller.organisation.id).await? else {
+        return Ok(Err(AccessRejection::Unknown));
+    };
+    let found = find_key(ctx, &organisation, caller.hash).await?;
+    Ok(found.map_or(Err(AccessRejection::Unknown), |key| standing(&key, &organisation, now)))
+}
+
+fn standing(key: &ApiKey, organisation: &Organisation, now: Timestamp) -> Result<(), AccessRejection> {
+    if key.revoked_at.is_some() {
+        return Err(AccessRejection::Revoked);
+    }
+    if !key.is_valid(now) {
+        return Err(AccessRejection::Expired);
+    }
+    match organisation.status {
+        OrganisationStatus::Active => Ok(()),
+        OrganisationStatus::Suspended => Err(AccessRejection::Suspended),
+    }
 }
 
 /// Lets in the holder of the platform key.

@@ -152,6 +152,10 @@ on_every_backend! {
             if method != "GET" || path.contains('{') || path.starts_with("/v2/platform/") {
                 continue;
             }
+            // A stream has no end; what it tells is tested with streams.
+            if path.ends_with("/history/events") {
+                continue;
+            }
             for query in [
                 String::new(),
                 "sortOrder=asc&limit=100".to_owned(),

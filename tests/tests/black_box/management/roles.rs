@@ -69,6 +69,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
     ("delete", "{openid}/sdjwt/credential/history", &["admin"]),
     ("get", "{openid}/sdjwt/credential/history/export", &["admin", "issuer", "auditor"]),
+    ("get", "{openid}/sdjwt/credential/history/events", &["admin", "issuer", "auditor"]),
     ("put", "{openid}/retention", &["admin"]),
     ("get", "{openid}/retention", &["admin", "issuer", "auditor"]),
     ("get", "{openid}/sdjwt/credential/history/{credentialExchangeId}", &["admin", "issuer", "auditor"]),
@@ -134,7 +135,10 @@ on_every_backend! {
                     continue;
                 }
                 let method: Method = method.to_uppercase().parse().expect("a method");
-                let request = operator.request(method.clone(), &concrete(&route(path))).json(&json!({}));
+                // A stream that was let in would have no end.
+                let query = if path.ends_with("/history/events") { "?lastEventId=none" } else { "" };
+                let path = format!("{}{query}", concrete(&route(path)));
+                let request = operator.request(method.clone(), &path).json(&json!({}));
                 let answer = operator.send(request).await;
                 let what = format!("{role} {method} {path}: {answer}");
                 if refused {
