@@ -20,6 +20,7 @@ use crate::management::identity_provider::Connected;
 use crate::management::watch::Feeds;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
+use crate::quotas::QuotaMeters;
 use crate::rate_limits::{Budgets, RateLimits};
 use crate::status_lists::StatusLists;
 use crate::wallet::client::vouched::Vouched;
@@ -60,6 +61,7 @@ struct Inner {
     feeds: Feeds,
     stopping: watch::Sender<bool>,
     budgets: Budgets,
+    quota_meters: QuotaMeters,
 }
 
 /// Settings of the deployment that use cases need.
@@ -115,6 +117,7 @@ impl Context {
             listeners: Listeners::default(),
             feeds: Feeds::default(),
             stopping: watch::Sender::new(false),
+            quota_meters: QuotaMeters::default(),
         }))
     }
 
@@ -193,6 +196,10 @@ impl Context {
 
     pub(crate) fn budgets(&self) -> &Budgets {
         &self.0.budgets
+    }
+
+    pub(crate) fn quota_meters(&self) -> &QuotaMeters {
+        &self.0.quota_meters
     }
 
     pub(crate) fn providers(&self) -> &Providers {

@@ -13,6 +13,7 @@ mod mail;
 pub mod management;
 mod outbound;
 mod provider;
+mod quotas;
 pub mod rate_limits;
 mod recording;
 mod sealed;

@@ -22,6 +22,7 @@ pub(crate) mod offer_delivery;
 pub mod offers;
 pub mod organisations;
 mod page;
+pub mod quotas;
 pub mod retention;
 pub mod revocation;
 pub mod signing_keys;

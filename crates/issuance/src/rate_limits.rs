@@ -58,6 +58,8 @@ pub enum Limit {
     Offer,
     /// That of the network address.
     Address,
+    /// That of the organisation's own programs.
+    Programs,
 }
 
 /// A budget is spent.
@@ -77,6 +79,21 @@ impl Context {
     /// [`Exceeded`] names the budget that is spent.
     pub async fn admit(&self, organisation: &Organisation, asking: &Asking<'_>) -> Result<(), Exceeded> {
         self.budgets().charge(organisation.id.to_string().as_str(), asking, self.env().now()).await
+    }
+}
+
+impl Context {
+    /// Whether a request of the organisation's own programs may go on; always without a quota for them.
+    ///
+    /// # Errors
+    /// [`Exceeded`] when the quota is spent.
+    pub async fn admit_program(&self, organisation: &Organisation) -> Result<(), Exceeded> {
+        let Some(per_minute) = organisation.quotas.requests_per_minute else { return Ok(()) };
+        let id = organisation.id.to_string();
+        let name = Name { limit: Limit::Programs, organisation: &id, who: b"" };
+        let now = self.env().now().millis().saturating_mul(1000);
+        let spent = self.budgets().spend(name, Rate::per_minute(per_minute), now).await;
+        spent.map_err(|missing| Exceeded { limit: Limit::Programs, retry_after: seconds(missing) })
     }
 }
 
@@ -144,6 +161,7 @@ impl Name<'_> {
             Limit::Client => b"client",
             Limit::Offer => b"offer",
             Limit::Address => b"address",
+            Limit::Programs => b"programs",
         };
         [self.organisation.as_bytes(), limit, self.who].join(&b'/')
     }

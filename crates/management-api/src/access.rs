@@ -26,6 +26,10 @@ impl FromRequestParts<Context> for Organisational {
             .await
             .map_err(|failure| Problem::of(failure, refuse))?;
         tracing::Span::current().record("organisation", caller.organisation.slug.as_str());
+        ctx.admit_program(&caller.organisation).await.map_err(|exceeded| {
+            let detail = "the organisation's programs send more requests a minute than its quota says";
+            Problem::new(Kind::TooManyRequests, detail).retry_after(exceeded.retry_after)
+        })?;
         if !may(caller.role, permission) {
             let detail =
                 format!("this operation is for {}; the key has the role {}", roles(permission), name(caller.role));

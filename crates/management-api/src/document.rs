@@ -41,6 +41,7 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Signing keys", description = "Keys that sign credentials"),
         (name = "Audit log", description = "What was changed, by whom, and who tried to"),
         (name = "Webhooks", description = "Events of exchanges for the organisation's own services"),
+        (name = "Quotas", description = "How much an organisation may do"),
         (name = "API keys", description = "Access to this API"),
         (name = "Platform", description = "Organisations, for the holder of the platform key"),
     ),

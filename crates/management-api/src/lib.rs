@@ -24,6 +24,7 @@ mod organisations;
 mod policy;
 mod precondition;
 mod problem;
+mod quotas;
 mod recording;
 mod repetition;
 mod request;

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::Context;
 use chancery_issuance::management::offers::{self, IssueRejection};
+use chancery_issuance::management::quotas::UsedUp;
 use chancery_model::IssuedBy;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -51,6 +52,10 @@ pub(crate) async fn issue(
     let answer = answer.map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             IssueRejection::Invalid(faults) => Problem::invalid(faults),
+            IssueRejection::QuotaUsedUp(UsedUp { limit, retry_after }) => {
+                let detail = format!("the organisation may begin {limit} exchanges a day, and has");
+                Problem::new(Kind::QuotaUsedUp, detail).retry_after(retry_after)
+            }
             IssueRejection::NoSigningKey => {
                 Problem::new(Kind::NoSigningKey, "the definition's signing key is not active; create or activate one")
             }

@@ -100,6 +100,10 @@ kinds! {
     UnsupportedPicture: UNSUPPORTED_MEDIA_TYPE, "unsupported-picture", "The picture is neither PNG nor JPEG";
     /// The idempotency key belongs to another request.
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key was used for another request";
+    /// The organisation has done as much as it may.
+    QuotaUsedUp: TOO_MANY_REQUESTS, "quota-used-up", "The quota is used up";
+    /// Programs of the organisation ask too often.
+    TooManyRequests: TOO_MANY_REQUESTS, "too-many-requests", "There are too many requests";
     /// As many streams as there may be.
     StreamLimit: TOO_MANY_REQUESTS, "stream-limit", "There are too many streams";
     /// Our fault.

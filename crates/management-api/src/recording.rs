@@ -62,9 +62,8 @@ enum Shown {
 fn shown(method: &Method, route: &str) -> Shown {
     match (method.as_str(), route) {
         ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
-        | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY) => {
-            Shown::Above(0)
-        }
+        | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY)
+        | ("PUT", routes::QUOTAS_OF_ORGANISATION) => Shown::Above(0),
         (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
         | ("PUT", routes::LOGO | routes::COVER)
         | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => Shown::Above(1),

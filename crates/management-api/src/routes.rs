@@ -8,13 +8,16 @@ use utoipa_axum::routes;
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
     api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images,
-    individuals, offers, organisations, policy, retention, revocation, signing_keys, templates, transcript, webhooks,
+    individuals, offers, organisations, policy, quotas, retention, revocation, signing_keys, templates, transcript,
+    webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
 pub(crate) const ORGANISATION: &str = "/v2/platform/organisations/{organisationId}";
 pub(crate) const SUSPEND: &str = "/v2/platform/organisations/{organisationId}/suspend";
 pub(crate) const RESUME: &str = "/v2/platform/organisations/{organisationId}/resume";
+pub(crate) const QUOTAS_OF_ORGANISATION: &str = "/v2/platform/organisations/{organisationId}/quotas";
+pub(crate) const QUOTAS: &str = "/v2/config/quotas";
 pub(crate) const API_KEY: &str = "/v2/config/admin/apikey";
 pub(crate) const API_KEY_BY_ID: &str = "/v2/config/admin/apikey/{apiKeyId}";
 pub(crate) const API_KEYS: &str = "/v2/config/admin/apikeys";
@@ -111,6 +114,9 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::DELETE, ORGANISATION, Platform),
     (Method::POST, SUSPEND, Platform),
     (Method::POST, RESUME, Platform),
+    (Method::PUT, QUOTAS_OF_ORGANISATION, Platform),
+    (Method::GET, QUOTAS_OF_ORGANISATION, Platform),
+    (Method::GET, QUOTAS, Read),
     (Method::POST, API_KEY, Administer),
     (Method::DELETE, API_KEY_BY_ID, Administer),
     (Method::GET, API_KEYS, Read),
@@ -199,6 +205,8 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(organisations::read, organisations::update, organisations::delete))
         .routes(routes!(organisations::suspend))
         .routes(routes!(organisations::resume))
+        .routes(routes!(quotas::set, quotas::read))
+        .routes(routes!(quotas::usage))
         .routes(routes!(api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(api_keys::list))

@@ -23,6 +23,7 @@ mod individual;
 mod offer_delivery;
 mod organisation;
 mod policy;
+mod quotas;
 mod refresh_token;
 mod retention;
 mod signing_key;
@@ -68,6 +69,7 @@ pub use policy::{
     AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand, Policy, Profile,
     PushedAuthorization, RegisteredClient, TrustAnchors, TrustedParties, TrustedPartiesError,
 };
+pub use quotas::{MOST_QUOTA, Quotas};
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};
 pub use retention::{MOST_RETENTION_DAYS, Retained, Retention};
 pub use signing_key::{SigningKey, SigningKeyState};

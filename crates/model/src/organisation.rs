@@ -5,7 +5,7 @@ use std::fmt;
 use chancery_protocol::IssuerIdentifier;
 use serde::{Deserialize, Serialize};
 
-use crate::{OrganisationId, Policy, Timestamp};
+use crate::{OrganisationId, Policy, Quotas, Timestamp};
 
 /// A tenant. Owns everything else.
 ///
@@ -25,6 +25,8 @@ pub struct Organisation {
     pub status: OrganisationStatus,
     /// What the organisation asks of wallets.
     pub policy: Policy,
+    /// How much it may do.
+    pub quotas: Quotas,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -46,6 +48,8 @@ pub struct OrganisationRecord {
     pub status: OrganisationStatus,
     /// See [`Organisation::policy`].
     pub policy: Policy,
+    /// See [`Organisation::quotas`].
+    pub quotas: Quotas,
     /// See [`Organisation::created_at`].
     pub created_at: Timestamp,
     /// See [`Organisation::updated_at`].
@@ -54,8 +58,8 @@ pub struct OrganisationRecord {
 
 impl From<OrganisationRecord> for Organisation {
     fn from(record: OrganisationRecord) -> Self {
-        let OrganisationRecord { id, slug, name, issuer, status, policy, created_at, updated_at } = record;
-        Self { id, slug, name, issuer, status, policy, created_at, updated_at }
+        let OrganisationRecord { id, slug, name, issuer, status, policy, quotas, created_at, updated_at } = record;
+        Self { id, slug, name, issuer, status, policy, quotas, created_at, updated_at }
     }
 }
 

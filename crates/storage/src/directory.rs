@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    ApiKey, Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Policy, Slug, Timestamp,
+    ApiKey, Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Policy, Quotas, Slug, Timestamp,
 };
 use moka::future::Cache;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
@@ -186,6 +186,11 @@ impl<'s> Directory<'s> {
         self.change(id, [(Column::Policy, Expr::value(to_json(policy)?))], now).await
     }
 
+    /// Replaces the quotas and nothing else; `false` when there is no such organisation.
+    pub async fn set_quotas(&self, id: OrganisationId, quotas: &Quotas, now: Timestamp) -> Result<bool, StoreError> {
+        self.change(id, [(Column::Quotas, Expr::value(to_json(quotas)?))], now).await
+    }
+
     /// Suspends an organisation or lets it act again; `false` when there is no such organisation.
     pub async fn set_status(
         &self,
@@ -273,6 +278,7 @@ fn to_row(record: &OrganisationRecord) -> Result<ActiveModel, StoreError> {
         issuer_path: Set(record.issuer.path().to_owned()),
         status: Set(to_name(&record.status)?),
         policy: Set(to_json(&record.policy)?),
+        quotas: Set(to_json(&record.quotas)?),
         created_at: Set(record.created_at.millis()),
         updated_at: Set(record.updated_at.millis()),
     })
@@ -287,6 +293,7 @@ fn from_row(model: Model) -> Result<Arc<Organisation>, StoreError> {
         issuer: row.name(model.issuer)?,
         status: row.name(model.status)?,
         policy: row.json(&model.policy)?,
+        quotas: row.json(&model.quotas)?,
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),
     };

@@ -56,6 +56,7 @@ tables! {
         policy: String,
         created_at: i64,
         updated_at: i64,
+        quotas: String,
     }
     /// Keys for the management API.
     api_key "api_key" (organisation_id) {

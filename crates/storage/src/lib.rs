@@ -46,6 +46,7 @@ mod status_lists;
 mod store;
 mod transactions;
 mod transcript;
+mod usage;
 mod webhooks;
 mod work;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_issuance::wallet::credential::{ErrorCode, Rejection};
+use chancery_issuance::wallet::credential::{ErrorCode, Refused, Rejection};
 use chancery_issuance::{Context, wallet};
 use chancery_model::Organisation;
 
@@ -94,6 +94,9 @@ pub(crate) async fn post(
 fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
     let code = rejection.error();
     let answer = |status| Envelope::new(status, code.name(), rejection.description());
+    if let Rejection::Again(Refused::QuotaUsedUp(used_up)) = rejection {
+        return answer(StatusCode::SERVICE_UNAVAILABLE).retry_after(used_up.retry_after);
+    }
     match code {
         ErrorCode::Access(error) => challenged(organisation, error, rejection.description()),
         ErrorCode::InvalidCredentialRequest
@@ -102,6 +105,7 @@ fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
         | ErrorCode::InvalidProof
         | ErrorCode::InvalidNonce
         | ErrorCode::InvalidEncryptionParameters
+        | ErrorCode::TemporarilyUnavailable
         | ErrorCode::CredentialRequestDenied => answer(StatusCode::BAD_REQUEST),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) async fn refusal(
         return Some(page(context, organisation, headers, retry_after));
     }
     let description = match limit {
-        Limit::Organisation => "too many requests for this issuer, try again later",
+        Limit::Organisation | Limit::Programs => "too many requests for this issuer, try again later",
         Limit::Client => "too many requests of this client, try again later",
         Limit::Offer => "too many requests for this offer, try again later",
         Limit::Address => "too many requests from this network address, try again later",

@@ -110,6 +110,9 @@ fn refused(rejection: &Rejection) -> Envelope {
     if let Rejection::TransactionCodeTooSoon { seconds } = rejection {
         return answer(StatusCode::TOO_MANY_REQUESTS).retry_after(*seconds);
     }
+    if let Rejection::QuotaUsedUp(used_up) = rejection {
+        return answer(StatusCode::SERVICE_UNAVAILABLE).retry_after(used_up.retry_after);
+    }
     match code {
         // A client that used the Authorization header is told a scheme (RFC 6749 §5.2).
         ErrorCode::InvalidClientAuthentication => {

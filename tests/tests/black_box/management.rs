@@ -23,6 +23,7 @@ mod issue;
 mod issue_refusals;
 mod organisations;
 mod policy;
+mod quotas;
 mod records;
 mod remedies;
 mod repetition;

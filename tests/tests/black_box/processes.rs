@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 mod data;
 mod faults;
+mod quotas;
 mod rate_limits;
 mod several;
 mod shutdown;

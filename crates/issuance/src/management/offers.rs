@@ -20,6 +20,7 @@ use super::body::{Fault, Faults};
 use super::history::{Addressed, History};
 use super::idempotency::{self, Idempotency};
 use super::{definitions, global_configurations};
+use crate::quotas::UsedUp;
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -32,6 +33,8 @@ pub enum IssueRejection {
     NoSigningKey,
     /// The idempotency key was used with another request.
     IdempotencyKeyReused,
+    /// As many exchanges began today as may.
+    QuotaUsedUp(UsedUp),
 }
 
 /// Begins an exchange. Signing happens when the wallet asks for the credential.
@@ -68,6 +71,8 @@ pub async fn issue(
         None => None,
     };
     let announcement = ctx.announce(organisation, history.exchange.id, &[ExchangeStatus::OfferSent], now).await?;
+    let taken = ctx.take_exchanges(organisation, 1, now).await?;
+    let taken = taken.map_err(|used_up| Failure::Rejected(IssueRejection::QuotaUsedUp(used_up)))?;
     let work = async |tx: &Transaction| {
         // First, so that the same request that was faster is noticed before anything is done.
         if let Some(kept) = &kept
@@ -87,6 +92,7 @@ pub async fn issue(
     };
     match ctx.store().write(organisation, work).await {
         Ok(()) => {
+            taken.spend();
             if kept.is_some() {
                 idempotency::sweep(ctx, organisation, now).await;
             }

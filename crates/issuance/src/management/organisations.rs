@@ -3,7 +3,7 @@
 mod draft;
 mod policy;
 
-use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Role};
+use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role};
 use chancery_protocol::IssuerIdentifier;
 use chancery_storage::OrganisationConflict;
 use serde_json::{Map, Value};
@@ -73,6 +73,7 @@ pub async fn create(ctx: &Context, new: NewOrganisation) -> Result<Created, Fail
         issuer,
         status: OrganisationStatus::Active,
         policy: new.policy,
+        quotas: Quotas::default(),
         created_at: now,
         updated_at: now,
     };

@@ -143,9 +143,12 @@ impl Issuance<'_> {
                 // The second use of a code makes the token worthless, which another process may know.
                 terms = terms.only_under(grant.id);
             }
+            let taken = batch::take(context, organisation, keys.len(), now).await;
+            let taken = taken.map_err(|failure| failure.map_rejection(Rejection::Again))?;
             let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, submission, keys).await?;
             batch.note(entry, trail);
             if record(context, organisation, now, exchange, &batch, &terms, trail).await? {
+                taken.spend();
                 return Ok(batch.into_answer());
             }
             if !terms.are_contested() {

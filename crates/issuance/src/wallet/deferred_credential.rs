@@ -118,10 +118,15 @@ async fn outcome(
         let terms = reissuance::terms(context, organisation, now, exchange.id, part, false).await;
         let terms = terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
         let keys = &transaction.keys;
+        let taken = batch::take(context, organisation, keys.len(), now).await;
+        let taken = taken.map_err(|failure| failure.map_rejection(Rejection::Again))?;
         let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await?;
         batch.note(entry, trail);
         match record(context, organisation, now, &waiting, &batch, &terms, trail).await? {
-            Recorded::Yes => return Ok(batch.into_answer()),
+            Recorded::Yes => {
+                taken.spend();
+                return Ok(batch.into_answer());
+            }
             // A request beside this one was faster: its credentials are the ones.
             Recorded::AnsweredMeanwhile => {
                 let waiting = find(context, organisation, exchange.id, asked).await?;

@@ -6,7 +6,7 @@ use chancery_keys::{Algorithm, PublicJwk, SoftwareKey};
 use chancery_model::{
     ApiKey, ApiKeySecret, AuthorizationRequestType, Credential, CredentialStatus, Definition, DefinitionContent, Entry,
     Event, Exchange, ExchangeStatus, Format, Grant, GrantKind, GrantedCredential, IssuanceMode, Level, Organisation,
-    OrganisationRecord, OrganisationStatus, Passage, Policy, Record, Report, Reported, RevocationMethod,
+    OrganisationRecord, OrganisationStatus, Passage, Policy, Quotas, Record, Report, Reported, RevocationMethod,
     RevocationStatus, Role, SecretHash, SigningKey, SigningKeyState, Slug, Timestamp, TransactionCode, TranscriptPart,
     TrustAnchor, WireVersion,
 };
@@ -93,6 +93,7 @@ impl TestDatabase {
             issuer: serde_json::from_value(json!(issuer)).unwrap(),
             status: OrganisationStatus::Active,
             policy: Policy { decoys: 3, ..Policy::default() },
+            quotas: Quotas { exchanges_per_day: Some(1000), ..Quotas::default() },
             created_at: NOW,
             updated_at: NOW,
         }

@@ -27,6 +27,7 @@ fn body(path: &str, method: &str) -> Option<Value> {
     let body = match (method, resource) {
         ("GET" | "DELETE", _) => return None,
         ("PUT", "/revocation-status") => json!({"revocationStatus": "Revoked"}),
+        ("PUT", "/quotas") => json!({"exchangesPerDay": 0}),
         ("PUT", "/state") => json!({"state": "active"}),
         ("PUT", "/certificate-chain") => json!({"certificateChain": ""}),
         (

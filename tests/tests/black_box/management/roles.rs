@@ -65,6 +65,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("post", "{openid}/sdjwt/credential/issue/bulk/{bulkId}/pause", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/issue/bulk/{bulkId}/resume", &["admin", "issuer"]),
     ("post", "{openid}/sdjwt/credential/issue/bulk/{bulkId}/cancel", &["admin", "issuer"]),
+    ("get", "/v2/config/quotas", &["admin", "issuer", "auditor"]),
     ("get", "/v2/config/audit", &["admin", "issuer", "auditor"]),
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
     ("delete", "{openid}/sdjwt/credential/history", &["admin"]),

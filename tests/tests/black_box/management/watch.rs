@@ -75,7 +75,7 @@ on_every_backend! {
         for step in &told {
             let data = step.data.as_ref().expect("data").as_object().expect("an object");
             let members: Vec<&str> = data.keys().map(String::as_str).collect();
-            assert_eq!(members, ["credentialDefinitionId", "credentialExchangeId", "status", "timestamp", "type"]);
+            assert_eq!(members, ["type", "credentialExchangeId", "credentialDefinitionId", "status", "timestamp"]);
             assert_eq!(step.text("credentialExchangeId"), offer.id);
             assert_eq!(data["credentialDefinitionId"], definition["credentialDefinitionId"]);
             assert_eq!(step.text("type"), format!("openid.credential.{}", step.text("status")));

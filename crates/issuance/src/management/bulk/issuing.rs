@@ -16,6 +16,7 @@ use crate::management::definitions;
 use crate::management::history::offer_link;
 use crate::management::offers::request::Pin;
 use crate::management::offers::{IssueRejection, begin_row, check_row, offer_lifetime};
+use crate::quotas::Taken;
 use crate::sealed::Place;
 use crate::work::Next;
 use crate::{Context, Failure};
@@ -56,10 +57,23 @@ pub(crate) async fn issue_part(
             return Ok(Next::At(now.plus(KEY_PAUSE)));
         }
         let lifetime = offer_lifetime(ctx, organisation).await?;
-        let begun = begin(ctx, organisation, &bulk, &rows, definition.as_deref(), lifetime, now)?;
-        if !settle(ctx, organisation, &bulk, &part, &begun, now).await? {
+        let mut definition = definition.as_deref().ok_or("the definition was deleted");
+        let mut taken = None;
+        match ctx.take_exchanges(organisation, rows.len(), now).await? {
+            Ok(all) => taken = Some(all),
+            Err(used_up) if rows.len() > usize::try_from(used_up.limit).unwrap_or(usize::MAX) => {
+                definition = Err("the organisation may begin fewer exchanges a day than a part of a file has rows");
+            }
+            // The bulk goes on by itself when there is enough.
+            Err(used_up) => return Ok(Next::At(now.plus_seconds(used_up.retry_after))),
+        }
+        let begun = begin(ctx, organisation, &bulk, &rows, definition, lifetime, now)?;
+        if settle(ctx, organisation, &bulk, &part, &begun, now).await? {
+            // Also when another worker settled the part: what there is then is counted, and this is seen.
+            taken.into_iter().for_each(Taken::spend);
+        } else {
             // The definition was deleted since it was looked up.
-            let begun = begin(ctx, organisation, &bulk, &rows, None, lifetime, now)?;
+            let begun = begin(ctx, organisation, &bulk, &rows, Err("the definition was deleted"), lifetime, now)?;
             settle(ctx, organisation, &bulk, &part, &begun, now).await?;
         }
     }
@@ -81,7 +95,7 @@ fn begin(
     organisation: &Organisation,
     bulk: &Bulk,
     rows: &[Row],
-    definition: Option<&Definition>,
+    definition: Result<&Definition, &str>,
     lifetime: u32,
     now: Timestamp,
 ) -> Result<Begun, Failure<Infallible>> {
@@ -111,11 +125,14 @@ fn begin_one(
     organisation: &Organisation,
     bulk: &Bulk,
     row: &Row,
-    definition: Option<&Definition>,
+    definition: Result<&Definition, &str>,
     lifetime: u32,
     now: Timestamp,
 ) -> Result<Begin, Failure<Infallible>> {
-    let Some(definition) = definition else { return Ok(Err("the definition was deleted".to_owned())) };
+    let definition = match definition {
+        Ok(definition) => definition,
+        Err(reason) => return Ok(Err(reason.to_owned())),
+    };
     let pin = row.pin_of(bulk, ctx);
     let url_scheme = bulk.url_scheme.as_deref().and_then(UriScheme::parse);
     let request = row.request(definition, bulk.entry_id, url_scheme, pin.clone());
@@ -128,9 +145,9 @@ fn begin_one(
     match begin_row(ctx, organisation, &request, definition, lifetime, now) {
         Ok(exchange) => Ok(Ok((exchange, pin))),
         Err(Failure::Rejected(IssueRejection::Invalid(faults))) => Ok(Err(told(&faults))),
-        Err(Failure::Rejected(IssueRejection::NoSigningKey | IssueRejection::IdempotencyKeyReused)) => {
-            Err(Failure::Internal(anyhow::anyhow!("a row was refused for what it is not asked")))
-        }
+        Err(Failure::Rejected(
+            IssueRejection::NoSigningKey | IssueRejection::IdempotencyKeyReused | IssueRejection::QuotaUsedUp(_),
+        )) => Err(Failure::Internal(anyhow::anyhow!("a row was refused for what it is not asked"))),
         Err(Failure::Unavailable(cause)) => Err(Failure::Unavailable(cause)),
         Err(Failure::Internal(cause)) => Err(Failure::Internal(cause)),
     }

@@ -14,9 +14,10 @@ use serde_json::json;
 
 use super::super::redaction;
 use super::super::trail::Trail;
-use super::reissuance::Terms;
+use super::reissuance::{Refused, Terms};
 use super::signing::{Purpose, Signing};
 use crate::announcement::Announcement;
+use crate::quotas::Taken;
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -42,6 +43,17 @@ pub(in super::super) async fn announce(
     now: Timestamp,
 ) -> Result<Announcement, StoreError> {
     context.announce(organisation, exchange.id, &[ExchangeStatus::CredentialIssued], now).await
+}
+
+/// One credential for each of so many keys, out of the quota of those that live; ask before they are signed.
+pub(in super::super) async fn take(
+    context: &Context,
+    organisation: &Organisation,
+    keys: usize,
+    now: Timestamp,
+) -> Result<Taken, Failure<Refused>> {
+    let taken = context.take_credentials(organisation, keys, now).await?;
+    taken.map_err(|used_up| Failure::Rejected(Refused::QuotaUsedUp(used_up)))
 }
 
 /// The signed credentials of one answer, one for each key, and the name that notifications give them.

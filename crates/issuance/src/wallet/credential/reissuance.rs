@@ -13,6 +13,7 @@ use chancery_protocol::Explanation;
 use chancery_storage::{StoreError, Transaction};
 
 use crate::management::revocation;
+use crate::quotas::UsedUp;
 use crate::{Context, Failure};
 
 /// Why there is no further copy.
@@ -25,6 +26,8 @@ pub enum Refused {
     Lives,
     /// A credential lives that the definition would replace, and it cannot be revoked.
     CannotBeReplaced,
+    /// As many credentials of the organisation live as may.
+    QuotaUsedUp(UsedUp),
 }
 
 impl Refused {
@@ -33,6 +36,7 @@ impl Refused {
         match self {
             Self::NotSupported => "the credential was issued before and is not issued again",
             Self::Lives | Self::CannotBeReplaced => "a valid credential exists already",
+            Self::QuotaUsedUp(_) => "the issuer cannot issue now, try again later",
         }
     }
 
@@ -41,12 +45,23 @@ impl Refused {
         match self {
             Self::NotSupported => "reissuance_off",
             Self::Lives | Self::CannotBeReplaced => "credential_exists",
+            Self::QuotaUsedUp(_) => "quota_used_up",
         }
     }
 
     /// For the transcript.
     pub(in super::super) fn explain(self) -> Explanation {
         let (reason, help) = match self {
+            Self::QuotaUsedUp(UsedUp { limit, .. }) => {
+                return Explanation {
+                    reason: format!("the organisation may have {limit} credentials that live, and has"),
+                    help:
+                        "ask again when credentials have expired or were revoked; the access token stays good until it \
+                           expires"
+                            .into(),
+                    spec_ref: "OpenID4VCI 1.0 §8.3.1",
+                };
+            }
             Self::NotSupported => (
                 "the access token came from a refresh token, the credential was issued before, and the definition has no \
                  supportCredentialReissuance",

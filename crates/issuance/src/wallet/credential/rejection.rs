@@ -92,7 +92,7 @@ pub enum Rejection {
     Denied,
     /// The organisation has erased the claims.
     Erased,
-    /// There is no further copy of what was issued.
+    /// There is no further copy of what was issued, or no further credential at all.
     Again(Refused),
 }
 
@@ -115,6 +115,8 @@ pub enum ErrorCode {
     InvalidEncryptionParameters,
     /// `credential_request_denied`.
     CredentialRequestDenied,
+    /// `temporarily_unavailable`: try again later.
+    TemporarilyUnavailable,
 }
 
 impl ErrorCode {
@@ -129,6 +131,7 @@ impl ErrorCode {
             Self::InvalidNonce => "invalid_nonce",
             Self::InvalidEncryptionParameters => "invalid_encryption_parameters",
             Self::CredentialRequestDenied => "credential_request_denied",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
     }
 }
@@ -160,6 +163,7 @@ impl Rejection {
                 ErrorCode::InvalidNonce
             }
             Self::KeyAttestation { .. } => ErrorCode::InvalidProof,
+            Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
             Self::Denied | Self::Erased | Self::Again(_) => ErrorCode::CredentialRequestDenied,
         }
     }

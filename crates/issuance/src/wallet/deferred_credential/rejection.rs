@@ -26,7 +26,7 @@ pub enum Rejection {
     Denied,
     /// The transaction waited for too long.
     Expired,
-    /// There is no further copy of what was issued.
+    /// There is no further copy of what was issued, or no further credential at all.
     Again(Refused),
 }
 
@@ -43,6 +43,8 @@ pub enum ErrorCode {
     InvalidTransactionId,
     /// `credential_request_denied`.
     CredentialRequestDenied,
+    /// `temporarily_unavailable`: try again later.
+    TemporarilyUnavailable,
 }
 
 impl ErrorCode {
@@ -54,6 +56,7 @@ impl ErrorCode {
             Self::InvalidEncryptionParameters => "invalid_encryption_parameters",
             Self::InvalidTransactionId => DeferredRefusal::InvalidTransactionId.code(),
             Self::CredentialRequestDenied => DeferredRefusal::Denied.code(),
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
     }
 }
@@ -75,6 +78,7 @@ impl Rejection {
             },
             // Which of them is not said.
             Self::Unknown | Self::Collected => ErrorCode::InvalidTransactionId,
+            Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
             Self::Denied | Self::Expired | Self::Again(_) => ErrorCode::CredentialRequestDenied,
         }
     }

@@ -26,6 +26,7 @@ use super::refresh;
 use super::repeated::Asked;
 use super::{Rejection, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
 use crate::management::offers::CLAIMS_DUE_IN;
+use crate::quotas::Taken;
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -84,6 +85,10 @@ pub(super) async fn redeem(
     claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
 
     let (exchange, is_new) = exchange_of(context, organisation, now, &authorization, &client).await?;
+    let taken = match is_new {
+        true => Some(take(context, organisation, now).await?),
+        false => None,
+    };
     trail.belongs_to(exchange.id);
     let access_token = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
     let lifetime = organisation.policy.access_token_lifetime_for(proof.is_some());
@@ -139,6 +144,7 @@ pub(super) async fn redeem(
     context.remembered().forget_authorization(organisation, Ticket::Code(code));
     match outcome {
         Ok(()) => {
+            taken.into_iter().for_each(Taken::spend);
             context.keep_answer(organisation, repeated, &answer, grant.id.as_uuid(), now)?;
             context.remembered().keep_grant(organisation, Granted { grant, offered: Offered { exchange, definition } });
             Ok(answer)
@@ -154,6 +160,16 @@ pub(super) async fn redeem(
             }
         }
     }
+}
+
+/// One exchange out of the day's quota. A refusal belongs to no exchange, so no transcript tells of it: the log does.
+async fn take(context: &Context, organisation: &Organisation, now: Timestamp) -> Result<Taken, Failure<Rejection>> {
+    let taken = context.take_exchanges(organisation, 1, now).await?;
+    taken.map_err(|used_up| {
+        let organisation = organisation.slug.as_str();
+        tracing::warn!(organisation, limit = used_up.limit, "a wallet began no exchange: the day's quota is used up");
+        Failure::Rejected(Rejection::QuotaUsedUp(used_up))
+    })
 }
 
 /// Why the unit of work was given up.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::trail::{Account, Accountable, Setback};
 use super::super::{client, dpop};
+use crate::quotas::UsedUp;
 
 /// Why a token request is refused.
 #[derive(Debug)]
@@ -92,6 +93,8 @@ pub enum Rejection {
         /// Seconds to wait.
         seconds: u32,
     },
+    /// The organisation has begun as many exchanges today as it may.
+    QuotaUsedUp(UsedUp),
     /// The DPoP proof.
     Dpop(dpop::Rejection),
 }
@@ -184,6 +187,7 @@ impl Rejection {
             Self::Location { .. } => "locations do not name this credential issuer",
             Self::TransactionCodeMissing => "the offer demands a transaction code",
             Self::TransactionCodeUnexpected => "the offer demands no transaction code",
+            Self::QuotaUsedUp(_) => "the issuer cannot begin an issuance now, try again later",
             Self::Dpop(rejection) => rejection.description(),
         }
     }
@@ -214,6 +218,7 @@ impl Rejection {
             Self::TransactionCodeMissing => "tx_code_missing",
             Self::TransactionCodeUnexpected => "tx_code_unexpected",
             Self::TransactionCodeWrong { .. } => "tx_code_wrong",
+            Self::QuotaUsedUp(_) => "quota_used_up",
             Self::Dpop(rejection) if rejection.wants_nonce() => "dpop_nonce",
             Self::Dpop(_) => "dpop_invalid",
         }
@@ -236,6 +241,7 @@ impl Rejection {
             | Self::TransactionCodeUnexpected
             | Self::TransactionCodeWrong { .. }
             | Self::TransactionCodeTooSoon { .. } => "token.tx_code_invalid",
+            Self::QuotaUsedUp(_) => "token.quota_used_up",
             Self::Dpop(_) => "token.dpop_invalid",
         }
     }
@@ -266,6 +272,7 @@ impl Rejection {
             | Self::Location { .. }
             | Self::TransactionCodeMissing
             | Self::TransactionCodeUnexpected
+            | Self::QuotaUsedUp(_)
             | Self::Dpop(_) => Value::Null,
         }
     }
@@ -374,6 +381,11 @@ impl Rejection {
                 "ask the holder again",
                 "OpenID4VCI §6.3",
             ),
+            Self::QuotaUsedUp(UsedUp { limit, .. }) => (
+                format!("the organisation may begin {limit} exchanges a day, and has"),
+                "wait as long as Retry-After says; the code stays good until it expires",
+                "RFC 6749 §5.2",
+            ),
         };
         Explanation { reason, help: help.into(), spec_ref }
     }
@@ -408,7 +420,7 @@ impl Rejection {
             },
             Self::RefreshOff => ErrorCode::UnsupportedGrantType,
             Self::ScopeWidened { .. } => ErrorCode::InvalidScope,
-            Self::TransactionCodeTooSoon { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::TransactionCodeTooSoon { .. } | Self::QuotaUsedUp(_) => ErrorCode::TemporarilyUnavailable,
             Self::CodeUnknown
             | Self::CodeUsed
             | Self::CodeExpired

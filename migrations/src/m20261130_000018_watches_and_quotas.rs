@@ -1,10 +1,10 @@
-//! Numbers for the steps of exchanges, given while somebody watches them.
+//! Numbers for the steps of exchanges, given while somebody watches them, and quotas of organisations.
 
 use sea_orm_migration::prelude::{ConditionalStatement, DeriveMigrationName, Expr, ExprTrait, Table};
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationTrait, SchemaManager, async_trait};
 
-use crate::column::{Columns, index, number, number_or_null, primary_key, unique};
+use crate::column::{Columns, index, number, number_or_null, primary_key, text, unique};
 use crate::plan::Plan;
 use crate::row_security;
 
@@ -24,6 +24,8 @@ impl MigrationTrait for Migration {
         let unnumbered = index("exchange_event", &["organisation_id", "id"]).name("exchange_event_unnumbered").take();
         manager.create_index(unnumbered.clone().and_where(Expr::col("number").eq(0)).take()).await?;
         event_watch(columns).carry_out(manager).await?;
+        let quotas = Table::alter().table("organisation").add_column(text("quotas").default("{}")).take();
+        manager.alter_table(quotas).await?;
         row_security::enable(manager, &["event_watch"]).await
     }
 }
