@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chancery_model::{OrganisationId, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// The part of what is left that a process may do before it counts again.
 const PARTS: u64 = 16;
@@ -14,6 +16,12 @@ const BELIEVED: Duration = Duration::from_secs(5);
 
 /// Seconds after which it is worth asking again when requests at the same moment hold what is left.
 const SOON: u32 = 1;
+
+/// How long is waited for requests at the same moment that hold what is left.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Counts at most before a request that waits for others is refused.
+const COUNTS: u32 = 16;
 
 /// The meters of one kind of quota, by organisation.
 #[derive(Debug, Default)]
@@ -32,8 +40,9 @@ struct Meter {
     share: u64,
     /// When it was seen that nothing is left.
     used_up_at: Option<Timestamp>,
-    /// One count at a time.
+    /// One count at a time. Whoever counts is told when something that was taken is spent or goes back.
     counting: Arc<tokio::sync::Mutex<()>>,
+    settled: Arc<Notify>,
 }
 
 /// Something that was taken out of a quota. It goes back when this is dropped without having been spent.
@@ -79,33 +88,45 @@ impl Meters {
         limit: u32,
         count: usize,
         now: Timestamp,
-        counted: impl AsyncFnOnce() -> Result<u64, E>,
+        counted: impl AsyncFn() -> Result<u64, E>,
     ) -> Result<Result<Taken, Option<u32>>, E> {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let place = (organisation, day, limit);
         let taken = || Taken(Some((Arc::clone(self), organisation, count)));
-        let counting = match self.with((organisation, day, limit), |meter| meter.take_known(count, now)) {
+        let counting = match self.with(place, |meter| meter.take_known(count, now)) {
             Known::Taken => return Ok(Ok(taken())),
             Known::UsedUp => return Ok(Err(None)),
             Known::Nothing(counting) => counting,
         };
         let _turn = counting.lock().await;
-        // Another request may have counted while this one waited. Nothing is taken during the count, so that all that it
-        // may miss is pending now.
-        let pending = self.with((organisation, day, limit), |meter| match meter.take_known(count, now) {
-            Known::Nothing(_) => {
-                meter.share = 0;
-                Ok(meter.pending)
+        let mut refused = None;
+        for _ in 0..COUNTS {
+            // Another request may have counted while this one waited. Nothing is taken during the count, so that all that
+            // it may miss is pending now.
+            let known = self.with(place, |meter| match meter.take_known(count, now) {
+                Known::Nothing(_) => {
+                    meter.share = 0;
+                    Ok((meter.pending, Arc::clone(&meter.settled)))
+                }
+                known @ (Known::Taken | Known::UsedUp) => Err(known),
+            });
+            let (pending, settled) = match known {
+                Ok(begun) => begun,
+                Err(Known::Taken) => return Ok(Ok(taken())),
+                Err(Known::UsedUp | Known::Nothing(_)) => return Ok(Err(None)),
+            };
+            let found = counted().await?;
+            refused = match self.with(place, |meter| meter.note(found, pending, count, now)) {
+                Ok(()) => return Ok(Ok(taken())),
+                Err(None) => return Ok(Err(None)),
+                soon @ Err(Some(_)) => soon.err().flatten(),
+            };
+            // What is at work may be in the count already, or go back.
+            if timeout(PATIENCE, settled.notified()).await.is_err() {
+                break;
             }
-            known @ (Known::Taken | Known::UsedUp) => Err(known),
-        });
-        let pending = match pending {
-            Ok(pending) => pending,
-            Err(Known::Taken) => return Ok(Ok(taken())),
-            Err(Known::UsedUp | Known::Nothing(_)) => return Ok(Err(None)),
-        };
-        let found = counted().await?;
-        let granted = self.with((organisation, day, limit), |meter| meter.note(found, pending, count, now));
-        Ok(granted.map(|()| taken()))
+        }
+        Ok(Err(refused))
     }
 
     /// Does something with a meter, which begins anew when the day or the limit has changed.
@@ -128,6 +149,7 @@ impl Meters {
     fn settle(&self, organisation: OrganisationId, change: impl FnOnce(&mut Meter)) {
         if let Some(meter) = self.all().get_mut(&organisation) {
             change(meter);
+            meter.settled.notify_one();
         }
     }
 
@@ -214,6 +236,12 @@ mod tests {
             taken.now_or_never().expect("nobody waits").unwrap_or_else(|never| match never {})
         }
 
+        async fn take_waiting(&self, meters: &Arc<Meters>, limit: u32) -> Result<Taken, Option<u32>> {
+            let counted = async || Ok::<_, Infallible>(self.there.get());
+            let taken = meters.take(Uuid::nil().into(), Some(1), limit, 1, NOW, counted).await;
+            taken.unwrap_or_else(|never| match never {})
+        }
+
         fn issue(&self, meters: &Arc<Meters>, limit: u32) -> bool {
             let Ok(taken) = self.take(meters, limit, 1) else { return false };
             self.there.set(self.there.get() + 1);
@@ -253,12 +281,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_not_spent_goes_back_and_what_is_at_work_counts() {
+    #[tokio::test]
+    async fn what_was_not_spent_goes_back_and_what_is_at_work_counts() {
         let (shared, meters) = (Shared::default(), Arc::<Meters>::default());
         let first = shared.take(&meters, 2, 1).expect("one of two");
         let second = shared.take(&meters, 2, 1).expect("two of two");
-        assert_eq!(shared.take(&meters, 2, 1).err(), Some(Some(SOON)), "it may come back");
+        let third = async { shared.take_waiting(&meters, 2).await.err() };
+        assert!(third.now_or_never().is_none(), "it may come back");
         drop(first);
         shared.there.set(1);
         second.spend();

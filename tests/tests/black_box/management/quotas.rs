@@ -64,7 +64,7 @@ on_every_backend! {
         world.platform().put(&unknown, json!({})).await.problem(404);
         world.platform().get(&unknown).await.problem(404);
         let log = operator.get("/v2/config/audit?action=setQuotas").await.ok();
-        let entry = log["entries"].as_array().and_then(|all| all.first()).cloned().unwrap_or_default();
+        let entry = log["auditEntries"].as_array().and_then(|all| all.first()).cloned().unwrap_or_default();
         assert_eq!(entry["actor"]["kind"], "platform", "{log}");
     }
 

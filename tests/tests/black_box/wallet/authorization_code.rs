@@ -129,6 +129,24 @@ pub(super) async fn with_private_addresses(backend: Backend, behaviour: impl Asy
 }
 
 on_every_backend! {
+    /// A wallet that begins by itself uses up the quota of the day, too. Its code stays good.
+    async fn a_wallet_begins_nothing_beyond_the_quota_of_the_day(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({})).await;
+            let quotas = format!("/v2/platform/organisations/{}/quotas", desk.operator.organisation_id());
+            world.platform().put(&quotas, json!({"exchangesPerDay": 0})).await.ok();
+            let code = desk.authorize(world, desk.par()).await;
+            let refused = desk.wallet.send_with_nonce(desk.redeem(&code)).await;
+            refused.refused(503, "temporarily_unavailable");
+            assert_eq!(refused.header("retry-after"), Some("43200"));
+            assert!(!refused.mentions("quota"), "{refused}");
+            world.platform().put(&quotas, json!({"exchangesPerDay": 1})).await.ok();
+            desk.wallet.send_with_nonce(desk.redeem(&code)).await.ok();
+            assert_eq!(desk.operator.get("/v2/config/quotas").await.ok()["quotas"]["exchangesPerDay"]["used"], 1);
+        })
+        .await;
+    }
+
     /// Flow 1: a wallet begins by itself, the person signs in, and the names of the provider are in the credential. The
     /// metadata say so (ASM-2).
     async fn a_wallet_that_begins_by_itself_gets_a_credential(backend: Backend) {
