@@ -40,5 +40,7 @@ mod segments;
 mod shared_budgets;
 #[path = "contract/units_of_work.rs"]
 mod units_of_work;
+#[path = "contract/usage.rs"]
+mod usage;
 #[path = "contract/work.rs"]
 mod work;
