@@ -117,6 +117,7 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     if !is_platform {
         problems
             .push((Kind::Forbidden, "this operation is for keys with the role admin; the key has the role auditor"));
+        problems.push((Kind::TooManyRequests, "the organisation's programs send more requests a minute than they may"));
     }
     if path.contains('{') {
         problems.push((Kind::NotFound, "there is no such record"));

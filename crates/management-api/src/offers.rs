@@ -36,6 +36,7 @@ use crate::routes;
         (status = 200, description = "The record with the offer link", body = HistoryAnswer),
         (status = 409, description = "Problem `no-signing-key`"),
         (status = 422, description = "Problem `idempotency-key-reused`"),
+        (status = 429, description = "Problem `quota-used-up`, or `too-many-requests`"),
     ),
 )]
 pub(crate) async fn issue(
