@@ -19,6 +19,7 @@ mod m20261121_000011_reissuance;
 mod m20261121_000013_configuration;
 mod m20261121_000014_audit;
 mod m20261121_000015_individuals;
+mod m20261130_000016_claims_endpoint;
 mod m20261130_000018_watches_and_quotas;
 mod m20261130_000019_sign_in;
 mod plan;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000013_configuration::Migration),
             Box::new(m20261121_000014_audit::Migration),
             Box::new(m20261121_000015_individuals::Migration),
+            Box::new(m20261130_000016_claims_endpoint::Migration),
             Box::new(m20261130_000018_watches_and_quotas::Migration),
             Box::new(m20261130_000019_sign_in::Migration),
         ]
@@ -87,6 +89,7 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "image",
     "individual",
     "offer_delivery",
+    "claims_endpoint",
 ];
 
 /// Applies what is missing.

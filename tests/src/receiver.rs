@@ -1,4 +1,4 @@
-//! Somebody who receives webhooks: a server in hand-written HTTP/1.1 that keeps what it is sent.
+//! Somebody who receives webhooks, or is asked for claims: a server in hand-written HTTP/1.1 that keeps what it is sent.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,6 +25,8 @@ struct State {
     received: Vec<Received>,
     answers: VecDeque<String>,
     always: Option<String>,
+    said: Option<Vec<u8>>,
+    is_silent: bool,
 }
 
 /// A call that came.
@@ -66,6 +68,16 @@ impl Receiver {
     /// Answers every call with this status line until it is told otherwise.
     pub fn always(&self, answer: Option<&str>) {
         self.state.lock().expect("the lock").always = answer.map(str::to_owned);
+    }
+
+    /// Says this in every answer from now on.
+    pub fn say(&self, body: impl Into<Vec<u8>>) {
+        self.state.lock().expect("the lock").said = Some(body.into());
+    }
+
+    /// Takes calls and answers none of them, as long as it is told to.
+    pub fn fall_silent(&self, is_silent: bool) {
+        self.state.lock().expect("the lock").is_silent = is_silent;
     }
 
     /// Everything that came since this was last asked, in order.
@@ -147,14 +159,12 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             let length: usize = length.map_or(0, |(_, value)| value.parse().expect("a length"));
             if bytes.len() >= head + 4 + length {
                 let body = bytes[head + 4..head + 4 + length].to_vec();
-                let answer = {
-                    let mut state = state.lock().expect("the lock");
-                    state.received.push(Received { target, headers, body });
-                    let next = state.answers.pop_front().or_else(|| state.always.clone());
-                    next.unwrap_or_else(|| "200 OK".to_owned())
-                };
-                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 6\r\nconnection: close\r\n\r\nthanks");
-                drop(stream.write_all(answer.as_bytes()).await);
+                let answer = answer(&state, Received { target, headers, body });
+                match answer {
+                    Some(answer) => drop(stream.write_all(&answer).await),
+                    // Until whoever asks has had enough.
+                    None => drop(stream.read(&mut buffer).await),
+                }
                 return;
             }
         }
@@ -163,6 +173,19 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             Ok(_) | Err(_) => return,
         }
     }
+}
+
+/// What is answered to a call; `None` for nothing.
+fn answer(state: &Mutex<State>, call: Received) -> Option<Vec<u8>> {
+    let mut state = state.lock().expect("the lock");
+    state.received.push(call);
+    if state.is_silent {
+        return None;
+    }
+    let status = state.answers.pop_front().or_else(|| state.always.clone()).unwrap_or_else(|| "200 OK".to_owned());
+    let body = state.said.clone().unwrap_or_else(|| b"thanks".to_vec());
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    Some([head.into_bytes(), body].concat())
 }
 
 fn target(head: &[u8]) -> String {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::announcement::Listeners;
+use crate::claims_endpoint::Breakers;
 use crate::encryption_keyring::EncryptionKeyrings;
 use crate::keyring::Keyrings;
 use crate::mail::{Mailer, Smtp};
@@ -62,6 +63,7 @@ struct Inner {
     stopping: watch::Sender<bool>,
     budgets: Budgets,
     quota_meters: QuotaMeters,
+    breakers: Breakers,
 }
 
 /// Settings of the deployment that use cases need.
@@ -116,6 +118,7 @@ impl Context {
             status_lists: StatusLists::default(),
             listeners: Listeners::default(),
             feeds: Feeds::default(),
+            breakers: Breakers::default(),
             stopping: watch::Sender::new(false),
             quota_meters: QuotaMeters::default(),
         }))
@@ -192,6 +195,11 @@ impl Context {
     /// For requests to servers that an organisation names.
     pub(crate) fn outbound(&self) -> &Outbound {
         &self.0.outbound
+    }
+
+    /// For claims endpoints.
+    pub(crate) fn breakers(&self) -> &Breakers {
+        &self.0.breakers
     }
 
     pub(crate) fn budgets(&self) -> &Budgets {

@@ -5,6 +5,7 @@
 //! value or a [`Failure`].
 
 mod announcement;
+mod claims_endpoint;
 mod context;
 mod encryption_keyring;
 mod failure;

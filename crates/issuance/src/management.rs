@@ -6,7 +6,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod audit;
-mod body;
+pub(crate) mod body;
 pub mod bulk;
 pub mod decisions;
 pub mod definitions;

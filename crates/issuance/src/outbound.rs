@@ -41,8 +41,8 @@ pub(crate) enum OutboundError {
     #[error("no answer in time")]
     TimedOut,
     /// The body is larger than what is read.
-    #[error("the answer has more than {LARGEST_BODY} bytes")]
-    TooLarge,
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
     /// No connection, or it broke.
     #[error("the server cannot be reached")]
     Unreachable,
@@ -83,15 +83,25 @@ impl Outbound {
 
     /// Sends `request`; redirects come back as they are.
     pub(crate) async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, OutboundError> {
-        let mut response = self.begin(request, TIME).await?;
+        self.ask(request, TIME, LARGEST_BODY).await
+    }
+
+    /// The same within `limit`, for an answer of at most `largest` bytes.
+    pub(crate) async fn ask(
+        &self,
+        request: http::Request<Vec<u8>>,
+        limit: Duration,
+        largest: usize,
+    ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+        let mut response = self.begin(request, limit).await?;
         let mut answer = http::Response::builder().status(response.status());
         if let Some(headers) = answer.headers_mut() {
             headers.extend(response.headers().clone());
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len().saturating_add(chunk.len()) > LARGEST_BODY {
-                return Err(OutboundError::TooLarge);
+            if body.len().saturating_add(chunk.len()) > largest {
+                return Err(OutboundError::TooLarge(largest));
             }
             body.extend_from_slice(&chunk);
         }

@@ -360,7 +360,7 @@ impl From<OutboundError> for ProviderError {
     fn from(error: OutboundError) -> Self {
         match error {
             OutboundError::TimedOut | OutboundError::Unreachable => Self::Unreachable(error.to_string()),
-            OutboundError::Refused(_) | OutboundError::TooLarge | OutboundError::Client(_) => {
+            OutboundError::Refused(_) | OutboundError::TooLarge(_) | OutboundError::Client(_) => {
                 Self::NotAsked(error.to_string())
             }
         }

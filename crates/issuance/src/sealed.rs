@@ -29,6 +29,7 @@ pub(crate) enum Place {
     BulkPins,
     IndividualContact,
     OfferEndpoint,
+    ClaimsEndpointSecrets,
 }
 
 impl Place {
@@ -52,6 +53,7 @@ impl Place {
             Self::BulkPins => "bulk_part.pins",
             Self::IndividualContact => "individual.contact",
             Self::OfferEndpoint => "offer_delivery.endpoint",
+            Self::ClaimsEndpointSecrets => "claims_endpoint.secrets",
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::definitions::{
-    self, CreateRejection, DeleteRejection, Filter, ReadRejection, UpdateRejection,
+    self, CreateRejection, DeleteRejection, Filter, ReadRejection, Saved, UpdateRejection,
 };
 use chancery_model::DefinitionId;
 use serde::Serialize;
@@ -28,6 +28,9 @@ use crate::routes;
 /// Each element of `credentialDefinitions` becomes one credential configuration in the issuer metadata. The
 /// older flat shape, one entry's members at the top level with `claims` as a JSON Schema, is accepted too and
 /// stored as path pointers. This release issues `dc+sd-jwt`.
+///
+/// With `claimsEndpoint`, claims that an issue call leaves out are fetched there when a wallet asks for the credential. Without
+/// `secretKey` a secret is made, and shown in this answer only.
 #[utoipa::path(
     post, path = routes::DEFINITION, tag = "Credential definitions", operation_id = "createCredentialDefinition",
     request_body(content = NewCredentialDefinition, example = json!({
@@ -54,7 +57,7 @@ pub(crate) async fn create(
     body: Body,
 ) -> Result<Response, Problem> {
     let created = definitions::create(&ctx, &caller.organisation, &body.members).await;
-    created.map(|definition| answer(&definition)).map_err(|failure| {
+    created.map(saved).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             CreateRejection::Invalid(faults) => Problem::invalid(faults),
             CreateRejection::ConfigurationTaken(fault) => Problem::faulty(Kind::ConfigurationIdTaken, vec![fault]),
@@ -110,7 +113,8 @@ pub(crate) async fn read(
 /// Update a credential definition.
 ///
 /// Makes a new version; exchanges that run keep the one they started with. `version`, `trustAnchor` and `kid`
-/// cannot be changed. Entries go on under the `id` they were answered with.
+/// cannot be changed. Entries go on under the `id` they were answered with. A `claimsEndpoint` that stays keeps its secret
+/// unless another `secretKey` is given; then both sign for 24 hours.
 #[utoipa::path(
     put, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "updateCredentialDefinition",
     params(
@@ -140,7 +144,7 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<Response, Problem> {
     let updated = definitions::update(&ctx, &caller.organisation, id, expected, &body.members).await;
-    updated.map(|definition| answer(&definition)).map_err(|failure| {
+    updated.map(saved).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("credential definition"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
@@ -179,6 +183,15 @@ pub(crate) async fn delete(
             ),
         })
     })
+}
+
+/// The one answer that shows a secret that was made.
+fn saved(saved: Saved) -> Response {
+    let Saved { definition, new_secret } = saved;
+    let mut answer = DefinitionAnswer::from(&definition);
+    answer.credential_definition.claims_endpoint.secret_key =
+        new_secret.map(|secret| secret.to_string()).unwrap_or_default();
+    tagged(definition.revision, Json(answer))
 }
 
 fn answer(definition: &chancery_model::Definition) -> Response {

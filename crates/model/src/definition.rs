@@ -6,7 +6,7 @@ use chancery_keys::Algorithm;
 use chancery_protocol::proof::BindingMethod;
 use serde::{Deserialize, Serialize};
 
-use crate::{DefinitionId, EntryId, Timestamp};
+use crate::{ClaimsEndpoint, DefinitionId, EntryId, Timestamp};
 
 /// A definition in one of its versions. Exchanges keep the version they started with.
 #[derive(Clone, Debug)]
@@ -52,6 +52,9 @@ pub struct DefinitionContent {
     pub support_interactive_authorisation_endpoint: bool,
     /// Display used by entries that have none.
     pub display: Option<Display>,
+    /// Where claims are fetched that an issue call leaves out; `None` when they are not.
+    #[serde(default)]
+    pub claims_endpoint: Option<ClaimsEndpoint>,
     /// The published configurations, at least one.
     pub entries: Vec<Entry>,
 }

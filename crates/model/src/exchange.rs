@@ -115,6 +115,43 @@ pub struct Submission {
     /// Free object, stored and echoed.
     #[serde(default)]
     pub metadata: Map<String, Value>,
+    /// How the claims endpoint of the definition has to do with it; `None` when it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
+}
+
+/// What is known of a submission whose claims come from the claims endpoint.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// Claims that were known before it was asked: those of a person who signed in. Empty until then.
+    pub known: Map<String, Value>,
+    /// Who signed in, as the identity provider calls the person.
+    pub subject: Option<String>,
+    /// When the claims were fetched; `None` as long as they have to be.
+    pub at: Option<Timestamp>,
+}
+
+impl Submission {
+    /// Claims that the organisation gave.
+    pub fn given(entry: EntryId, claims: Map<String, Value>, metadata: Map<String, Value>) -> Self {
+        Self { entry, claims, metadata, fetch: None }
+    }
+
+    /// Claims that the claims endpoint is to give.
+    pub fn awaited(entry: EntryId, metadata: Map<String, Value>) -> Self {
+        Self { entry, claims: Map::new(), metadata, fetch: Some(Fetch::default()) }
+    }
+
+    /// Whether the claims endpoint has still to give the claims: until then they are none, or some.
+    pub fn is_awaited(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.at.is_none())
+    }
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetch(at {:?})", self.at)
+    }
 }
 
 impl fmt::Debug for Submission {

@@ -8,6 +8,7 @@ mod access;
 mod audit;
 mod authorization;
 mod bulk;
+mod claims_endpoint;
 mod credential;
 mod definition;
 mod encryption_key;
@@ -41,6 +42,7 @@ pub use authorization::{
 };
 pub use bulk::{Bulk, BulkPart, BulkProgress, BulkState, RowFault, RowFaults};
 pub use chancery_protocol::encryption::Rule as EncryptionRule;
+pub use claims_endpoint::{ClaimsEndpoint, WhenUnavailable};
 pub use credential::{Credential, Report, Reported};
 pub use definition::{
     AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
@@ -50,7 +52,7 @@ pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};
 pub use event_watch::{EventWatch, NumberedEvent};
 pub use exchange::{
-    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, GrantKind, IssuanceMode, IssuedBy, Submission,
+    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, Fetch, GrantKind, IssuanceMode, IssuedBy, Submission,
     TransactionCode,
 };
 pub use global_configuration::{GlobalConfiguration, GlobalDefaults};

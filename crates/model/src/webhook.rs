@@ -78,7 +78,7 @@ pub struct Webhook {
     pub updated_at: Timestamp,
 }
 
-/// What deliveries are signed with: two secrets while the receiver changes over.
+/// What requests to a server of the organisation are signed with: two secrets while it changes over.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookSecrets {
     /// Signs.
@@ -90,6 +90,19 @@ pub struct WebhookSecrets {
 }
 
 impl WebhookSecrets {
+    /// One secret.
+    pub fn of(secret: String) -> Self {
+        Self { current: secret, previous: None, previous_until: None }
+    }
+
+    /// Signs with `secret` from now on, and until `until` with the one before it as well. The same secret changes nothing.
+    pub fn replace(&mut self, secret: String, until: Timestamp) {
+        if secret != self.current {
+            self.previous = Some(std::mem::replace(&mut self.current, secret));
+            self.previous_until = Some(until);
+        }
+    }
+
     /// The secrets that sign at `now`, the newest first.
     pub fn live(&self, now: Timestamp) -> impl Iterator<Item = &str> {
         let previous = self.previous.as_deref().filter(|_| self.previous_until.is_some_and(|until| now < until));
@@ -179,6 +192,16 @@ pub enum DeliveryState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_stays_the_same_does_not_push_the_previous_one_out() {
+        let (first, second) = (Timestamp::from_seconds(100), Timestamp::from_seconds(200));
+        let mut secrets = WebhookSecrets::of("old".to_owned());
+        secrets.replace("new".to_owned(), first);
+        secrets.replace("new".to_owned(), second);
+        assert_eq!(secrets.live(Timestamp::from_seconds(99)).collect::<Vec<_>>(), ["new", "old"]);
+        assert_eq!(secrets.previous_until, Some(first));
+    }
 
     #[test]
     fn a_previous_secret_signs_until_its_end() {

@@ -115,6 +115,12 @@ tables! {
         created_at: i64,
         updated_at: i64,
     }
+    /// Secrets for the claims endpoints of definitions.
+    claims_endpoint "claims_endpoint" (organisation_id) {
+        key { organisation_id: Uuid, definition_id: Uuid, }
+        sealed_secrets: Vec<u8>,
+        updated_at: i64,
+    }
     /// Configuration ids that are taken.
     configuration "configuration" (organisation_id) {
         key { organisation_id: Uuid, configuration_id: String, }

@@ -15,6 +15,7 @@ mod api_keys;
 mod audit;
 mod authorizations;
 mod bulks;
+mod claims_endpoints;
 mod connect;
 mod connection;
 mod credentials;

@@ -70,17 +70,17 @@ impl Transaction {
 
     /// Notes that a wallet asked for a transaction that waits, and answers it as it is now; `None` when it was issued
     /// meanwhile. A wallet that did not wait as long as it was told is told to wait `penalty` seconds longer, up to
-    /// `longest`.
+    /// `longest`; none is told to wait less than `least`.
     pub async fn note_poll(
         &self,
         transaction: &DeferredTransaction,
-        penalty: u32,
-        longest: u32,
+        (least, penalty, longest): (u32, u32, u32),
         now: Timestamp,
     ) -> Result<Option<DeferredTransaction>, StoreError> {
         let due = Expr::col(Column::PolledAt).add(Expr::col(Column::PollInterval).mul(1000_i64));
         let longer = Expr::col(Column::PollInterval).add(i64::from(penalty));
         let interval = CaseStatement::new()
+            .case(Expr::col(Column::PollInterval).lt(i64::from(least)), i64::from(least))
             .case(due.gt(now.millis()).and(longer.clone().lte(i64::from(longest))), longer)
             .finally(Expr::col(Column::PollInterval));
         let note = self

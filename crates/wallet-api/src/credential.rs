@@ -99,6 +99,7 @@ fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
     }
     match code {
         ErrorCode::Access(error) => challenged(organisation, error, rejection.description()),
+        ErrorCode::TemporarilyUnavailable => Envelope::temporarily_unavailable(rejection.description()),
         ErrorCode::InvalidCredentialRequest
         | ErrorCode::UnknownCredentialConfiguration
         | ErrorCode::UnknownCredentialIdentifier

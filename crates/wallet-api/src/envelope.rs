@@ -52,8 +52,12 @@ impl Envelope {
 
     /// Something we depend on is away.
     pub(crate) fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again in a moment")
-            .retry_after(RETRY_SECONDS)
+        Self::temporarily_unavailable("try again in a moment")
+    }
+
+    /// The same request may succeed later.
+    pub(crate) fn temporarily_unavailable(description: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description).retry_after(RETRY_SECONDS)
     }
 
     /// Our fault.

@@ -15,6 +15,7 @@ mod dpop;
 mod encryption;
 mod fault_causes;
 mod faults;
+mod fetched_claims;
 mod holder_keys;
 mod independent;
 mod key_attestation;

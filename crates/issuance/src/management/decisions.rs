@@ -64,14 +64,17 @@ pub async fn supply(
         let History { exchange, definition, submissions, .. } = find(ctx, organisation, id).await?;
         check_awaiting(&exchange, now)?;
         let new = read_claims(&exchange, &definition, body).map_err(invalid)?;
-        if let Some(known) = new.iter().find(|it| submissions.iter().any(|earlier| earlier.entry == it.entry)) {
+        let is_known =
+            |it: &&Submission| submissions.iter().any(|earlier| earlier.entry == it.entry && !earlier.is_awaited());
+        if let Some(known) = new.iter().find(is_known) {
             return Err(state(format!("the claims of entry {} were supplied before", known.entry)));
         }
         let count = new.len();
         let mut all = submissions;
+        all.retain(|earlier| !new.iter().any(|it| it.entry == earlier.entry));
         all.extend(new);
         all.sort_by_key(|submission| exchange.entries.iter().position(|entry| *entry == submission.entry));
-        let complete = all.len() == exchange.entries.len();
+        let complete = all.len() == exchange.entries.len() && !all.iter().any(Submission::is_awaited);
         let sealed = ctx.seal(organisation, Place::ExchangeSubmissions, id.as_uuid(), &all)?;
         let supplied = Supplied { before: exchange.sealed_submissions.as_deref(), sealed: &sealed, complete };
         let details = json!({ "count": count, "complete": complete });
@@ -98,19 +101,30 @@ pub async fn deny(
     members.require("reason", &mut faults);
     let reason = read_reason(&members, &mut faults);
     let reason = faults.none_or(reason).map_err(invalid)?;
-    let now = ctx.env().now();
-    let part = recording("exchange.denied", "issuance_denied", json!({ "cause": "organisation" }));
+    let happened = deny_because(ctx, organisation, id, &reason, "organisation", ctx.env().now()).await?;
+    decided(ctx, organisation, id, happened, "denied").await
+}
+
+/// Denies an exchange, unless it has issued something; `cause` is for its transcript.
+pub(crate) async fn deny_because(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ExchangeId,
+    reason: &str,
+    cause: &'static str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let part = recording("exchange.denied", "issuance_denied", json!({ "cause": cause }));
     let part = part.finish(ctx.env(), now).of(id, None);
     let announcement = ctx.announce(organisation, id, &[ExchangeStatus::IssuanceDenied], now).await?;
     let step = async |tx: &Transaction| -> Result<bool, StoreError> {
-        let is_denied = tx.deny_exchange(id, &reason, now).await?;
+        let is_denied = tx.deny_exchange(id, reason, now).await?;
         if is_denied {
             tx.stop_deliveries_of(id, STOPPED).await?;
         }
         Ok(is_denied)
     };
-    let happened = take(ctx, organisation, step, &part, Some(&announcement)).await?;
-    decided(ctx, organisation, id, happened, "denied").await
+    take(ctx, organisation, step, &part, Some(&announcement)).await
 }
 
 /// Withdraws an offer that nobody has redeemed.
@@ -292,7 +306,7 @@ fn read_claims(
             continue;
         };
         claims::check(entry, &claims, &format!("{pointer}/claims"), &mut faults);
-        submissions.push(Submission { entry: id, claims, metadata: credential.metadata });
+        submissions.push(Submission::given(id, claims, credential.metadata));
         places.push((id, pointer.clone()));
     }
     for (id, pointer) in &places {
@@ -305,7 +319,8 @@ fn read_claims(
     faults.none_or(Some(submissions))
 }
 
-fn read_reason(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
+/// `reason` of a denial.
+pub(crate) fn read_reason(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
     let reason = members.string("reason", LONGEST_REASON, faults)?.trim();
     if reason.is_empty() || reason.chars().any(char::is_control) {
         faults.add(members.at("reason"), "words for the holder are expected, without control characters");

@@ -1,5 +1,6 @@
 //! Credential definitions: what an organisation offers.
 
+pub(crate) mod claims_endpoint;
 mod preview;
 pub(super) mod reading;
 
@@ -8,16 +9,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{Definition, DefinitionId, Organisation, OrganisationId, SigningKeyState};
-use chancery_storage::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
+use chancery_storage::{DefinitionChange, DefinitionDeletion, DefinitionFilter, StoreError, Transaction};
 use moka::future::Cache;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
+use self::claims_endpoint::Secrets;
 pub use self::preview::{Preview, PreviewRejection, preview};
 use self::reading::Draft;
 use super::body::Fault;
 use super::global_configurations;
 use super::page::{Page, Window};
 use crate::{Context, Failure};
+
+/// A definition as it was saved.
+pub struct Saved {
+    /// The new version.
+    pub definition: Definition,
+    /// What requests to its claims endpoint are signed with, when it was made in this very call.
+    pub new_secret: Option<Zeroizing<String>>,
+}
+
+impl std::fmt::Debug for Saved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Saved({}, revision {})", self.definition.id, self.definition.revision)
+    }
+}
 
 /// Why no definition was created.
 #[derive(Debug)]
@@ -77,11 +94,11 @@ pub async fn create(
     ctx: &Context,
     organisation: &Organisation,
     body: &Map<String, Value>,
-) -> Result<Definition, Failure<CreateRejection>> {
+) -> Result<Saved, Failure<CreateRejection>> {
     let env = ctx.env();
     let now = env.now();
     let defaults = global_configurations::recent(ctx, organisation).await?;
-    let draft = reading::read(body, None, &defaults, || env.uuid(now).into()).map_err(invalid_new)?;
+    let draft = reading::read(body, None, (&defaults, ctx.outbound()), || env.uuid(now).into()).map_err(invalid_new)?;
     let draft = check_against_organisation(ctx, organisation, draft, None).await?.map_err(|refusal| match refusal {
         Refusal::Invalid(fault) => invalid_new(vec![fault]),
         Refusal::Taken(fault) => Failure::Rejected(CreateRejection::ConfigurationTaken(fault)),
@@ -93,10 +110,19 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let change = ctx.store().write(organisation, async |tx| tx.add_definition(&definition).await).await?;
+    let described = (definition.id, &definition.content);
+    let secrets = Secrets::prepare(ctx, organisation, described, draft.secret, None, now)?;
+    let work = async |tx: &Transaction| -> Result<DefinitionChange, StoreError> {
+        let change = tx.add_definition(&definition).await?;
+        if change == DefinitionChange::Saved {
+            secrets.record(tx, definition.id, now).await?;
+        }
+        Ok(change)
+    };
+    let change = ctx.store().write(organisation, work).await?;
     forget(ctx, organisation, definition.id).await;
     match change {
-        DefinitionChange::Saved => Ok(definition),
+        DefinitionChange::Saved => Ok(Saved { definition, new_secret: secrets.made }),
         DefinitionChange::ConfigurationIdTaken(_) | DefinitionChange::Stale | DefinitionChange::NotFound => {
             Err(Failure::Rejected(CreateRejection::ConfigurationTaken(raced())))
         }
@@ -121,18 +147,22 @@ pub async fn update(
     id: DefinitionId,
     expected: Option<u32>,
     body: &Map<String, Value>,
-) -> Result<Definition, Failure<UpdateRejection>> {
+) -> Result<Saved, Failure<UpdateRejection>> {
     let env = ctx.env();
     let now = env.now();
-    let Some(current) = ctx.store().read(organisation).await?.definition(id).await? else {
+    let read = ctx.store().read(organisation).await?;
+    let Some(current) = read.definition(id).await? else {
         return Err(Failure::Rejected(UpdateRejection::NotFound));
     };
+    let known_secrets = read.claims_endpoint_secrets(id).await?;
+    drop(read);
     let invalid = |faults| Failure::Rejected(UpdateRejection::Invalid(faults));
     if expected.is_some_and(|expected| expected != current.revision) {
         return Err(Failure::Rejected(UpdateRejection::Stale));
     }
     let defaults = global_configurations::recent(ctx, organisation).await?;
-    let draft = reading::read(body, Some(&current), &defaults, || env.uuid(now).into()).map_err(invalid)?;
+    let draft =
+        reading::read(body, Some(&current), (&defaults, ctx.outbound()), || env.uuid(now).into()).map_err(invalid)?;
     let draft =
         check_against_organisation(ctx, organisation, draft, Some(id)).await?.map_err(|refusal| match refusal {
             Refusal::Invalid(fault) => invalid(vec![fault]),
@@ -145,10 +175,19 @@ pub async fn update(
         created_at: current.created_at,
         updated_at: now,
     };
-    let change = ctx.store().write(organisation, async |tx| tx.revise_definition(&definition).await).await?;
+    let described = (id, &definition.content);
+    let secrets = Secrets::prepare(ctx, organisation, described, draft.secret, known_secrets, now)?;
+    let work = async |tx: &Transaction| -> Result<DefinitionChange, StoreError> {
+        let change = tx.revise_definition(&definition).await?;
+        if change == DefinitionChange::Saved {
+            secrets.record(tx, id, now).await?;
+        }
+        Ok(change)
+    };
+    let change = ctx.store().write(organisation, work).await?;
     forget(ctx, organisation, id).await;
     match change {
-        DefinitionChange::Saved => Ok(definition),
+        DefinitionChange::Saved => Ok(Saved { definition, new_secret: secrets.made }),
         DefinitionChange::Stale if expected.is_some() => Err(Failure::Rejected(UpdateRejection::Stale)),
         DefinitionChange::Stale => Err(Failure::Rejected(UpdateRejection::Concurrent)),
         DefinitionChange::NotFound => Err(Failure::Rejected(UpdateRejection::NotFound)),
@@ -226,7 +265,7 @@ pub(super) async fn forget(ctx: &Context, organisation: &Organisation, id: Defin
 }
 
 /// The newest version, from the cache when it was read lately.
-pub(super) async fn recent<R>(
+pub(crate) async fn recent<R>(
     ctx: &Context,
     organisation: &Organisation,
     id: DefinitionId,

@@ -22,6 +22,7 @@ use crate::work::Next;
 use crate::{Context, Failure};
 
 pub use addressed::Addressed;
+pub(crate) use addressed::of as addressed_of;
 
 /// A record: the exchange and what belongs to it. Holds claims; never codes or transaction codes in clear.
 pub struct History {

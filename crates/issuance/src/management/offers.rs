@@ -180,6 +180,8 @@ fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chos
         Chosen { entries: Vec::new(), submissions: Vec::new(), complete: true, require_key_attestation: false };
     // The rest comes from the identity provider, when the person has signed in.
     let before_sign_in = matches!(request.pin, Pin::Absent);
+    // What the call leaves out is fetched when a wallet asks for it.
+    let is_fetched = definition.content.claims_endpoint.is_some();
     for credential in &request.credentials {
         let Some(entry) = entry_for(credential, definition, &mut faults) else { continue };
         chosen.entries.push(entry.id);
@@ -193,17 +195,16 @@ fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chos
                     claims::check(entry, claims, &pointer, &mut faults);
                 }
                 chosen.complete &= !before_sign_in || claims::unfit(entry, claims).is_empty();
-                chosen.submissions.push(Submission {
-                    entry: entry.id,
-                    claims: claims.clone(),
-                    metadata: credential.metadata.clone(),
-                });
+                chosen.submissions.push(Submission::given(entry.id, claims.clone(), credential.metadata.clone()));
+            }
+            (None, _) if is_fetched => {
+                chosen.submissions.push(Submission::awaited(entry.id, credential.metadata.clone()));
             }
             (None, IssuanceMode::InTime) if before_sign_in && !entry.identity_mapping.is_empty() => {
                 let claims = Map::new();
                 claims::check_before_sign_in(entry, &claims, &pointer, &mut faults);
                 chosen.complete &= claims::unfit(entry, &claims).is_empty();
-                chosen.submissions.push(Submission { entry: entry.id, claims, metadata: credential.metadata.clone() });
+                chosen.submissions.push(Submission::given(entry.id, claims, credential.metadata.clone()));
             }
             (None, IssuanceMode::InTime) => faults.add(pointer, "issuanceMode InTime needs the claims"),
             (None, IssuanceMode::Deferred) => {}
@@ -212,7 +213,19 @@ fn match_entries(request: &IssueRequest, definition: &Definition) -> Result<Chos
     if request.credentials.is_empty() {
         chosen.entries = definition.content.entries.iter().map(|entry| entry.id).collect();
         chosen.require_key_attestation = definition.content.entries.iter().any(|entry| entry.require_key_attestation);
+        match (is_fetched, request.mode) {
+            (true, _) => {
+                let awaited = |entry: &EntryId| Submission::awaited(*entry, Map::new());
+                chosen.submissions.extend(chosen.entries.iter().map(awaited));
+            }
+            (false, IssuanceMode::InTime) => {
+                let detail = "issuanceMode InTime needs credential or credentials with claims, or a definition with claimsEndpoint";
+                faults.add("/credential", detail);
+            }
+            (false, IssuanceMode::Deferred) => {}
+        }
     }
+    chosen.complete &= !chosen.submissions.iter().any(Submission::is_awaited);
     if !chosen.submissions.is_empty() && chosen.submissions.len() < chosen.entries.len() {
         faults.add("/credentials", "give claims for every element, or for none");
     }
@@ -294,10 +307,15 @@ fn begin(
         Pin::Given(pin) => Some(pin.clone()),
     };
     let secrets = ExchangeSecrets { code: code.clone(), transaction_code };
-    let ready = !chosen.submissions.is_empty();
-    let sealed_submissions = match ready {
-        true => Some(ctx.seal(organisation, Place::ExchangeSubmissions, id.as_uuid(), &chosen.submissions)?),
-        false => None,
+    let is_awaited = chosen.submissions.iter().any(Submission::is_awaited);
+    let sealed_submissions = match chosen.submissions.is_empty() {
+        true => None,
+        false => Some(ctx.seal(organisation, Place::ExchangeSubmissions, id.as_uuid(), &chosen.submissions)?),
+    };
+    // Claims that are fetched are there when the wallet asks, unless the call says that they may come later.
+    let is_due = match request.mode {
+        IssuanceMode::InTime => false,
+        IssuanceMode::Deferred => is_awaited || chosen.submissions.is_empty(),
     };
     Ok(Exchange {
         id,
@@ -305,13 +323,16 @@ fn begin(
         definition_revision: definition.revision,
         entries: chosen.entries.clone(),
         issuance_mode: request.mode,
-        claims_at_start: ready,
+        claims_at_start: chosen.submissions.iter().any(|submission| !submission.is_awaited()),
         grant_kind: match request.pin {
             Pin::Absent => GrantKind::AuthorizationCode,
             Pin::Empty | Pin::Given(_) => GrantKind::PreAuthorizedCode,
         },
         status: ExchangeStatus::OfferSent,
-        credential_status: if ready && chosen.complete { CredentialStatus::Ready } else { CredentialStatus::Pending },
+        credential_status: match sealed_submissions.is_some() && chosen.complete {
+            true => CredentialStatus::Ready,
+            false => CredentialStatus::Pending,
+        },
         revocation_status: RevocationStatus::Operational,
         offer_id,
         url_scheme: request.url_scheme.unwrap_or(organisation.policy.offer_scheme()).prefix().to_owned(),
@@ -327,7 +348,7 @@ fn begin(
         sealed_secrets: ctx.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
         sealed_submissions,
         expires_at: now.plus_seconds(lifetime),
-        claims_due_at: (!ready).then(|| now.plus_seconds(request.claims_due_in.unwrap_or(CLAIMS_DUE_IN))),
+        claims_due_at: is_due.then(|| now.plus_seconds(request.claims_due_in.unwrap_or(CLAIMS_DUE_IN))),
         created_at: now,
         updated_at: now,
     })

@@ -25,12 +25,14 @@ pub(crate) use delivery::deliver;
 pub(super) use delivery::pause;
 pub use delivery::{Ping, ping};
 pub use message::event_type;
+pub(crate) use message::{instant, sign};
+pub(super) use request::read_secret;
 
 /// Webhooks that an organisation may have.
 pub const MOST: usize = 20;
 
 /// How long the secret before the current one goes on signing.
-const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+pub(super) const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 /// A webhook and what is known of its deliveries.
 #[derive(Debug)]
@@ -82,7 +84,7 @@ pub async fn create(
     let made = secret.is_none().then(|| new_secret(ctx));
     let current = secret.or_else(|| made.as_deref().cloned()).unwrap_or_default();
     let id = WebhookId::from(ctx.env().uuid(now));
-    let secrets = WebhookSecrets { current, previous: None, previous_until: None };
+    let secrets = WebhookSecrets::of(current);
     let webhook = Webhook {
         id,
         url,
@@ -120,10 +122,8 @@ pub async fn update(
     };
     let WebhookRequest { url, content_type, events, disabled, secret } = request;
     let mut secrets: WebhookSecrets = open_secrets(ctx, organisation, &known)?;
-    if let Some(secret) = secret.filter(|secret| *secret != secrets.current) {
-        let previous = std::mem::replace(&mut secrets.current, secret);
-        secrets.previous = Some(previous);
-        secrets.previous_until = Some(now.plus(OVERLAP));
+    if let Some(secret) = secret {
+        secrets.replace(secret, now.plus(OVERLAP));
     }
     let stays_disabled = disabled && known.disabled;
     let webhook = Webhook {
@@ -192,7 +192,7 @@ fn open_secrets<R>(
 }
 
 /// A secret in the form that libraries for Standard Webhooks read: `whsec_` and 32 bytes in base64.
-fn new_secret(ctx: &Context) -> Zeroizing<String> {
+pub(super) fn new_secret(ctx: &Context) -> Zeroizing<String> {
     Zeroizing::new(format!("whsec_{}", STANDARD.encode(ctx.env().random::<32>())))
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod attestation;
 pub(super) mod batch;
 mod deferral;
+pub(super) mod fetching;
 mod proofs;
 pub(super) mod reissuance;
 mod rejection;
@@ -19,10 +20,12 @@ use chancery_protocol::excerpt;
 use chancery_storage::StoreError;
 use serde_json::json;
 
+pub use fetching::NotFetched;
 pub use reissuance::Refused;
 pub use rejection::{ErrorCode, Rejection};
 
 use batch::Batch;
+use fetching::{Case, Fetched};
 use reissuance::Terms;
 use signing::Purpose;
 
@@ -95,19 +98,46 @@ async fn collect(
     proven.claim_nonce(context, organisation, now).await?;
     let keys = proven.holders(organisation, exchange, entry, now, &mut trail.recording).map_err(Failure::Rejected)?;
     let part = (entry, granted.dataset);
-    let response = match batch::submission(context, organisation, exchange, entry, granted.dataset)? {
+    let kept = batch::submission(context, organisation, exchange, entry, granted.dataset)?;
+    let case = Case {
+        exchange,
+        definition,
+        entry,
+        dataset: granted.dataset,
+        grant: grant.id,
+        keys: &keys,
+        fresh_since: grant.refreshed.then_some(now),
+        waits: false,
+    };
+    let mut interval = entry.response_interval.max(1);
+    let submission = if case.is_due(kept.as_ref()) {
+        // Nobody is asked for claims that would not be issued.
+        let terms = reissuance::terms(context, organisation, now, exchange.id, part, grant.refreshed).await;
+        terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+        let fetched = case.fetch(context, organisation, now, kept, trail).await;
+        match fetched.map_err(|failure| failure.map_rejection(Rejection::NotFetched))? {
+            Fetched::Ready(submission) => Some(*submission),
+            Fetched::Later(seconds) => {
+                interval = seconds;
+                None
+            }
+        }
+    } else {
+        if kept.is_none() && exchange.credential_status == CredentialStatus::Ready {
+            return Err(Failure::Rejected(Rejection::Erased));
+        }
+        kept
+    };
+    let response = match submission {
         Some(submission) => {
             let issuance = Issuance { remembered: &remembered, scheme, part, submission, keys };
             issuance.complete(context, organisation, now, trail).await?
-        }
-        None if exchange.credential_status == CredentialStatus::Ready => {
-            return Err(Failure::Rejected(Rejection::Erased));
         }
         None => {
             let refreshed = grant.refreshed;
             let terms = reissuance::terms(context, organisation, now, exchange.id, part, refreshed).await;
             terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
-            deferral::begin(context, organisation, now, exchange, grant, part, keys, trail).await?
+            deferral::begin(context, organisation, now, exchange, grant, part, (keys, interval), trail).await?
         }
     };
     reply.answer(response.status(), &response)

@@ -4,7 +4,7 @@ mod rejection;
 
 use chancery_model::{
     DeferredAnswer, DeferredTransaction, Entry, Exchange, ExchangeId, ExchangeStatus, Organisation, SecretHash,
-    Timestamp,
+    Submission, Timestamp,
 };
 use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
 use chancery_protocol::deferred::DeferredRequest;
@@ -15,6 +15,7 @@ pub use rejection::{ErrorCode, Rejection};
 
 use super::access::{self, Access, Presented, Request};
 use super::credential::batch::{self, Batch};
+use super::credential::fetching::{Case, Fetched};
 use super::credential::reissuance::{self, Terms};
 use super::credential::signing::Purpose;
 use super::encryption::{self, Answer};
@@ -104,13 +105,12 @@ async fn outcome(
     if now >= transaction.expires_at {
         return Err(Failure::Rejected(Rejection::Expired));
     }
-    let submission = batch::submission(context, organisation, exchange, entry, transaction.dataset)?;
-    trail.recording.debug("deferred.claims_lookup", json!({ "resolved": submission.is_some() }));
-    let Some(submission) = submission else {
-        if exchange.claims_due_at.is_some_and(|due| due <= now) {
-            return Err(Failure::Rejected(Rejection::Expired));
+    let submission = match claims(context, organisation, now, granted, &waiting, entry, trail).await? {
+        Fetched::Ready(submission) => *submission,
+        Fetched::Later(least) => {
+            let part = (entry, least);
+            return wait(context, organisation, now, &waiting, &asked.transaction_id, part, trail).await;
         }
-        return wait(context, organisation, now, &waiting, &asked.transaction_id, entry, trail).await;
     };
     let purpose = Purpose { exchange: exchange.id, grant: grant.id, dataset: transaction.dataset };
     let part = (entry, transaction.dataset);
@@ -137,6 +137,45 @@ async fn outcome(
         }
     }
     Err(Failure::Rejected(Rejection::Denied))
+}
+
+/// The claims, when they are there; they are fetched where the definition says so and the wallet comes in time.
+async fn claims(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    granted: &Granted,
+    Waiting { transaction, exchange }: &Waiting,
+    entry: &Entry,
+    trail: &mut Trail,
+) -> Result<Fetched, Failure<Rejection>> {
+    let Granted { grant, offered: Offered { definition, .. } } = granted;
+    let kept = batch::submission(context, organisation, exchange, entry, transaction.dataset)?;
+    let case = Case {
+        exchange,
+        definition,
+        entry,
+        dataset: transaction.dataset,
+        grant: transaction.grant_id,
+        keys: &transaction.keys,
+        fresh_since: grant.refreshed.then_some(transaction.created_at),
+        waits: true,
+    };
+    let is_due = case.is_due(kept.as_ref());
+    trail.recording.debug("deferred.claims_lookup", json!({ "resolved": kept.is_some() && !is_due }));
+    let kept = match kept {
+        Some(kept) if !is_due => return Ok(Fetched::Ready(Box::new(kept))),
+        kept => kept,
+    };
+    let is_missing = kept.as_ref().is_none_or(Submission::is_awaited);
+    if is_missing && exchange.claims_due_at.is_some_and(|due| due <= now) {
+        return Err(Failure::Rejected(Rejection::Expired));
+    }
+    if !is_due || now < transaction.polled_at.plus_seconds(transaction.interval) {
+        return Ok(Fetched::Later(0));
+    }
+    let fetched = case.fetch(context, organisation, now, kept, trail).await;
+    fetched.map_err(|failure| failure.map_rejection(Rejection::NotFetched))
 }
 
 /// The first record of the trail.
@@ -185,7 +224,7 @@ fn note_context(waiting: &Waiting, entry: &Entry, asked: &DeferredRequest, trail
     );
 }
 
-/// Not yet: the same transaction, and how long to wait (DEF-4). A wallet that asks before its time is told to wait longer.
+/// Not yet: the same transaction, and how long to wait (DEF-4), which is `least` seconds or more. A wallet that asks before its time is told to wait longer.
 ///
 /// Only the first, second, fourth, eighth, … of these answers is written into the transcript: a wallet may ask for weeks.
 async fn wait(
@@ -194,14 +233,16 @@ async fn wait(
     now: Timestamp,
     waiting: &Waiting,
     transaction_id: &str,
-    entry: &Entry,
+    (entry, least): (&Entry, u32),
     trail: &mut Trail,
 ) -> Result<CredentialResponse, Failure<Rejection>> {
     let Waiting { transaction, exchange } = waiting;
     let noted = context
         .store()
         .write_relaxed(organisation, async |tx| -> Result<_, StoreError> {
-            let Some(noted) = tx.note_poll(transaction, PENALTY, LONGEST_WAIT, now).await? else { return Ok(None) };
+            let Some(noted) = tx.note_poll(transaction, (least, PENALTY, LONGEST_WAIT), now).await? else {
+                return Ok(None);
+            };
             if noted.polls.is_power_of_two() {
                 let details = json!({
                     "credential_configuration_id": entry.configuration_id,

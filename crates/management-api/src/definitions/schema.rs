@@ -32,8 +32,33 @@ pub(crate) struct NewCredentialDefinition {
     enforce_wua: Option<bool>,
     /// Only `false` in this release.
     support_interactive_authorisation_endpoint: Option<bool>,
+    /// Where claims are fetched that an issue call leaves out.
+    claims_endpoint: Option<NewClaimsEndpoint>,
     /// Display of entries that have none.
     display: Option<Display>,
+}
+
+/// A server of the organisation that answers with claims at the moment a wallet asks for the credential.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewClaimsEndpoint {
+    /// `https` URL with a public address, unless the deployment allows others.
+    #[schema(max_length = 2048, example = "https://registry.example/claims")]
+    url: String,
+    /// How long an answer is awaited.
+    #[schema(default = 5, minimum = 1, maximum = 15)]
+    deadline_in_seconds: Option<u32>,
+    /// What happens without an answer: `refuse` (the wallet may try again), `defer` (the wallet polls) or `lastKnown` (what
+    /// was fetched earlier for the same person, else as `refuse`).
+    #[schema(default = "refuse")]
+    when_unavailable: Option<String>,
+    /// For how long `lastKnown` may use what was fetched. Default: 30 days.
+    #[schema(default = 2_592_000, minimum = 60, maximum = 31_536_000)]
+    last_known_for_in_seconds: Option<u32>,
+    /// Signs the requests (Standard Webhooks); `whsec_` and base64, or any text. Shown never again.
+    #[schema(min_length = 16, max_length = 255)]
+    secret_key: Option<String>,
 }
 
 /// One published credential configuration.
@@ -117,6 +142,8 @@ pub(crate) struct CredentialDefinition {
     support_interactive_authorisation_endpoint: bool,
     /// Display of entries that have none.
     display: Display,
+    /// Where claims are fetched that an issue call leaves out.
+    pub(super) claims_endpoint: ClaimsEndpoint,
     /// One element per published credential configuration.
     credential_definitions: Vec<EntryAnswer>,
     /// Version, counting from 1.
@@ -139,10 +166,38 @@ impl From<&Definition> for CredentialDefinition {
             enforce_wua: content.enforce_wua,
             support_interactive_authorisation_endpoint: content.support_interactive_authorisation_endpoint,
             display: Display::from(content.display.as_ref()),
+            claims_endpoint: ClaimsEndpoint::from(content.claims_endpoint.as_ref()),
             credential_definitions: content.entries.iter().map(EntryAnswer::from).collect(),
             revision: definition.revision,
             created_at: definition.created_at.seconds(),
             updated_at: definition.updated_at.seconds(),
+        }
+    }
+}
+
+/// Where claims are fetched. Absent values are empty.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClaimsEndpoint {
+    /// Empty: claims are not fetched.
+    url: String,
+    deadline_in_seconds: u32,
+    /// `refuse`, `defer` or `lastKnown`.
+    when_unavailable: &'static str,
+    last_known_for_in_seconds: u32,
+    /// Empty, except in the answer to the call in which it was made.
+    pub(super) secret_key: String,
+}
+
+impl From<Option<&chancery_model::ClaimsEndpoint>> for ClaimsEndpoint {
+    fn from(endpoint: Option<&chancery_model::ClaimsEndpoint>) -> Self {
+        let Some(endpoint) = endpoint else { return Self::default() };
+        Self {
+            url: endpoint.url.clone(),
+            deadline_in_seconds: endpoint.deadline,
+            when_unavailable: endpoint.when_unavailable.name(),
+            last_known_for_in_seconds: endpoint.last_known_for,
+            secret_key: String::new(),
         }
     }
 }

@@ -120,13 +120,19 @@ impl Transaction {
         Ok(self.scope.happened(spend).await?)
     }
 
-    /// Keeps the claims that a sign-in yielded together with those of the organisation.
-    pub async fn put_submissions(&self, id: ExchangeId, sealed: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+    /// Keeps the claims that a sign-in yielded together with those of the organisation; `status` says whether that is all.
+    pub async fn put_submissions(
+        &self,
+        id: ExchangeId,
+        sealed: &[u8],
+        status: CredentialStatus,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let put = self
             .scope
             .update::<Entity>()
             .col_expr(Column::SealedSubmissions, Expr::value(sealed.to_vec()))
-            .col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?))
+            .col_expr(Column::CredentialStatus, Expr::value(to_name(&status)?))
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Id.eq(id.as_uuid()));
         Ok(self.scope.happened(put).await?)

@@ -1,8 +1,8 @@
 //! Claims that come later, or do not come. Each step is one conditional UPDATE.
 
-use chancery_model::{CredentialStatus, ExchangeId, ExchangeStatus, IssuanceMode, Timestamp};
+use chancery_model::{CredentialStatus, ExchangeId, ExchangeStatus, IssuanceMode, Timestamp, WorkKind};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, UpdateMany};
 
 use crate::entity::exchange::{Column, Entity};
 use crate::row::to_name;
@@ -31,24 +31,64 @@ impl Transaction {
         supplied: Supplied<'_>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut supply = self
+        let supply = self
+            .put_claims(id, supplied, now)?
+            .filter(Column::IssuanceMode.eq(to_name(&IssuanceMode::Deferred)?))
+            .filter(Column::CredentialStatus.eq(to_name(&CredentialStatus::Pending)?))
+            .filter(Column::Status.is_in(awaiting()))
+            .filter(Condition::any().add(Column::ClaimsDueAt.is_null()).add(Column::ClaimsDueAt.gt(now.millis())));
+        Ok(self.scope.happened(supply).await?)
+    }
+
+    /// Keeps claims that were fetched; `false` when the exchange was denied, or no longer has the claims that `supplied`
+    /// goes on from.
+    pub async fn keep_fetched_claims(
+        &self,
+        id: ExchangeId,
+        supplied: Supplied<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let keep = self.put_claims(id, supplied, now)?;
+        let keep = keep.filter(Column::Status.ne(ExchangeStatus::IssuanceDenied.name()));
+        Ok(self.scope.happened(keep).await?)
+    }
+
+    /// Awaits missing claims until `until`, unless an end was set before; then a worker denies the exchange.
+    pub async fn await_claims(&self, id: ExchangeId, until: Timestamp) -> Result<(), StoreError> {
+        let wait = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::ClaimsDueAt, Expr::value(until.millis()))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::CredentialStatus.eq(to_name(&CredentialStatus::Pending)?))
+            .filter(Column::ClaimsDueAt.is_null());
+        if self.scope.happened(wait).await? {
+            self.enqueue(WorkKind::Claims, id.as_uuid(), until).await?;
+        }
+        Ok(())
+    }
+
+    /// An UPDATE of an exchange that has the claims which `supplied` goes on from.
+    fn put_claims(
+        &self,
+        id: ExchangeId,
+        supplied: Supplied<'_>,
+        now: Timestamp,
+    ) -> Result<UpdateMany<Entity>, StoreError> {
+        let put = self
             .scope
             .update::<Entity>()
             .col_expr(Column::SealedSubmissions, Expr::value(supplied.sealed.to_vec()))
             .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
             .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::IssuanceMode.eq(to_name(&IssuanceMode::Deferred)?))
-            .filter(Column::CredentialStatus.eq(to_name(&CredentialStatus::Pending)?))
-            .filter(Column::Status.is_in(awaiting()))
-            .filter(Condition::any().add(Column::ClaimsDueAt.is_null()).add(Column::ClaimsDueAt.gt(now.millis())))
             .filter(match supplied.before {
                 Some(before) => Column::SealedSubmissions.eq(before.to_vec()),
                 None => Column::SealedSubmissions.is_null(),
             });
-        if supplied.complete {
-            supply = supply.col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?));
-        }
-        Ok(self.scope.happened(supply).await?)
+        Ok(match supplied.complete {
+            true => put.col_expr(Column::CredentialStatus, Expr::value(to_name(&CredentialStatus::Ready)?)),
+            false => put,
+        })
     }
 
     /// Denies an exchange whose missing claims are no longer awaited; `false` when they are, or came after all.

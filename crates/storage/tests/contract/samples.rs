@@ -124,6 +124,7 @@ impl TestDatabase {
                 enforce_wua: false,
                 support_interactive_authorisation_endpoint: false,
                 display: None,
+                claims_endpoint: None,
                 entries: configuration_ids.iter().map(|id| self.entry(id)).collect(),
             },
             created_at: NOW,

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::*;
 
+mod fetched;
 mod mix_up;
 
 const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";

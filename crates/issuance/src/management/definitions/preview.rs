@@ -46,7 +46,7 @@ pub async fn preview(ctx: &Context, body: &Map<String, Value>) -> Result<Preview
     let answer = ctx.outbound().send(request).await.map_err(|error| match error {
         OutboundError::Refused(reason) => at_uri(reason),
         OutboundError::TimedOut => at_uri("there was no complete answer in time"),
-        OutboundError::TooLarge => at_uri("the document is too large"),
+        OutboundError::TooLarge(_) => at_uri("the document is too large"),
         OutboundError::Unreachable => at_uri("no connection could be made"),
         OutboundError::Client(cause) => Failure::Internal(anyhow::anyhow!("{cause}")),
     })?;

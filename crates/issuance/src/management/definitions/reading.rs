@@ -9,11 +9,22 @@ use chancery_model::{
 };
 use serde_json::{Map, Value};
 
+use super::claims_endpoint::{self, NAME as CLAIMS_ENDPOINT};
 use crate::management::body::{Fault, Faults, Members};
+use crate::outbound::Outbound;
 
 /// Members of the definition itself.
-const RECORD: &[&str] =
-    &["label", "credentialDefinitions", "version", "trustAnchor", "kid", "enforceWUA", INTERACTIVE, "display"];
+const RECORD: &[&str] = &[
+    "label",
+    "credentialDefinitions",
+    "version",
+    "trustAnchor",
+    "kid",
+    "enforceWUA",
+    INTERACTIVE,
+    CLAIMS_ENDPOINT,
+    "display",
+];
 /// Members that only answers have; a client that sends back what it read is not refused.
 const ANSWERED: &[&str] = &["credentialDefinitionId", "revision", "createdAt", "updatedAt"];
 const INTERACTIVE: &str = "supportInteractiveAuthorisationEndpoint";
@@ -46,6 +57,8 @@ pub(super) struct Draft {
     pub(super) content: DefinitionContent,
     /// For each entry: where its configuration id was written, or `None` when it was derived from the label.
     pub(super) configuration_pointers: Vec<Option<String>>,
+    /// What requests to the claims endpoint are to be signed with.
+    pub(super) secret: Option<String>,
 }
 
 /// Reads a body. `current` is the version that an update replaces; `defaults` are taken for what the body does not say;
@@ -53,12 +66,17 @@ pub(super) struct Draft {
 pub(super) fn read(
     body: &Map<String, Value>,
     current: Option<&Definition>,
-    defaults: &GlobalDefaults,
+    (defaults, outbound): (&GlobalDefaults, &Outbound),
     mut new_entry_id: impl FnMut() -> EntryId,
 ) -> Result<Draft, Vec<Fault>> {
     let mut faults = Faults::default();
-    let draft =
-        read_record(&Members::of_body(body), current.map(|it| &it.content), defaults, &mut new_entry_id, &mut faults);
+    let record = Members::of_body(body);
+    let (endpoint, secret) = claims_endpoint::read(outbound, &record, &mut faults).unzip();
+    let draft = read_record(&record, current.map(|it| &it.content), defaults, &mut new_entry_id, &mut faults);
+    let draft = draft.map(|(mut content, configuration_pointers)| {
+        content.claims_endpoint = endpoint;
+        Draft { content, configuration_pointers, secret: secret.flatten() }
+    });
     faults.none_or(draft)
 }
 
@@ -68,7 +86,7 @@ fn read_record(
     defaults: &GlobalDefaults,
     new_entry_id: &mut dyn FnMut() -> EntryId,
     faults: &mut Faults,
-) -> Option<Draft> {
+) -> Option<(DefinitionContent, Vec<Option<String>>)> {
     let flat = record.value("credentialDefinitions").is_none() && record.filled("credentialFormat").is_some();
     if flat {
         record.refuse_others(&[RECORD, ANSWERED, entry::MEMBERS], faults);
@@ -117,9 +135,10 @@ fn read_record(
         enforce_wua,
         support_interactive_authorisation_endpoint: false,
         display,
+        claims_endpoint: None,
         entries,
     };
-    Some(Draft { content, configuration_pointers })
+    Some((content, configuration_pointers))
 }
 
 fn read_label<'v>(record: &Members<'v>, faults: &mut Faults) -> Option<&'v str> {
@@ -264,10 +283,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::Addresses;
 
     fn read_new(body: &Value) -> Result<Draft, Vec<Fault>> {
         let mut counter = 0_u128;
-        read(body.as_object().unwrap(), None, &GlobalDefaults::default(), || {
+        read(body.as_object().unwrap(), None, (&GlobalDefaults::default(), &Outbound::new(Addresses::Public)), || {
             counter += 1;
             EntryId::from(Uuid::from_u128(counter))
         })
@@ -396,12 +416,14 @@ mod tests {
         let at = chancery_model::Timestamp::from_seconds(0);
         let definition =
             Definition { id: Uuid::from_u128(9).into(), revision: 1, content: first, created_at: at, updated_at: at };
+        let (defaults, outbound) = (GlobalDefaults::default(), Outbound::new(Addresses::Public));
+        let around = (&defaults, &outbound);
         let fresh = || EntryId::from(Uuid::from_u128(77));
-        let kept = read(badge().as_object().unwrap(), Some(&definition), &GlobalDefaults::default(), fresh).unwrap();
+        let kept = read(badge().as_object().unwrap(), Some(&definition), around, fresh).unwrap();
         assert_eq!(kept.content.entries[0].id, id);
         let mut body = badge();
         body["trustAnchor"] = json!("x509");
-        let faults = read(body.as_object().unwrap(), Some(&definition), &GlobalDefaults::default(), fresh).unwrap_err();
+        let faults = read(body.as_object().unwrap(), Some(&definition), around, fresh).unwrap_err();
         assert_eq!(faults[0].pointer, "/trustAnchor");
     }
 }

@@ -31,7 +31,7 @@ impl std::fmt::Debug for Addressed {
 }
 
 /// Whom these exchanges were made for; most were made for nobody in particular.
-pub(super) async fn of<R>(
+pub(crate) async fn of<R>(
     ctx: &Context,
     organisation: &Organisation,
     reader: &Read,

@@ -174,9 +174,6 @@ fn read_members(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults)
     let pin = read_pin(members, faults);
     let definition = read_definition(members, faults);
     let credentials = read_credentials(members, faults);
-    if mode == Some(IssuanceMode::InTime) && credentials.is_empty() {
-        faults.add(members.at("credential"), "issuanceMode InTime needs credential or credentials with claims");
-    }
     if definition.is_none() && credentials.iter().all(|credential| credential.vct.is_none()) {
         let how = "name a definition, or give a credential with its vct";
         faults.add(members.at("credentialDefinitionId"), how);
@@ -334,12 +331,6 @@ mod tests {
     fn the_issuance_mode_is_mandatory_and_closed() {
         assert_eq!(pointers(&json!({ "issuanceMode": null })), ["/issuanceMode"]);
         assert_eq!(pointers(&json!({ "issuanceMode": "Later" })), ["/issuanceMode"]);
-    }
-
-    #[test]
-    fn in_time_without_a_credential_is_refused_and_deferred_is_not() {
-        assert_eq!(pointers(&json!({ "credential": null })), ["/credential"]);
-        assert!(request(&json!({ "credential": null, "issuanceMode": "Deferred" })).is_ok());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use chancery_model::{
 };
 use http::Request;
 use http::header::{CONTENT_TYPE, HeaderName};
+use http::request::Builder;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -96,24 +97,31 @@ pub(super) fn sealed(
     now: Timestamp,
 ) -> Option<Request<Vec<u8>>> {
     let seconds = now.seconds().to_string();
-    let signed = format!("{id}.{seconds}.{json}");
-    let signature = |secret| format!("v1,{}", STANDARD.encode(hmac_sha256(&key(secret), signed.as_bytes())));
-    let signatures: Vec<String> = secrets.live(now).map(signature).collect();
     let own = hmac_sha256(secrets.current.as_bytes(), format!("{seconds}.{json}").as_bytes());
     let own: String = own.iter().map(|byte| format!("{byte:02x}")).collect();
+    let request = sign(Request::post(webhook.url.as_str()), &json, id, secrets, now);
     let body = match webhook.content_type {
         WebhookContentType::Json => json,
         WebhookContentType::Form => {
             form_urlencoded::Serializer::new(String::new()).append_pair("payload", &json).finish()
         }
     };
-    let request = Request::post(webhook.url.as_str())
+    let request = request
         .header(CONTENT_TYPE, webhook.content_type.name())
+        .header(IGRANT_SIGNATURE, format!("t={seconds},sig={own}"));
+    request.body(body.into_bytes()).ok()
+}
+
+/// The headers of Standard Webhooks 1.0 over `json`, by every live secret.
+pub(crate) fn sign(request: Builder, json: &str, id: &str, secrets: &WebhookSecrets, now: Timestamp) -> Builder {
+    let seconds = now.seconds().to_string();
+    let signed = format!("{id}.{seconds}.{json}");
+    let signature = |secret| format!("v1,{}", STANDARD.encode(hmac_sha256(&key(secret), signed.as_bytes())));
+    let signatures: Vec<String> = secrets.live(now).map(signature).collect();
+    request
         .header(WEBHOOK_ID, id)
         .header(WEBHOOK_TIMESTAMP, seconds.as_str())
         .header(WEBHOOK_SIGNATURE, signatures.join(" "))
-        .header(IGRANT_SIGNATURE, format!("t={seconds},sig={own}"));
-    request.body(body.into_bytes()).ok()
 }
 
 /// The key that Standard Webhooks sign with: a secret with the prefix is base64, any other is taken as it is.
@@ -123,7 +131,7 @@ fn key(secret: &str) -> Vec<u8> {
 }
 
 /// RFC 3339 in UTC.
-fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.millis()) * 1_000_000).ok();
     instant.and_then(|instant| instant.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -53,18 +53,19 @@ fn webhook(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> O
     let url = endpoint::read(outbound, members, "payloadUrl", faults);
     let content_type = members.choice("contentType", CONTENT_TYPES, faults);
     let disabled = members.boolean("disabled", false, faults);
-    let secret = members.text("secretKey", *SECRET_LENGTH.end(), faults);
-    if secret.is_some_and(|secret| secret.chars().count() < *SECRET_LENGTH.start()) {
-        faults.add(members.at("secretKey"), "at least 16 characters are expected");
-    }
+    let secret = read_secret(members, faults);
     let events = subscribed(members, faults);
-    Some(WebhookRequest {
-        url: url?,
-        content_type: content_type?,
-        events: events?,
-        disabled,
-        secret: secret.map(str::to_owned),
-    })
+    Some(WebhookRequest { url: url?, content_type: content_type?, events: events?, disabled, secret })
+}
+
+/// `secretKey`; absent when one is to be made, or the one that is there stays.
+pub(in crate::management) fn read_secret(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
+    let secret = members.text("secretKey", *SECRET_LENGTH.end(), faults)?;
+    if secret.chars().count() < *SECRET_LENGTH.start() {
+        faults.add(members.at("secretKey"), "at least 16 characters are expected");
+        return None;
+    }
+    Some(secret.to_owned())
 }
 
 fn subscribed(members: &Members<'_>, faults: &mut Faults) -> Option<Vec<WebhookEvent>> {

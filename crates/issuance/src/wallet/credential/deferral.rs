@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    DeferredTransaction, Entry, Exchange, Grant, Organisation, ProvenKey, SecretHash, Timestamp, TransactionId,
+    CredentialStatus, DeferredTransaction, Entry, Exchange, Grant, Organisation, ProvenKey, SecretHash, Timestamp,
+    TransactionId,
 };
 use chancery_protocol::credential_response::CredentialResponse;
 use chancery_storage::StoreError;
@@ -19,7 +20,7 @@ pub(in super::super) const LIFETIME: u32 = 30 * 24 * 60 * 60;
 /// Transactions that wait for one dataset. A wallet that lost an answer asks again and gets another one.
 const MOST_WAITING: u64 = 8;
 
-/// Keeps the proven keys until the claims are there, and tells the wallet where to ask for its credentials. A token that
+/// Keeps the proven keys until the claims are there, and tells the wallet where to ask for its credentials, in `interval` seconds. A token that
 /// is bound to a key lives as long as the transaction does (TOK-14); others never live long (TOK-12).
 #[expect(clippy::too_many_arguments, reason = "each of them is one part of the transaction")]
 pub(super) async fn begin<R>(
@@ -29,11 +30,10 @@ pub(super) async fn begin<R>(
     exchange: &Exchange,
     grant: &Grant,
     (entry, dataset): (&Entry, u16),
-    keys: Vec<ProvenKey>,
+    (keys, interval): (Vec<ProvenKey>, u32),
     trail: &mut Trail,
 ) -> Result<CredentialResponse, Failure<R>> {
     let transaction_id = URL_SAFE_NO_PAD.encode(context.env().random::<16>());
-    let interval = entry.response_interval.max(1);
     let transaction = DeferredTransaction {
         id: TransactionId::from(context.env().uuid(now)),
         exchange_id: exchange.id,
@@ -68,6 +68,10 @@ pub(super) async fn begin<R>(
         .store()
         .write(organisation, async |tx| -> Result<(), StoreError> {
             tx.add_deferred_transaction(&transaction, MOST_WAITING).await?;
+            // Claims that were to be fetched at once, and are not there yet.
+            if exchange.claims_due_at.is_none() && exchange.credential_status == CredentialStatus::Pending {
+                tx.await_claims(exchange.id, transaction.expires_at).await?;
+            }
             if grant.dpop_thumbprint.is_some() {
                 tx.extend_access_token(grant, transaction.expires_at).await?;
             }

@@ -12,6 +12,7 @@ use super::super::access::{self, Scheme};
 use super::super::encryption;
 use super::super::nonce::CNonceRejection;
 use super::super::trail::{Account, Accountable, Setback};
+use super::fetching::NotFetched;
 use super::reissuance::Refused;
 
 /// Why a credential request is refused.
@@ -94,6 +95,8 @@ pub enum Rejection {
     Erased,
     /// There is no further copy of what was issued, or no further credential at all.
     Again(Refused),
+    /// The claims were to be fetched, and are not there.
+    NotFetched(NotFetched),
 }
 
 /// Error codes of the credential endpoint (OpenID4VCI §8.3.1).
@@ -115,7 +118,7 @@ pub enum ErrorCode {
     InvalidEncryptionParameters,
     /// `credential_request_denied`.
     CredentialRequestDenied,
-    /// `temporarily_unavailable`: try again later.
+    /// `temporarily_unavailable`, with status 503: the same request may succeed later.
     TemporarilyUnavailable,
 }
 
@@ -164,7 +167,8 @@ impl Rejection {
             }
             Self::KeyAttestation { .. } => ErrorCode::InvalidProof,
             Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
-            Self::Denied | Self::Erased | Self::Again(_) => ErrorCode::CredentialRequestDenied,
+            Self::NotFetched(why) if why.is_passing() => ErrorCode::TemporarilyUnavailable,
+            Self::Denied | Self::Erased | Self::Again(_) | Self::NotFetched(_) => ErrorCode::CredentialRequestDenied,
         }
     }
 
@@ -212,6 +216,7 @@ impl Rejection {
             Self::Denied => "the organisation denied the credential",
             Self::Erased => "the credential is not issued any more",
             Self::Again(refused) => refused.description(),
+            Self::NotFetched(why) => why.description(),
         }
     }
 
@@ -241,6 +246,7 @@ impl Rejection {
             Self::Denied => "issuance_denied",
             Self::Erased => "claims_erased",
             Self::Again(refused) => refused.code(),
+            Self::NotFetched(why) => why.code(),
         }
     }
 
@@ -266,7 +272,9 @@ impl Rejection {
             Self::NonceMissing | Self::Nonce(_) => "credential.nonce_invalid",
             Self::KeyAttestationMissing { .. } => "credential.key_attestation_missing",
             Self::KeyAttestation { .. } => "credential.key_attestation_invalid",
-            Self::Denied | Self::Erased | Self::Again(_) => "credential.denied",
+            Self::NotFetched(NotFetched::Unavailable { .. }) => "credential.claims_unavailable",
+            Self::NotFetched(NotFetched::Unfit { .. }) => "credential.claims_unfit",
+            Self::Denied | Self::Erased | Self::Again(_) | Self::NotFetched(NotFetched::Denied) => "credential.denied",
         }
     }
 
@@ -279,6 +287,7 @@ impl Rejection {
             Self::KeyAttestationMissing { config_id } | Self::KeyAttestation { config_id, .. } => {
                 json!({ "config_id": config_id })
             }
+            Self::NotFetched(why) => why.data(),
             Self::Access(_)
             | Self::Message(_)
             | Self::Request(_)
@@ -303,6 +312,7 @@ impl Rejection {
         let (reason, help, spec_ref) = match self {
             Self::Access(rejection) => return rejection.explain(),
             Self::Again(refused) => return refused.explain(),
+            Self::NotFetched(why) => return why.explain(),
             Self::Request(error) => return error.explain(),
             Self::Proof { error, .. } => return error.explain(),
             Self::KeyAttestation { error, .. } => return error.explain(),

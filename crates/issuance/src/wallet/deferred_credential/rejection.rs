@@ -5,7 +5,7 @@ use chancery_protocol::deferred::{DeferredRefusal, DeferredRequestError};
 use chancery_protocol::encryption::EncryptionError;
 use serde_json::Value;
 
-use super::super::credential::Refused;
+use super::super::credential::{NotFetched, Refused};
 use super::super::trail::{Account, Accountable, Setback};
 use super::super::{access, encryption};
 
@@ -28,6 +28,8 @@ pub enum Rejection {
     Expired,
     /// There is no further copy of what was issued, or no further credential at all.
     Again(Refused),
+    /// The claims were to be fetched, and are not there.
+    NotFetched(NotFetched),
 }
 
 /// Error codes of the deferred credential endpoint (OpenID4VCI §9.3).
@@ -43,7 +45,7 @@ pub enum ErrorCode {
     InvalidTransactionId,
     /// `credential_request_denied`.
     CredentialRequestDenied,
-    /// `temporarily_unavailable`: try again later.
+    /// `temporarily_unavailable`, with status 503: the same request may succeed later.
     TemporarilyUnavailable,
 }
 
@@ -79,7 +81,8 @@ impl Rejection {
             // Which of them is not said.
             Self::Unknown | Self::Collected => ErrorCode::InvalidTransactionId,
             Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
-            Self::Denied | Self::Expired | Self::Again(_) => ErrorCode::CredentialRequestDenied,
+            Self::NotFetched(why) if why.is_passing() => ErrorCode::TemporarilyUnavailable,
+            Self::Denied | Self::Expired | Self::Again(_) | Self::NotFetched(_) => ErrorCode::CredentialRequestDenied,
         }
     }
 
@@ -97,6 +100,7 @@ impl Rejection {
             Self::Unknown | Self::Collected => "the transaction_id is not valid",
             Self::Denied | Self::Expired => "the credential will not be issued",
             Self::Again(refused) => refused.description(),
+            Self::NotFetched(why) => why.description(),
         }
     }
 
@@ -115,6 +119,7 @@ impl Rejection {
             Self::Denied => "issuance_denied",
             Self::Expired => "transaction_expired",
             Self::Again(refused) => refused.code(),
+            Self::NotFetched(why) => why.code(),
         }
     }
 
@@ -128,7 +133,9 @@ impl Rejection {
             Self::Message(encryption::Rejection::Parameters(_))
             | Self::Request(DeferredRequestError::Encryption(_)) => "deferred.encryption_invalid",
             Self::Unknown | Self::Collected => "deferred.unknown_transaction",
-            Self::Denied | Self::Again(_) => "deferred.rejected",
+            Self::NotFetched(NotFetched::Unavailable { .. }) => "deferred.claims_unavailable",
+            Self::NotFetched(NotFetched::Unfit { .. }) => "deferred.claims_unfit",
+            Self::Denied | Self::Again(_) | Self::NotFetched(NotFetched::Denied) => "deferred.rejected",
             Self::Expired => "deferred.expired",
         }
     }
@@ -138,6 +145,7 @@ impl Rejection {
             Self::Access(rejection) => return rejection.explain(),
             Self::Request(error) => return error.explain(),
             Self::Again(refused) => return refused.explain(),
+            Self::NotFetched(why) => return why.explain(),
             Self::Message(encryption::Rejection::Parameters(error)) => return error.explain(),
             Self::Message(encryption::Rejection::MediaType) => {
                 return Explanation {
@@ -169,7 +177,18 @@ impl Accountable for Rejection {
             error: error.name(),
             code: self.code(),
         });
-        Account { message: self.message(), explanation: self.explain(), data: Value::Null, event }
+        let data = match self {
+            Self::NotFetched(why) => why.data(),
+            Self::Access(_)
+            | Self::Message(_)
+            | Self::Request(_)
+            | Self::Unknown
+            | Self::Collected
+            | Self::Denied
+            | Self::Expired
+            | Self::Again(_) => Value::Null,
+        };
+        Account { message: self.message(), explanation: self.explain(), data, event }
     }
 }
 

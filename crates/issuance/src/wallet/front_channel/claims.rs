@@ -30,10 +30,16 @@ pub(super) fn submissions(
         let (mut own, others): (Vec<_>, Vec<_>) = given.into_iter().partition(|submission| submission.entry == id);
         given = others;
         let missing = datasets_of(id).saturating_sub(own.len());
-        own.extend((0..missing).map(|_| Submission { entry: id, claims: Map::new(), metadata: Map::new() }));
+        own.extend((0..missing).map(|_| match &definition.content.claims_endpoint {
+            Some(_) => Submission::awaited(id, Map::new()),
+            None => Submission::given(id, Map::new(), Map::new()),
+        }));
         for mut submission in own {
             fill(entry, &mut submission.claims, person)?;
-            unfit.extend(unfit_claims(entry, &submission.claims));
+            note_subject(&mut submission, person);
+            if !submission.is_awaited() {
+                unfit.extend(unfit_claims(entry, &submission.claims));
+            }
             submissions.push(submission);
         }
     }
@@ -41,6 +47,7 @@ pub(super) fn submissions(
     for mut submission in given {
         let Some(entry) = definition.entry(submission.entry) else { continue };
         fill(entry, &mut submission.claims, person)?;
+        note_subject(&mut submission, person);
         submissions.push(submission);
     }
     match (unfit.is_empty(), comes_later) {
@@ -48,6 +55,18 @@ pub(super) fn submissions(
         (false, true) => Ok(Vec::new()),
         (false, false) => Err(Rejection::Claims { claims: unfit, contradiction: false }),
     }
+}
+
+/// The claims endpoint is told who signed in.
+fn note_subject(submission: &mut Submission, person: &Map<String, Value>) {
+    if let Some(fetch) = submission.fetch.as_mut() {
+        fetch.subject = person.get("sub").and_then(Value::as_str).map(str::to_owned);
+    }
+}
+
+/// Whether nothing is missing any more.
+pub(super) fn are_complete(submissions: &[Submission]) -> bool {
+    !submissions.is_empty() && !submissions.iter().any(Submission::is_awaited)
 }
 
 /// Whether the claims of the person hold a value for every rule.

@@ -92,7 +92,7 @@ async fn take(
     };
     let row = authorization.id.as_uuid();
     let sealed = context.seal(organisation, Place::AuthorizationSignedIn, row, &person)?;
-    trail.recording.info("sign_in.finished", json!({ "claims_complete": !person.submissions.is_empty() }));
+    trail.recording.info("sign_in.finished", json!({ "claims_complete": claims::are_complete(&person.submissions) }));
     trail.recording.event("signed_in", Value::Null);
     let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
     let signed_in = Authorization {

@@ -130,7 +130,7 @@ pub(super) async fn redeem(
                 return Err(Undone::OfferOver);
             }
             if let Some(sealed) = exchange.sealed_submissions.as_ref().filter(|_| has_signed_in(&authorization)) {
-                tx.put_submissions(exchange.id, sealed, now).await?;
+                tx.put_submissions(exchange.id, sealed, exchange.credential_status, now).await?;
             }
         }
         tx.add_grant(&grant, &passage).await?;
@@ -345,11 +345,16 @@ async fn exchange_of(
             false => context.seal(organisation, Place::ExchangeSubmissions, exchange.as_uuid(), &submissions).map(Some),
         }
     };
+    let status = match submissions.is_empty() || submissions.iter().any(Submission::is_awaited) {
+        true => CredentialStatus::Pending,
+        false => CredentialStatus::Ready,
+    };
     if let Some(id) = authorization.exchange_id {
         let found = context.store().read(organisation).await?.exchange(id).await?;
         let mut exchange = found.ok_or(Failure::Rejected(Rejection::CodeWithdrawn))?;
         if let Some(sealed) = seal(id)? {
             exchange.sealed_submissions = Some(sealed);
+            exchange.credential_status = status;
         }
         return Ok((exchange, false));
     }
@@ -358,16 +363,16 @@ async fn exchange_of(
     // Nobody is ever handed this offer: the row only needs values that nobody can guess.
     let code = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
     let secrets = ExchangeSecrets { code: code.clone(), transaction_code: None };
-    let is_ready = sealed_submissions.is_some();
+    let comes_later = sealed_submissions.is_none();
     let exchange = Exchange {
         id,
         definition_id: authorization.definition_id,
         definition_revision: authorization.definition_revision,
         entries: authorization.requested.iter().map(|asked| asked.entry).collect(),
-        issuance_mode: if is_ready { IssuanceMode::InTime } else { IssuanceMode::Deferred },
+        issuance_mode: if comes_later { IssuanceMode::Deferred } else { IssuanceMode::InTime },
         grant_kind: GrantKind::AuthorizationCode,
         status: ExchangeStatus::TokenIssued,
-        credential_status: if is_ready { CredentialStatus::Ready } else { CredentialStatus::Pending },
+        credential_status: status,
         revocation_status: RevocationStatus::Operational,
         offer_id: URL_SAFE_NO_PAD.encode(context.env().random::<16>()),
         url_scheme: organisation.policy.offer_scheme().prefix().to_owned(),
@@ -381,7 +386,7 @@ async fn exchange_of(
         issued_by: None,
         sealed_secrets: context.seal(organisation, Place::ExchangeSecrets, id.as_uuid(), &secrets)?,
         sealed_submissions,
-        claims_due_at: (!is_ready).then(|| now.plus_seconds(CLAIMS_DUE_IN)),
+        claims_due_at: comes_later.then(|| now.plus_seconds(CLAIMS_DUE_IN)),
         claims_at_start: false,
         fetches: 0,
         expires_at: now,

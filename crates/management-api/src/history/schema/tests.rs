@@ -103,7 +103,7 @@ fn begun() -> History {
         created_at: at,
         updated_at: at,
     };
-    let submissions = vec![Submission { entry: entry.id, claims: Map::new(), metadata: Map::new() }];
+    let submissions = vec![Submission::given(entry.id, Map::new(), Map::new())];
     History {
         exchange,
         definition: Arc::new(definition),
