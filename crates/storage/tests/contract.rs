@@ -18,6 +18,8 @@ mod definitions;
 mod directory;
 #[path = "contract/event_watches.rs"]
 mod event_watches;
+#[path = "contract/fetched_claims.rs"]
+mod fetched_claims;
 #[path = "contract/individuals.rs"]
 mod individuals;
 #[path = "contract/isolation.rs"]

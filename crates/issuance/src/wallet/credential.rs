@@ -98,42 +98,14 @@ async fn collect(
     proven.claim_nonce(context, organisation, now).await?;
     let keys = proven.holders(organisation, exchange, entry, now, &mut trail.recording).map_err(Failure::Rejected)?;
     let part = (entry, granted.dataset);
-    let kept = batch::submission(context, organisation, exchange, entry, granted.dataset)?;
-    let case = Case {
-        exchange,
-        definition,
-        entry,
-        dataset: granted.dataset,
-        grant: grant.id,
-        keys: &keys,
-        fresh_since: grant.refreshed.then_some(now),
-        waits: false,
-    };
-    let mut interval = entry.response_interval.max(1);
-    let submission = if case.is_due(kept.as_ref()) {
-        // Nobody is asked for claims that would not be issued.
-        let terms = reissuance::terms(context, organisation, now, exchange.id, part, grant.refreshed).await;
-        terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
-        let fetched = case.fetch(context, organisation, now, kept, trail).await;
-        match fetched.map_err(|failure| failure.map_rejection(Rejection::NotFetched))? {
-            Fetched::Ready(submission) => Some(*submission),
-            Fetched::Later(seconds) => {
-                interval = seconds;
-                None
-            }
-        }
-    } else {
-        if kept.is_none() && exchange.credential_status == CredentialStatus::Ready {
-            return Err(Failure::Rejected(Rejection::Erased));
-        }
-        kept
-    };
-    let response = match submission {
-        Some(submission) => {
+    let claims = claims(context, organisation, now, &remembered, part, &keys, trail).await?;
+    let response = match claims {
+        Fetched::Ready(submission) => {
+            let submission = *submission;
             let issuance = Issuance { remembered: &remembered, scheme, part, submission, keys };
             issuance.complete(context, organisation, now, trail).await?
         }
-        None => {
+        Fetched::Later(interval) => {
             let refreshed = grant.refreshed;
             let terms = reissuance::terms(context, organisation, now, exchange.id, part, refreshed).await;
             terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
@@ -141,6 +113,35 @@ async fn collect(
         }
     };
     reply.answer(response.status(), &response)
+}
+
+/// The claims, when they are there, or when the wallet is to ask for them again. They are fetched where the definition says
+/// so; nobody is asked for claims that would not be issued.
+async fn claims(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    Granted { grant, offered: Offered { exchange, definition } }: &Granted,
+    (entry, dataset): (&Entry, u16),
+    keys: &[ProvenKey],
+    trail: &mut Trail,
+) -> Result<Fetched, Failure<Rejection>> {
+    let kept = batch::submission(context, organisation, exchange, entry, dataset)?;
+    let fresh_since = grant.refreshed.then_some(now);
+    let case = Case { exchange, definition, entry, dataset, grant: grant.id, keys, fresh_since, waits: false };
+    if case.is_due(kept.as_ref()) {
+        let part = (entry, dataset);
+        let terms = reissuance::terms(context, organisation, now, exchange.id, part, grant.refreshed).await;
+        terms.map_err(|failure| failure.map_rejection(Rejection::Again))?;
+        // On the heap: requests that fetch nothing carry no room for it.
+        let fetched = Box::pin(case.fetch(context, organisation, now, kept, trail)).await;
+        return fetched.map_err(|failure| failure.map_rejection(Rejection::NotFetched));
+    }
+    match kept {
+        Some(submission) => Ok(Fetched::Ready(Box::new(submission))),
+        None if exchange.credential_status == CredentialStatus::Ready => Err(Failure::Rejected(Rejection::Erased)),
+        None => Ok(Fetched::Later(entry.response_interval.max(1))),
+    }
 }
 
 /// A request that can be answered at once.

@@ -174,7 +174,7 @@ async fn claims(
     if !is_due || now < transaction.polled_at.plus_seconds(transaction.interval) {
         return Ok(Fetched::Later(0));
     }
-    let fetched = case.fetch(context, organisation, now, kept, trail).await;
+    let fetched = Box::pin(case.fetch(context, organisation, now, kept, trail)).await;
     fetched.map_err(|failure| failure.map_rejection(Rejection::NotFetched))
 }
 

@@ -29,10 +29,20 @@ pub(in super::super) fn submission<R>(
     entry: &Entry,
     dataset: u16,
 ) -> Result<Option<Submission>, Failure<R>> {
-    let Some(sealed) = exchange.sealed_submissions.as_deref() else { return Ok(None) };
-    let submissions: Vec<Submission> =
-        context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?;
+    let submissions = submissions(context, organisation, exchange)?;
     Ok(submissions.into_iter().filter(|submission| submission.entry == entry.id).nth(usize::from(dataset)))
+}
+
+/// Everything that was supplied for an exchange, or is to be fetched.
+pub(in super::super) fn submissions<R>(
+    context: &Context,
+    organisation: &Organisation,
+    exchange: &Exchange,
+) -> Result<Vec<Submission>, Failure<R>> {
+    match exchange.sealed_submissions.as_deref() {
+        Some(sealed) => context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Who is told that the exchange issued; ask before [`Batch::record`].

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 pub use rejection::NotFetched;
 
 use super::super::trail::Trail;
+use super::batch::submissions;
 use crate::claims_endpoint::{Outage, Question, Reply, ask};
 use crate::management::body::below;
 use crate::management::decisions;
@@ -279,17 +280,6 @@ impl Case<'_> {
             }
         }
         Err(Failure::Unavailable(anyhow::anyhow!("the claims of exchange {} change all the time", exchange.id)))
-    }
-}
-
-fn submissions<R>(
-    context: &Context,
-    organisation: &Organisation,
-    exchange: &Exchange,
-) -> Result<Vec<Submission>, Failure<R>> {
-    match exchange.sealed_submissions.as_deref() {
-        Some(sealed) => context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed),
-        None => Ok(Vec::new()),
     }
 }
 

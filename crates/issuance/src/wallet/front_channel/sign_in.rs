@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chancery_model::{
     Authorization, AuthorizationSecret, AuthorizationStatus, Definition, Exchange, IdentityProvider, Organisation,
-    SecretHash, SignedIn, Submission, Timestamp,
+    SecretHash, SignedIn, Timestamp,
 };
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
@@ -17,6 +17,7 @@ use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
 use crate::management::identity_provider;
 use crate::provider::{self, ProviderError, Return};
 use crate::sealed::Place;
+use crate::wallet::credential::batch;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
 use crate::wallet::{Refusal, authorization_with, definition_asked_for};
@@ -186,15 +187,7 @@ async fn person(
     let person = provider::arrive(context, organisation, provider, state.departure, returned, now, suffices).await;
     let person = person.map_err(|error| address.refuse(error))?;
     let offered = match &exchange {
-        Some(exchange) => {
-            let given: Vec<Submission> = match exchange.sealed_submissions.as_deref() {
-                Some(sealed) => {
-                    context.open(organisation, Place::ExchangeSubmissions, exchange.id.as_uuid(), sealed)?
-                }
-                None => Vec::new(),
-            };
-            Some((exchange, given))
-        }
+        Some(exchange) => Some((exchange, batch::submissions(context, organisation, exchange)?)),
         None => None,
     };
     let submissions = claims::submissions(&definition, requested, offered, &person);
