@@ -21,7 +21,8 @@ use crate::routes;
 ///
 /// `userPin` decides the grant: absent, the offer has an `authorization_code` grant with `issuer_state`;
 /// empty, a pre-authorized code; 4 to 12 characters, a pre-authorized code with a transaction code (`numeric`
-/// when digits only). `InTime` means that the claims are complete; signing happens when the wallet asks.
+/// when digits only). `InTime` means that the claims are complete, or fetched when the wallet asks
+/// (`claimsEndpoint` of the definition); signing happens then.
 /// `Deferred` without claims begins a pending exchange.
 #[utoipa::path(
     post, path = routes::ISSUE, tag = "Issuance", operation_id = "issueCredential",

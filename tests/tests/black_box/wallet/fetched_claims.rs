@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chancery_tests::platform::{definition_path, history_path};
 use chancery_tests::sd_jwt::parts;
-use chancery_tests::{Answer, Backend, Options, Receiver, on_every_backend};
+use chancery_tests::{Answer, Options, Receiver, on_every_backend};
 use tokio::task::JoinSet;
 
 use super::*;

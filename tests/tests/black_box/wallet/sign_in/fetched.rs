@@ -23,7 +23,8 @@ impl<'w> Desk<'w> {
         let mut browser = Browser::default();
         let page = self.arrive(&mut browser, extra).await;
         let code = to_wallet(&self.decide(&mut browser, &page, "continue").await)["code"].clone();
-        let wallet = self.world.wallet();
+        let mut wallet = self.world.wallet();
+        wallet.client_id = Some("wallet-dev".to_owned());
         let issuer = self.operator.issuer();
         let metadata = |name: &str| chancery_tests::wallet::well_known(issuer, name);
         let opened = Opened {
