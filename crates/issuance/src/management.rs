@@ -31,5 +31,5 @@ pub mod transcript;
 pub mod watch;
 pub mod webhooks;
 
-pub use body::{Fault, LARGEST as LARGEST_BODY, parse as parse_body};
+pub use body::{Fault, LARGEST as LARGEST_BODY, parse as parse_body, parse_within};
 pub use page::{MOST_PER_PAGE, Order, Page, Pagination, Window};

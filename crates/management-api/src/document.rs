@@ -34,6 +34,7 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Issuance", description = "Offers, records and transcripts"),
         (name = "Bulk issuance", description = "Offers for the rows of a file"),
         (name = "Status", description = "Revoke, suspend and reactivate what was issued"),
+        (name = "Organisation", description = "Who the API key belongs to"),
         (name = "Global configuration", description = "Defaults of an organisation"),
         (name = "Credential definitions", description = "What an organisation offers"),
         (name = "Identity provider", description = "Where people sign in"),

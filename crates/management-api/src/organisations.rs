@@ -11,7 +11,7 @@ use chancery_model::{OrganisationId, OrganisationStatus};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{OfPlatform, never};
+use crate::access::{OfPlatform, Organisational, never};
 use crate::api_keys::ApiKey;
 use crate::list::{Pagination, WindowQuery};
 use crate::problem::{Kind, Problem};
@@ -84,7 +84,21 @@ pub(crate) async fn read(
     Id(id): Id<OrganisationId>,
 ) -> Result<Json<OrganisationAnswer>, Problem> {
     let found = organisations::read(&ctx, id).await;
-    found.map(|found| answer(&ctx, found)).map_err(|failure| Problem::of(failure, refuse))
+    found.map(|found| answer(&ctx, &found)).map_err(|failure| Problem::of(failure, refuse))
+}
+
+/// Read the organisation that the key belongs to.
+///
+/// Its issuer identifier is what the URLs of its types and pictures begin with.
+#[utoipa::path(
+    get, path = routes::OWN_ORGANISATION, tag = "Organisation", operation_id = "readOwnOrganisation",
+    responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
+)]
+pub(crate) async fn own(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+) -> Json<OrganisationAnswer> {
+    answer(&ctx, &caller.organisation)
 }
 
 /// Change the name or the policy of an organisation.
@@ -105,7 +119,7 @@ pub(crate) async fn update(
 ) -> Result<Json<OrganisationAnswer>, Problem> {
     let changes = Changes::read(&body.members).map_err(Problem::invalid)?;
     let updated = organisations::update(&ctx, id, changes).await;
-    updated.map(|updated| answer(&ctx, updated)).map_err(|failure| {
+    updated.map(|updated| answer(&ctx, &updated)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("organisation"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
@@ -127,7 +141,7 @@ pub(crate) async fn suspend(
     Id(id): Id<OrganisationId>,
 ) -> Result<Json<OrganisationAnswer>, Problem> {
     let suspended = organisations::suspend(&ctx, id).await;
-    suspended.map(|suspended| answer(&ctx, suspended)).map_err(|failure| Problem::of(failure, refuse))
+    suspended.map(|suspended| answer(&ctx, &suspended)).map_err(|failure| Problem::of(failure, refuse))
 }
 
 /// Resume a suspended organisation.
@@ -142,7 +156,7 @@ pub(crate) async fn resume(
     Id(id): Id<OrganisationId>,
 ) -> Result<Json<OrganisationAnswer>, Problem> {
     let resumed = organisations::resume(&ctx, id).await;
-    resumed.map(|resumed| answer(&ctx, resumed)).map_err(|failure| Problem::of(failure, refuse))
+    resumed.map(|resumed| answer(&ctx, &resumed)).map_err(|failure| Problem::of(failure, refuse))
 }
 
 /// Delete an organisation and everything it owns.
@@ -166,9 +180,9 @@ fn refuse(rejection: Rejection) -> Problem {
     }
 }
 
-fn answer(ctx: &Context, organisation: chancery_model::Organisation) -> Json<OrganisationAnswer> {
-    let warnings = organisations::warnings(ctx, &organisation);
-    Json(OrganisationAnswer { organisation: Organisation::from(&organisation), warnings })
+fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Json<OrganisationAnswer> {
+    let warnings = organisations::warnings(ctx, organisation);
+    Json(OrganisationAnswer { organisation: Organisation::from(organisation), warnings })
 }
 
 /// What a new organisation is to be.

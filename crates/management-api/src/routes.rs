@@ -18,6 +18,7 @@ pub(crate) const SUSPEND: &str = "/v2/platform/organisations/{organisationId}/su
 pub(crate) const RESUME: &str = "/v2/platform/organisations/{organisationId}/resume";
 pub(crate) const QUOTAS_OF_ORGANISATION: &str = "/v2/platform/organisations/{organisationId}/quotas";
 pub(crate) const QUOTAS: &str = "/v2/config/quotas";
+pub(crate) const OWN_ORGANISATION: &str = "/v2/config/organisation";
 pub(crate) const API_KEY: &str = "/v2/config/admin/apikey";
 pub(crate) const API_KEY_BY_ID: &str = "/v2/config/admin/apikey/{apiKeyId}";
 pub(crate) const API_KEYS: &str = "/v2/config/admin/apikeys";
@@ -117,6 +118,7 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::PUT, QUOTAS_OF_ORGANISATION, Platform),
     (Method::GET, QUOTAS_OF_ORGANISATION, Platform),
     (Method::GET, QUOTAS, Read),
+    (Method::GET, OWN_ORGANISATION, Read),
     (Method::POST, API_KEY, Administer),
     (Method::DELETE, API_KEY_BY_ID, Administer),
     (Method::GET, API_KEYS, Read),
@@ -207,6 +209,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(organisations::resume))
         .routes(routes!(quotas::set, quotas::read))
         .routes(routes!(quotas::usage))
+        .routes(routes!(organisations::own))
         .routes(routes!(api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(api_keys::list))

@@ -1,9 +1,11 @@
 //! The command line.
 
 mod audit;
+mod config;
 mod doctor;
 mod issue;
 mod key;
+mod management;
 mod organisation;
 mod wallet;
 
@@ -17,7 +19,7 @@ use chancery_model::Env;
 use clap::{Parser, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::config::{Api, DEFAULTS, Environment, Settings};
+use crate::config::{Api, Environment, Settings};
 use crate::server::{Server, open_context};
 use crate::{demo, openapi, telemetry};
 
@@ -50,9 +52,9 @@ enum Command {
         #[arg(default_value = "openapi")]
         directory: PathBuf,
     },
-    /// Looks at the configuration.
+    /// Checks the settings of the server; keeps the configuration of an organisation in a file.
     #[command(subcommand)]
-    Config(ConfigCommand),
+    Config(config::ConfigCommand),
     /// Creates and lists organisations.
     #[command(subcommand)]
     Organisation(organisation::OrganisationCommand),
@@ -79,14 +81,6 @@ enum Command {
         #[arg(long, default_value = "data")]
         data: PathBuf,
     },
-}
-
-#[derive(Subcommand)]
-enum ConfigCommand {
-    /// Checks every setting and says which ones are wrong.
-    Check,
-    /// Prints every setting with its default, as a commented file to begin with.
-    Show,
 }
 
 /// Runs the command line; the exit code is 0 on success, 1 on failure and 2 on wrong usage.
@@ -130,17 +124,13 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
             println!("The database schema is current.");
         }
         Command::Openapi { directory } => openapi::write(&directory)?,
-        Command::Config(ConfigCommand::Check) => {
-            load()?;
-            println!("The configuration is usable.");
-        }
-        Command::Config(ConfigCommand::Show) => print!("{DEFAULTS}"),
+        // Says more than success and failure, as does the doctor.
+        Command::Config(command) => return config::execute(command, config, &environment).await,
         Command::Organisation(command) => organisation::execute(command, &open(&load()?).await?).await?,
         Command::Key(command) => key::execute(command, &open(&load()?).await?).await?,
         Command::Audit(command) => audit::execute(command, &open(&load()?).await?).await?,
-        Command::Issue(command) => issue::execute(command).await?,
+        Command::Issue(command) => issue::execute(command, &environment).await?,
         Command::Wallet(command) => wallet::execute(command).await?,
-        // The only one that has more to say than success and failure.
         Command::Doctor(doctor) => return Ok(doctor::execute(doctor, config, &environment).await),
         Command::Demo { data } => demo::run(config, environment, &data).await?,
     }

@@ -27,23 +27,33 @@ pub enum Style {
 }
 
 impl Style {
-    pub(crate) fn strong(self, text: &str) -> String {
+    /// Emphasised.
+    #[must_use]
+    pub fn strong(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    pub(crate) fn good(self, text: &str) -> String {
+    /// As good news.
+    #[must_use]
+    pub fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
-    pub(crate) fn bad(self, text: &str) -> String {
+    /// As bad news.
+    #[must_use]
+    pub fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
 
-    pub(crate) fn warn(self, text: &str) -> String {
+    /// As a warning.
+    #[must_use]
+    pub fn warn(self, text: &str) -> String {
         self.wrap("33", text)
     }
 
-    pub(crate) fn faint(self, text: &str) -> String {
+    /// In the background.
+    #[must_use]
+    pub fn faint(self, text: &str) -> String {
         self.wrap("2", text)
     }
 

@@ -8,6 +8,7 @@ use chancery_server::cli;
 use chancery_tests::Environment;
 use chancery_tests::key::random;
 
+mod configuration;
 mod wallet;
 
 /// A directory that goes with its test.

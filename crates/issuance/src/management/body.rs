@@ -14,7 +14,12 @@ pub const LARGEST: usize = 1024 * 1024;
 /// Reads a request body: a JSON object that nests at most 32 deep and repeats no member at any depth, because whoever
 /// logged or signed the request may have read the other one.
 pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    json_object(bytes, LARGEST)
+    parse_within(bytes, LARGEST)
+}
+
+/// The same of a text of at most `limit` bytes, such as a file that holds many bodies.
+pub fn parse_within(bytes: &[u8], limit: usize) -> Result<Map<String, Value>, JsonError> {
+    json_object(bytes, limit)
 }
 
 /// One thing that is wrong with a request.

@@ -164,10 +164,16 @@ fn read_body(organisation: &Organisation, body: &Map<String, Value>) -> Result<G
         let how = "encryption is a switch of the organisation's policy, which does not require it";
         faults.add(members.at("credentialRequestEncryptionRequired"), how);
     }
+    // What an answer shows for "as the policy says" may be sent back.
+    let as_policy_says = members.value("authorizationRequestExpiry").and_then(Value::as_u64) == Some(0);
+    let offer_lifetime = match as_policy_says {
+        true => None,
+        false => members.integer("authorizationRequestExpiry", 60..=31_536_000, &mut faults),
+    };
     let content = GlobalDefaults {
         expiration_in_days: members.integer("credentialExpirationInDays", 1..=36_500, &mut faults),
         branding: read_display_at(&members, "credentialBranding", &mut faults),
-        offer_lifetime: members.integer("authorizationRequestExpiry", 60..=31_536_000, &mut faults),
+        offer_lifetime,
         binding_methods: read_binding_methods(&members, &mut faults),
         response_interval: members.integer("credentialResponseInterval", 1..=86_400, &mut faults),
     };

@@ -8,10 +8,13 @@ use clap::Subcommand;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use reqwest::{Body, Client, Method, Response};
+use reqwest::{Body, Method, Response};
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::management::{Management, ServerArguments};
+use crate::config::Environment;
 
 const BULKS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue/bulk";
 
@@ -33,12 +36,8 @@ pub(super) enum IssueCommand {
 pub(super) struct BulkArguments {
     /// CSV (.csv) or JSON Lines (.jsonl, .ndjson), in UTF-8.
     file: PathBuf,
-    /// Base URL of the management face.
-    #[arg(long)]
-    url: String,
-    /// File with an API key of the organisation.
-    #[arg(long, value_name = "FILE")]
-    api_key_file: PathBuf,
+    #[command(flatten)]
+    server: ServerArguments,
     /// Id of the credential definition.
     #[arg(long, value_name = "ID")]
     definition: String,
@@ -56,17 +55,14 @@ pub(super) struct BulkArguments {
     result: PathBuf,
 }
 
-pub(super) async fn execute(command: IssueCommand) -> anyhow::Result<()> {
+pub(super) async fn execute(command: IssueCommand, environment: &Environment) -> anyhow::Result<()> {
     match command {
-        IssueCommand::Bulk(arguments) => bulk(&arguments).await,
+        IssueCommand::Bulk(arguments) => bulk(&arguments, environment).await,
     }
 }
 
-async fn bulk(arguments: &BulkArguments) -> anyhow::Result<()> {
-    let key_file = &arguments.api_key_file;
-    let key = std::fs::read_to_string(key_file).with_context(|| format!("cannot read {}", key_file.display()))?;
-    let base = arguments.url.trim_end_matches('/').to_owned();
-    let api = Api { client: Client::builder().build()?, base, key: key.trim().to_owned() };
+async fn bulk(arguments: &BulkArguments, environment: &Environment) -> anyhow::Result<()> {
+    let api = Api(arguments.server.open(environment)?);
     // Before anything is issued: without it the offers could not be written down.
     let mut result = new_file(&arguments.result).await?;
 
@@ -87,11 +83,7 @@ async fn bulk(arguments: &BulkArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Api {
-    client: Client,
-    base: String,
-    key: String,
-}
+struct Api(Management);
 
 impl Api {
     async fn upload(&self, arguments: &BulkArguments) -> anyhow::Result<Value> {
@@ -99,13 +91,13 @@ impl Api {
         let file = File::open(path).await.with_context(|| format!("cannot read {}", path.display()))?;
         let media_type = if is_json_lines(path) { "application/jsonl" } else { "text/csv" };
         let pins = if arguments.generate_pins { "generated" } else { "given" };
-        let request = self.client.post(format!("{}{BULKS}", self.base)).query(&[
+        let request = self.0.request(Method::POST, BULKS).query(&[
             ("credentialDefinitionId", arguments.definition.as_str()),
             ("credentialId", arguments.credential.as_deref().unwrap_or_default()),
             ("userPin", pins),
         ]);
         let request = request.header("content-type", media_type).body(streamed(file));
-        let answer = self.send(request).await?;
+        let answer = self.0.send(request).await?;
         let mut answer: Value = answer.json().await?;
         Ok(answer.get_mut("bulk").map(Value::take).unwrap_or_default())
     }
@@ -150,23 +142,12 @@ impl Api {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Response> {
-        let request = self.client.request(method, format!("{}{path}", self.base));
-        self.send(match body {
+        let request = self.0.request(method, path);
+        let request = match body {
             Some(body) => request.json(&body),
             None => request,
-        })
-        .await
-    }
-
-    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
-        let answer = request.header("authorization", format!("ApiKey {}", self.key)).send().await?;
-        if answer.status().is_success() {
-            return Ok(answer);
-        }
-        let status = answer.status();
-        let problem: Value = answer.json().await.unwrap_or_default();
-        let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("no reason was given");
-        anyhow::bail!("the server answered {status}: {detail}")
+        };
+        Ok(self.0.send(request).await?)
     }
 }
 

@@ -13,6 +13,7 @@ const OPENID: &str = "/v2/config/digital-wallet/openid";
 
 /// Method, path below `/v2/config`, and the roles that are let in.
 const TABLE: &[(&str, &str, &[&str])] = &[
+    ("get", "/v2/config/organisation", &["admin", "issuer", "auditor"]),
     ("post", "/v2/config/admin/apikey", &["admin"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),

@@ -7,6 +7,7 @@ pub(super) mod schema;
 use chancery_model::{
     Definition, DefinitionContent, Display, EntryId, GlobalDefaults, Image, TrustAnchor, WireVersion,
 };
+use chancery_protocol::IssuerIdentifier;
 use serde_json::{Map, Value};
 
 use super::claims_endpoint::{self, NAME as CLAIMS_ENDPOINT};
@@ -247,12 +248,19 @@ fn read_image(display: &Members<'_>, name: &str, faults: &mut Faults) -> Option<
     image.refuse_others(&[&["uri", "altText"]], faults);
     let alt_text = image.text("altText", 255, faults).map(str::to_owned);
     let uri = image.text("uri", 65_536, faults);
-    if let Some(uri) = uri.filter(|uri| !uri.starts_with("https://") && !uri.starts_with("data:image/")) {
+    let shown = |uri: &str| uri.starts_with("https://") || uri.starts_with("data:image/") || is_stored_here(uri);
+    if let Some(uri) = uri.filter(|uri| !shown(uri)) {
         let scheme: String = uri.chars().take_while(|c| *c != ':').take(16).collect();
         faults.add(image.at("uri"), format!("an https: or data:image/ URI is expected; got scheme {scheme}"));
     }
     // Clients of the original contract send {"uri": "", "altText": ""} for "no picture".
     uri.map(|uri| Image { uri: uri.to_owned(), alt_text })
+}
+
+/// What an answer shows for a picture that was uploaded may be sent back, also where the issuer identifier is an http URL of
+/// this machine.
+fn is_stored_here(uri: &str) -> bool {
+    uri.rsplit_once("/images/").is_some_and(|(issuer, _)| IssuerIdentifier::parse(issuer).is_ok())
 }
 
 /// A member whose enumeration is wider than what this release does.
