@@ -16,6 +16,7 @@ mod changes;
 mod faults;
 mod lists;
 mod many;
+mod rotation;
 
 const MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/revocation-status";
 

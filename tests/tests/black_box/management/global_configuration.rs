@@ -37,6 +37,12 @@ on_every_backend! {
         let replaced = operator.put(&path, json!({"credentialBranding": {"name": "Other"}})).await.ok();
         let replaced = &replaced["globalConfiguration"];
         assert_eq!((&replaced["credentialExpirationInDays"], &replaced["revision"]), (&json!(30), &json!(2)));
+        // What an answer shows can be sent back, also for what follows the policy.
+        assert_eq!(replaced["authorizationRequestExpiry"], 0);
+        let again = operator.put(&path, replaced.clone()).await.ok();
+        assert_eq!(again["globalConfiguration"]["authorizationRequestExpiry"], 0);
+        operator.put(&path, json!({"credentialBranding": {"name": "x"}, "authorizationRequestExpiry": 59})).await
+            .problem_at(400, "/authorizationRequestExpiry");
         operator.put(&path, json!({})).await.problem_at(400, "/credentialBranding");
         operator.put(&path, json!({"credentialBranding": {"name": "x"}, "typo": 1})).await.problem_at(400, "/typo");
         let encrypted = json!({"credentialBranding": {"name": "x"}, "credentialRequestEncryptionRequired": true});

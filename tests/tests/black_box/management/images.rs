@@ -39,6 +39,19 @@ on_every_backend! {
         assert_eq!(world.http().get(&stolen).await.status, 404);
     }
 
+    /// Also where the issuer identifier is an http URL of this machine; other pictures need https.
+    async fn a_definition_with_a_logo_can_be_sent_back(world: &World) {
+        let (operator, definition) = badge(world).await;
+        let mut shown = operator.show_logo(&definition).await;
+        let path = definition_path(definition["credentialDefinitionId"].as_str().expect("an id"));
+        let again = operator.put(&path, shown.clone()).await.ok()["credentialDefinition"].clone();
+        assert_eq!(again["credentialDefinitions"], shown["credentialDefinitions"]);
+        for elsewhere in ["http://pictures.example/images/logo", "http://127.0.0.1/logo.png"] {
+            shown["credentialDefinitions"][0]["display"]["logo"]["uri"] = json!(elsewhere);
+            operator.put(&path, shown.clone()).await.problem_at(400, "/credentialDefinitions/0/display/logo/uri");
+        }
+    }
+
     async fn a_cover_is_stored_beside_the_logo(world: &World) {
         let (operator, definition) = badge(world).await;
         let path = definition_path(definition["credentialDefinitionId"].as_str().expect("an id"));

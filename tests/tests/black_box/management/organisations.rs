@@ -33,6 +33,18 @@ on_every_backend! {
         assert!(!read.mentions(key));
     }
 
+    /// Programs with an API key learn whom it is of, and what its URLs begin with.
+    async fn a_key_tells_its_organisation(world: &World) {
+        let (operator, other) = (world.organisation().await, world.organisation().await);
+        let read = operator.get("/v2/config/organisation").await.ok();
+        assert_eq!(read, world.platform().get(&path(&operator)).await.ok());
+        assert_ne!(read, other.get("/v2/config/organisation").await.ok());
+        assert_problem(&operator.with_key("nobody's").get("/v2/config/organisation").await, 401, "unauthorized");
+        assert_problem(&world.platform().get("/v2/config/organisation").await, 401, "unauthorized");
+        world.platform().suspend(&operator).await;
+        assert_problem(&operator.get("/v2/config/organisation").await, 403, "organisation-suspended");
+    }
+
     /// An organisation keeps the identifier that its wallets know, with host and path of its own.
     async fn an_organisation_may_have_an_issuer_identifier_of_its_own(world: &World) {
         let issuer = "https://api.example/igrantio/issuer-backend";
