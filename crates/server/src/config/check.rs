@@ -37,6 +37,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
     let replay_store = checker.parse("replay.store", |text| Ok(text.to_owned()));
     let capacity = checker.number("replay.capacity", 1000, 100_000_000);
     let sealing_key = checker.parse("secrets.sealing_key", sealing_key);
+    let previous = checker.parse("secrets.previous_sealing_keys", previous_sealing_keys);
     let platform_key = checker.parse("secrets.platform_key", platform_key);
     let outbound = checker.parse("outbound.addresses", |text| match text {
         "public" => Ok(Addresses::Public),
@@ -68,7 +69,7 @@ pub(super) fn settings(values: Values) -> Result<Settings, ConfigError> {
             database_url: database_url?,
             max_connections: max_connections?,
             replay: replay?,
-            sealing_key: sealing_key?,
+            sealing_key: previous?.into_iter().fold(sealing_key?, SealingKey::with_previous),
             platform_key: platform_key?,
             outbound: outbound?,
             smtp: smtp?,
@@ -199,9 +200,17 @@ fn sealing_key(text: &str) -> Result<SealingKey, String> {
                     or CHANCERY_SECRETS_SEALING_KEY_FILE"
             .to_owned());
     }
+    key_bytes(text).map(SealingKey::from_bytes)
+}
+
+fn previous_sealing_keys(text: &str) -> Result<Vec<[u8; 32]>, String> {
+    let keys = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|key| !key.is_empty());
+    keys.map(|key| key_bytes(key).map_err(|reason| format!("each {reason}, separated by commas"))).collect()
+}
+
+fn key_bytes(text: &str) -> Result<[u8; 32], String> {
     let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok();
-    let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-    bytes.map(SealingKey::from_bytes).ok_or_else(|| "must be 32 bytes in base64".to_owned())
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| "must be 32 bytes in base64".to_owned())
 }
 
 fn platform_key(text: &str) -> Result<Option<SecretHash>, String> {

@@ -10,8 +10,14 @@ use super::{ConfigError, DEFAULTS, Problem};
 pub type Environment = BTreeMap<String, String>;
 
 /// Settings whose value may come from a file named by `{key}_file`.
-const SECRETS: [&str; 5] =
-    ["database.url", "redis.url", "secrets.sealing_key", "secrets.platform_key", "smtp.password"];
+const SECRETS: [&str; 6] = [
+    "database.url",
+    "redis.url",
+    "secrets.sealing_key",
+    "secrets.previous_sealing_keys",
+    "secrets.platform_key",
+    "smtp.password",
+];
 
 /// Values by `section.key`, each with where it came from.
 pub(super) type Values = BTreeMap<String, (toml::Value, Source)>;

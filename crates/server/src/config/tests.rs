@@ -146,3 +146,17 @@ fn the_password_of_the_mail_server_can_come_from_a_file() {
     let smtp = Settings::load(None, &environment(&variables)).unwrap().smtp.unwrap();
     assert_eq!(smtp.credentials.unwrap().1.as_str(), "hunter2");
 }
+
+#[test]
+fn previous_sealing_keys_are_a_list_of_keys() {
+    let other = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
+    let list = format!("{other},\n{}", KEY.1);
+    let settings =
+        Settings::load(None, &environment(&[KEY, ("CHANCERY_SECRETS_PREVIOUS_SEALING_KEYS", &list)])).unwrap();
+    let sealed = Settings::load(None, &environment(&[("CHANCERY_SECRETS_SEALING_KEY", other)])).unwrap().sealing_key;
+    let sealed = sealed.seal(b"place", b"text").unwrap();
+    assert_eq!(settings.sealing_key.open(b"place", &sealed).unwrap().as_slice(), b"text");
+    let refusal = refusal(&[KEY, ("CHANCERY_SECRETS_PREVIOUS_SEALING_KEYS", "hunter2")]);
+    assert!(refusal.contains("each must be 32 bytes in base64, separated by commas"), "{refusal}");
+    assert!(!refusal.contains("hunter2"), "{refusal}");
+}
