@@ -76,7 +76,7 @@ impl Desk {
         let report = self.path("report.json");
         drop(std::fs::remove_file(&report));
         let always: &[&str] = if verb == "apply" { &["--yes"] } else { &[] };
-        let flags = [&[path.as_str(), "--report", &report], always, flags].concat();
+        let flags = [&[path.as_str(), "--report", &report][..], always, flags].concat();
         let code = self.config(verb, &flags).await;
         let report = std::fs::read(&report).map(|bytes| serde_json::from_slice(&bytes).expect("JSON"));
         (code, report.unwrap_or_default())
@@ -228,7 +228,7 @@ on_every_backend! {
         // Its wallets get what was described.
         let offer = second.offer(&badge, &samples::staff_claims()).await;
         world.wallet().accept(&offer.link).await;
-        assert_eq!(second.status(&offer.id).await, "credential_accepted");
+        assert_eq!(second.status(&offer.id).await, "credential_issued");
     }
 
     /// `If-Match` for what has a revision, one more look for what has none.
@@ -401,7 +401,7 @@ on_every_backend! {
         let sends = ["--send-secrets"];
         let (code, report) = desk.with("plan", &file, &sends).await;
         assert_eq!(code, ExitCode::from(CHANGES));
-        assert_eq!(names(&report), ["change identity provider", &format!("change webhook {HOOK}")]);
+        assert_eq!(names(&report), ["change identity provider".to_owned(), format!("change webhook {HOOK}")]);
         desk.environment.clear();
         assert_eq!(desk.plan(&file).await.0, ExitCode::SUCCESS, "secrets that stay are not asked for");
         assert_eq!(desk.with("apply", &file, &sends).await.0, ExitCode::FAILURE);

@@ -51,7 +51,7 @@ fn the_sealing_key_is_replaced_one_process_after_the_other() {
         world.wallet().accept(&before.link).await;
         let found = operator.get("/v2/config/individuals?externalIndividualId=P-1").await.ok();
         assert_eq!(found["individuals"][0]["id"], person);
-        assert_eq!(operator.status(&before.id).await, "credential_accepted");
+        assert_eq!(operator.status(&before.id).await, "credential_issued");
         prepared.stop().await;
         switched.stop().await;
 
