@@ -131,8 +131,8 @@ async fn export(arguments: &ExportArguments, environment: &Environment) -> anyho
     let pictures = PathBuf::from(path.file_stem().unwrap_or_default()).with_extension("pictures");
     let (text, pictures) = export::export(&api, &remote, Some(&pictures)).await?;
     export::write(path, &text, &pictures, arguments.force)?;
-    let counts = format!("{} definitions, {} webhooks", remote.definitions.len(), remote.webhooks.len());
-    eprintln!("{}: {counts}, {} pictures", path.display(), pictures.len());
+    let (definitions, webhooks) = (remote.definitions.len(), remote.webhooks.len());
+    eprintln!("{}: definitions {definitions}, webhooks {webhooks}, pictures {}", path.display(), pictures.len());
     Ok(ExitCode::SUCCESS)
 }
 

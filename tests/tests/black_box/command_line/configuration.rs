@@ -47,8 +47,8 @@ impl Desk {
     /// One command; flags come after those that every command has.
     async fn config(&self, verb: &str, flags: &[&str]) -> ExitCode {
         let key = self.directory.write("key", &format!("{}\n", self.key));
-        let words = ["config", verb, "--url", &self.url, "--api-key-file", &key].iter().chain(flags);
-        let words: Vec<String> = words.map(|word| (*word).to_owned()).collect();
+        let always = ["config", verb, "--url", &self.url, "--api-key-file", &key];
+        let words: Vec<String> = always.iter().chain(flags).map(|word| (*word).to_owned()).collect();
         let environment = self.environment.clone();
         let run = move || {
             let environment: Vec<(&str, &str)> =
@@ -183,8 +183,8 @@ on_every_backend! {
         ]);
         assert_eq!(report["changes"][4]["differences"], json!([
             {"path": "label", "old": "Staff badge", "new": "Staff pass"},
-            {"path": "credentialDefinitions[staff-badge].expirationInDays", "old": 30, "new": 90},
             {"path": "credentialDefinitions[staff-badge].claims.claims[building]", "new": {"path": ["building"], "mandatory": false}},
+            {"path": "credentialDefinitions[staff-badge].expirationInDays", "old": 30, "new": 90},
         ]));
         assert_eq!(history_length(&operator).await, before, "a plan changes nothing");
 
@@ -389,7 +389,7 @@ on_every_backend! {
         let file = json!({"format": "chancery-configuration/1", "policy": {"profile": "open", "decoys": 2}});
         assert_eq!(desk.apply(&file).await.0, ExitCode::SUCCESS);
         let policy = operator.get(POLICY).await.ok()["policy"].clone();
-        assert_eq!((&policy["batchSize"], &policy["decoys"], &policy["walletAttestation"]), (&json!(1), &json!(2), &json!("ignore")));
+        assert_eq!((&policy["batchSize"], &policy["decoys"], &policy["walletAttestation"]), (&json!(1), &json!(2), &json!("off")));
         assert_eq!(desk.plan(&file).await.0, ExitCode::SUCCESS);
     }
 

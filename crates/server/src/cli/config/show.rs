@@ -48,7 +48,7 @@ pub(super) fn summary(plan: &Plan) -> String {
         ),
     };
     if kept > 0 {
-        let _infallible = write!(text, " {kept} not wholly in the file: kept.");
+        let _infallible = write!(text, " Of {kept} the file does not have all: that stays.");
     }
     text
 }
@@ -62,7 +62,8 @@ fn write_change(change: &Change, style: Style, text: &mut String) {
         Action::Keep if change.place.is_empty() => (" ".to_owned(), "  not in the file; stays, --delete deletes it"),
         Action::Keep => (" ".to_owned(), ""),
     };
-    let _infallible = writeln!(text, "{mark} {}{}", style.strong(&name), style.faint(tail));
+    let tail = if tail.is_empty() { String::new() } else { style.faint(tail) };
+    let _infallible = writeln!(text, "{mark} {}{tail}", style.strong(&name));
     for difference in &change.differences {
         let _infallible = writeln!(text, "    {}", one(difference, change.action, style));
     }

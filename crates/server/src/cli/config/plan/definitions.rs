@@ -79,7 +79,7 @@ fn plan_one(
             pictures,
             ..Step::default()
         };
-        let found = differences(&json!({}), &wanted);
+        let found = differences(&outline(&wanted), &wanted);
         planner.add(Change { action: Action::Create, name: name(file), place, differences: found, notes, step });
         return;
     };
@@ -111,6 +111,15 @@ fn plan_one(
     let kept_only = found.is_empty() && step.pictures.is_empty() && !notes.is_empty();
     let action = if kept_only { Action::Keep } else { Action::Change };
     planner.add(Change { action, name: name(known), place, differences: found, notes, step });
+}
+
+/// A new definition without what is told of it line by line.
+fn outline(wanted: &Value) -> Value {
+    let entries = entries(wanted).iter().map(|entry| {
+        let id = text(entry, "credentialConfigurationId");
+        json!({ "credentialConfigurationId": id, "claims": { "claims": [] } })
+    });
+    json!({ "credentialDefinitions": entries.collect::<Vec<_>>() })
 }
 
 /// The next version: entries of the file in its order, each over the one it goes on from, then those that stay.
