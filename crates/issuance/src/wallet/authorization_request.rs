@@ -46,6 +46,12 @@ pub(crate) fn return_address(organisation: &Organisation, address: &ReturnAddres
     }
 }
 
+/// Whether `redirect_uri` is one that the client registered. Any other one may be anybody's.
+pub(crate) fn is_registered(organisation: &Organisation, client_id: &str, redirect_uri: &RedirectUri) -> bool {
+    let client = organisation.policy.clients.registered(client_id);
+    client.is_some_and(|client| redirect_uri.check_registered(client.redirect_uris()).is_ok())
+}
+
 /// What is asked for, found among the organisation's definitions, and not yet stored: status `Requested`, without a
 /// browser, a `request_uri`, or bindings to keys.
 pub(crate) async fn resolve(

@@ -20,8 +20,8 @@ use chancery_protocol::authorization::{AuthorizationResponse, Outcome, RedirectU
 pub use rejection::Rejection;
 pub use shown::{Label, Shown, ShownClaim, ShownCredential, ShownValue};
 
-use super::Refusal;
 use super::trail::Trail;
+use super::{Refusal, authorization_request};
 use crate::{Context, Failure};
 
 /// Time for signing in and deciding, in seconds.
@@ -122,7 +122,7 @@ fn is_secure(organisation: &Organisation) -> bool {
     organisation.issuer.as_str().starts_with("https:")
 }
 
-/// A rejection, and where to tell it: to the wallet when it is known to be the wallet's address, else to the person.
+/// A rejection, and where to tell it: to the wallet at this address, else to the person.
 struct Refused {
     rejection: Rejection,
     address: Option<Address>,
@@ -133,14 +133,22 @@ struct Refused {
 struct Address {
     redirect_uri: RedirectUri,
     state: Option<String>,
+    /// Whether the client registered it. Anybody may name any other one, and push it, too; whoever opens a link of theirs
+    /// is sent nowhere before having signed in or said no (RFC 9700 §4.11.2).
+    is_registered: bool,
 }
 
 impl Address {
     /// That of a request whose `redirect_uri` was checked when it arrived.
-    fn of<R>(authorization: &Authorization) -> Result<Self, Failure<R>> {
+    fn of<R>(organisation: &Organisation, authorization: &Authorization) -> Result<Self, Failure<R>> {
         let redirect_uri = RedirectUri::parse(&authorization.redirect_uri);
         let redirect_uri = redirect_uri.map_err(|error| Failure::Internal(anyhow::anyhow!("{error}")))?;
-        Ok(Self { redirect_uri, state: authorization.state.clone() })
+        Ok(Self::at(organisation, &authorization.client_id, redirect_uri, authorization.state.clone()))
+    }
+
+    fn at(organisation: &Organisation, client_id: &str, redirect_uri: RedirectUri, state: Option<String>) -> Self {
+        let is_registered = authorization_request::is_registered(organisation, client_id, &redirect_uri);
+        Self { redirect_uri, state, is_registered }
     }
 
     fn answer(&self, organisation: &Organisation, outcome: Outcome<'_>) -> Onward {
@@ -153,7 +161,17 @@ impl Address {
         Onward { location: response.location(), cookie: None }
     }
 
+    /// A refusal that the wallet is told where its address is registered; else it is shown to the person.
     fn refuse(&self, rejection: impl Into<Rejection>) -> Failure<Refused> {
+        Failure::Rejected(self.refused(rejection))
+    }
+
+    fn refused(&self, rejection: impl Into<Rejection>) -> Refused {
+        Refused { rejection: rejection.into(), address: self.is_registered.then(|| self.clone()) }
+    }
+
+    /// A refusal that the wallet is told in any case: the person has signed in, or has said no.
+    fn refuse_after_answer(&self, rejection: impl Into<Rejection>) -> Failure<Refused> {
         Failure::Rejected(Refused { rejection: rejection.into(), address: Some(self.clone()) })
     }
 }

@@ -11,6 +11,7 @@ use super::*;
 
 mod fetched;
 mod mix_up;
+mod strangers;
 
 const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 const REDIRECT: &str = "https://wallet.example/cb?kept=1";
@@ -58,8 +59,13 @@ impl Browser {
 }
 
 impl<'w> Desk<'w> {
+    /// Where the wallet is registered.
     async fn open(world: &'w World) -> Self {
-        let operator = world.organisation().await;
+        Self::under(world, json!({ "clients": clients() })).await
+    }
+
+    async fn under(world: &'w World, policy: Value) -> Self {
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
         let provider = IdentityProvider::start(&world.env).await;
         let connection = json!({"issuer": provider.issuer(), "clientId": "chancery", "clientSecret": "s3cret"});
         operator.put(PROVIDER, connection).await.ok();
@@ -183,6 +189,11 @@ impl<'w> Desk<'w> {
         let back = back(&away);
         to_wallet(&browser.get(self.world, &back).await)
     }
+}
+
+/// The wallet of these tests, registered with its redirect URI.
+fn clients() -> Value {
+    json!({"registered": [{"clientId": "wallet-dev", "redirectUris": [REDIRECT]}]})
 }
 
 /// The value of a hidden field.
@@ -390,8 +401,8 @@ on_every_backend! {
         .await;
     }
 
-    /// AUT-14, PAR-6: a request by its parameters works where the policy takes it; once the redirect URI is known, errors
-    /// go there.
+    /// AUT-14, PAR-6: a request by its parameters works where the policy takes it; errors go to the redirect URI that is
+    /// registered.
     async fn a_plain_request_is_answered_where_the_policy_takes_it(backend: Backend) {
         with_private_addresses(backend, async |world| {
             let desk = Desk::open(world).await;
@@ -420,7 +431,7 @@ on_every_backend! {
             ] {
                 assert_page(&browser.get(world, &change).await, "Your wallet&#39;s request could not be read");
             }
-            let policy = json!({"policy": {"pushedAuthorization": "require"}});
+            let policy = json!({"policy": {"pushedAuthorization": "require", "clients": clients()}});
             let path = format!("/v2/platform/organisations/{}", desk.operator.organisation_id());
             world.platform().put(&path, policy).await.ok();
             assert_eq!(to_wallet(&browser.get(world, &good).await)["error"], "invalid_request");

@@ -42,8 +42,8 @@ pub struct Request<'r> {
 /// same request until somebody has signed in, so that a link preview uses nothing up (PAR-4).
 ///
 /// # Errors
-/// What is to be shown to the person, because it is not known that the redirect URI is the wallet's (AUT-14). Everything
-/// else is told to the wallet.
+/// What is to be shown to the person, because it is not known that the redirect URI is the wallet's (AUT-14). Wallets whose
+/// redirect URI is registered are told everything else.
 pub async fn begin(
     context: &Context,
     organisation: &Organisation,
@@ -70,7 +70,7 @@ async fn start(
         Some(request_uri) => pushed(context, organisation, now, &form, request_uri, trail).await?,
         None => plain(context, organisation, now, &form, trail).await?,
     };
-    let address = Address::of(&authorization)?;
+    let address = Address::of(organisation, &authorization)?;
     let is_usable = |offer: &Exchange| offer.status.is_open() && now < offer.expires_at;
     if authorization.exchange_id.is_some() && !offer.as_ref().is_some_and(is_usable) {
         return Err(address.refuse(Rejection::Offer));
@@ -148,8 +148,7 @@ async fn pushed(
     Begun::find(context, organisation, authorization).await
 }
 
-/// A request that comes by its parameters, where the policy takes those. Until it is known that the redirect URI is the
-/// client's, errors are shown; from then on they are told to the wallet (AUT-14).
+/// A request that comes by its parameters, where the policy takes those.
 async fn plain(
     context: &Context,
     organisation: &Organisation,
@@ -159,7 +158,7 @@ async fn plain(
 ) -> Result<Begun, Failure<Refused>> {
     let named = ReturnAddress::parse(form).map_err(show)?;
     let redirect_uri = authorization_request::return_address(organisation, &named).map_err(show)?;
-    let address = Address { redirect_uri, state: named.state };
+    let address = Address::at(organisation, &named.client_id, redirect_uri, named.state);
     if organisation.policy.pushed_authorization == PushedAuthorization::Require {
         return Err(address.refuse(Rejection::PushedOnly));
     }
@@ -168,9 +167,8 @@ async fn plain(
     }
     let request = AuthorizationRequest::parse(form).map_err(|error| address.refuse(error))?;
     let resolved = authorization_request::resolve(context, organisation, now, &request).await;
-    let (authorization, _definition) = resolved.map_err(|failure| {
-        failure.map_rejection(|rejection| Refused { rejection: rejection.into(), address: Some(address.clone()) })
-    })?;
+    let (authorization, _definition) =
+        resolved.map_err(|failure| failure.map_rejection(|rejection| address.refused(rejection)))?;
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }

@@ -127,7 +127,7 @@ async fn take(
             let work = context.store().write(organisation, async |tx| tx.fail_authorization(id, &owner, now).await);
             let first = work.await?;
             context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
-            let refused = Address::of(&authorization)?.refuse(Rejection::Cancelled);
+            let refused = Address::of(organisation, &authorization)?.refuse_after_answer(Rejection::Cancelled);
             Err(if first { refused } else { show(Rejection::Decided) })
         }
         Some(_) | None => Err(show(Rejection::Forged)),
@@ -169,7 +169,7 @@ async fn consented(
     let kept = work.await?;
     context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
     let Some(authorization) = kept else { return Ok(None) };
-    let onward = Address::of(&authorization)?.answer(organisation, Outcome::Code(&text));
+    let onward = Address::of(organisation, &authorization)?.answer(organisation, Outcome::Code(&text));
     context.remembered().keep_authorization(organisation, Ticket::Code(code), Arc::new(authorization));
     Ok(Some(onward))
 }

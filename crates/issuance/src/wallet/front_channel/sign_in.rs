@@ -28,8 +28,8 @@ const ENDPOINT: &str = "/sign-in/callback";
 /// Takes the provider's answer, asks the provider who it is, and leads to the consent page.
 ///
 /// # Errors
-/// What is to be shown to the person: the answer is nobody's, comes twice, or comes from another browser. Everything else
-/// is told to the wallet.
+/// What is to be shown to the person: the answer is nobody's, comes twice, or comes from another browser; also that signing
+/// in failed, unless the wallet's redirect URI is registered. Everything else is told to the wallet.
 pub async fn finish(
     context: &Context,
     organisation: &Organisation,
@@ -66,7 +66,7 @@ async fn take(
     let secret = browser.secret(organisation, id).filter(is_its).ok_or_else(|| show(Rejection::Browser))?;
     let owner = SecretHash::of(secret);
     let around = Around::find(context, organisation, &authorization).await?;
-    let address = Address::of(&authorization)?;
+    let address = Address::of(organisation, &authorization)?;
     if now >= state.expires_at {
         return Err(show(Rejection::TimeOver));
     }
@@ -171,7 +171,8 @@ async fn person(
     if let Some(error) = form.get("error") {
         let by_person =
             matches!(error, "access_denied" | "login_required" | "interaction_required" | "consent_required");
-        return Err(address.refuse(Rejection::ProviderSaysNo { error: excerpt(error), by_person }));
+        let rejection = Rejection::ProviderSaysNo { error: excerpt(error), by_person };
+        return Err(if by_person { address.refuse_after_answer(rejection) } else { address.refuse(rejection) });
     }
     let Some(code) = form.get("code") else {
         return Err(address.refuse(Rejection::ProviderSaysNo { error: "without a code".to_owned(), by_person: false }));
@@ -191,7 +192,7 @@ async fn person(
         None => None,
     };
     let submissions = claims::submissions(&definition, requested, offered, &person);
-    let submissions = submissions.map_err(|rejection| address.refuse(rejection))?;
+    let submissions = submissions.map_err(|rejection| address.refuse_after_answer(rejection))?;
     let subject = person.get("sub").and_then(Value::as_str).map(str::to_owned);
     Ok(SignedIn { subject, submissions })
 }
