@@ -3,8 +3,8 @@
 mod rejection;
 
 use chancery_model::{
-    DeferredAnswer, DeferredTransaction, Entry, Exchange, ExchangeId, ExchangeStatus, Organisation, SecretHash,
-    Submission, Timestamp,
+    DeferredAnswer, DeferredTransaction, Entry, Exchange, ExchangeStatus, Grant, GrantedCredential, Organisation,
+    SecretHash, Submission, Timestamp,
 };
 use chancery_protocol::credential_response::{CredentialResponse, IssuedCredential};
 use chancery_protocol::deferred::DeferredRequest;
@@ -92,7 +92,7 @@ async fn outcome(
     trail: &mut Trail,
 ) -> Result<CredentialResponse, Failure<Rejection>> {
     let Granted { grant, offered: Offered { definition, .. } } = granted;
-    let waiting = find(context, organisation, grant.exchange_id, asked).await?;
+    let waiting = find(context, organisation, grant, asked).await?;
     let Waiting { transaction, exchange } = &waiting;
     let entry = definition.entry(transaction.entry).ok_or(Failure::Rejected(Rejection::Unknown))?;
     note_context(&waiting, entry, asked, trail);
@@ -129,7 +129,7 @@ async fn outcome(
             }
             // A request beside this one was faster: its credentials are the ones.
             Recorded::AnsweredMeanwhile => {
-                let waiting = find(context, organisation, exchange.id, asked).await?;
+                let waiting = find(context, organisation, grant, asked).await?;
                 return repeat(context, organisation, now, &waiting, trail).await;
             }
             Recorded::No if terms.are_contested() => {}
@@ -196,17 +196,23 @@ struct Waiting {
     exchange: Exchange,
 }
 
-/// The transaction, of the exchange that the access token is of: the ids of others are unknown here.
+/// The transaction, of a credential that the access token covers: the ids of others are unknown here, also those of the same
+/// exchange when the token was narrowed (DEF-1).
 async fn find(
     context: &Context,
     organisation: &Organisation,
-    exchange: ExchangeId,
+    grant: &Grant,
     asked: &DeferredRequest,
 ) -> Result<Waiting, Failure<Rejection>> {
     let read = context.store().read(organisation).await?;
-    let found = read.deferred_transaction(exchange, &SecretHash::of(&asked.transaction_id)).await?;
+    let found = read.deferred_transaction(grant.exchange_id, &SecretHash::of(&asked.transaction_id)).await?;
     let (transaction, exchange) = found.ok_or(Failure::Rejected(Rejection::Unknown))?;
-    Ok(Waiting { transaction, exchange })
+    let is_its =
+        |granted: &GrantedCredential| granted.entry == transaction.entry && granted.dataset == transaction.dataset;
+    match grant.credentials.iter().any(is_its) {
+        true => Ok(Waiting { transaction, exchange }),
+        false => Err(Failure::Rejected(Rejection::NotCovered)),
+    }
 }
 
 fn note_context(waiting: &Waiting, entry: &Entry, asked: &DeferredRequest, trail: &mut Trail) {

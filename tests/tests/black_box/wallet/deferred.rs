@@ -233,6 +233,48 @@ on_every_backend! {
         assert_eq!(credentials(world).await, 1);
     }
 
+    /// DEF-1: a token that was narrowed to one credential of an exchange does not collect another one that waits.
+    async fn a_narrowed_token_collects_nothing_else(world: &World) {
+        let operator = world.platform().organisation(json!({"policy": {"refreshTokens": true}})).await;
+        let mut badge = samples::staff_badge();
+        let mut pass = badge["credentialDefinitions"][0].clone();
+        pass["vct"] = "https://types.example/pass/1".into();
+        for (entry, id) in [(&mut pass, "pass"), (&mut badge["credentialDefinitions"][0], "badge")] {
+            entry["credentialConfigurationId"] = id.into();
+        }
+        badge["credentialDefinitions"].as_array_mut().unwrap().push(pass);
+        let definition = operator.define(&badge).await;
+        let entries: Vec<Value> = definition["credentialDefinitions"].as_array().unwrap().iter()
+            .map(|entry| json!({"id": entry["id"], "vct": entry["vct"]})).collect();
+        let body = json!({
+            "issuanceMode": "Deferred", "userPin": "", "credentials": entries,
+            "credentialDefinitionId": definition["credentialDefinitionId"],
+        });
+        let offer = operator.offer_of(body).await;
+        let wallet = world.wallet();
+        let opened = wallet.open(&offer.link).await;
+        let scene = Scene { operator, definition, offer, wallet, opened };
+        let token = scene.redeem().await;
+        let nonce = scene.wallet.nonce(&scene.opened).await;
+        let call = scene.wallet.credential_call(&token, &nonce).with_member("credential_identifier", Value::Null);
+        let waiting = scene.wallet.send(call.with_member("credential_configuration_id", "badge")).await.expect(202);
+        let transaction = waiting["transaction_id"].as_str().unwrap();
+
+        let narrowed = async |refresh: &Value, configuration: &str| {
+            let details = json!([{"type": "openid_credential", "credential_configuration_id": configuration}]);
+            let refresh = scene.wallet.refresh_call(scene.operator.issuer(), refresh.as_str().unwrap());
+            let response = scene.wallet.send(refresh.with_field("authorization_details", &details.to_string())).await.ok();
+            Token { response, opened: scene.opened.clone() }
+        };
+        let pass = narrowed(&token.response["refresh_token"], "pass").await;
+        scene.wallet.send(scene.wallet.deferred_call(&pass, transaction)).await.refused(400, "invalid_transaction_id");
+        assert!(scene.cause().await.reason.contains("narrowed"));
+        let badge = narrowed(&pass.response["refresh_token"], "badge").await;
+        for token in [&badge, &token] {
+            scene.wallet.send(scene.wallet.deferred_call(token, transaction)).await.expect(202);
+        }
+    }
+
     /// DEF-6: a denial beside polls: each is told to wait or that it is over, and nothing is issued.
     async fn a_denial_while_the_wallet_polls_ends_the_transaction(world: &World) {
         let pending = Pending::new(world).await;

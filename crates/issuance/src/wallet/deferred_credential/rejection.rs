@@ -20,6 +20,8 @@ pub enum Rejection {
     Request(DeferredRequestError),
     /// The exchange of the access token has no such transaction.
     Unknown,
+    /// The access token does not cover what the transaction is about: it was narrowed to other credentials.
+    NotCovered,
     /// The wallet has the credentials.
     Collected,
     /// The organisation denied the exchange.
@@ -79,7 +81,7 @@ impl Rejection {
                 DeferredRequestError::Encryption(_) => ErrorCode::InvalidEncryptionParameters,
             },
             // Which of them is not said.
-            Self::Unknown | Self::Collected => ErrorCode::InvalidTransactionId,
+            Self::Unknown | Self::NotCovered | Self::Collected => ErrorCode::InvalidTransactionId,
             Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
             Self::NotFetched(why) if why.is_passing() => ErrorCode::TemporarilyUnavailable,
             Self::Denied | Self::Expired | Self::Again(_) | Self::NotFetched(_) => ErrorCode::CredentialRequestDenied,
@@ -97,7 +99,7 @@ impl Rejection {
                 DeferredRequestError::TransactionId { .. } => "transaction_id is not an acceptable string",
                 DeferredRequestError::Encryption(error) => encryption::description(error),
             },
-            Self::Unknown | Self::Collected => "the transaction_id is not valid",
+            Self::Unknown | Self::NotCovered | Self::Collected => "the transaction_id is not valid",
             Self::Denied | Self::Expired => "the credential will not be issued",
             Self::Again(refused) => refused.description(),
             Self::NotFetched(why) => why.description(),
@@ -115,6 +117,7 @@ impl Rejection {
                 "request_malformed"
             }
             Self::Unknown => "transaction_unknown",
+            Self::NotCovered => "transaction_not_covered",
             Self::Collected => "transaction_collected",
             Self::Denied => "issuance_denied",
             Self::Expired => "transaction_expired",
@@ -132,7 +135,7 @@ impl Rejection {
             }
             Self::Message(encryption::Rejection::Parameters(_))
             | Self::Request(DeferredRequestError::Encryption(_)) => "deferred.encryption_invalid",
-            Self::Unknown | Self::Collected => "deferred.unknown_transaction",
+            Self::Unknown | Self::NotCovered | Self::Collected => "deferred.unknown_transaction",
             Self::NotFetched(NotFetched::Unavailable { .. }) => "deferred.claims_unavailable",
             Self::NotFetched(NotFetched::Unfit { .. }) => "deferred.claims_unfit",
             Self::Denied | Self::Again(_) | Self::NotFetched(NotFetched::Denied) => "deferred.rejected",
@@ -157,6 +160,10 @@ impl Rejection {
             Self::Unknown => {
                 ("the exchange of the access token has no such transaction", DeferredRefusal::InvalidTransactionId)
             }
+            Self::NotCovered => (
+                "the access token was narrowed to other credentials than the one that the transaction is about",
+                DeferredRefusal::InvalidTransactionId,
+            ),
             Self::Collected => (
                 "the credentials of the transaction were issued, and the wallet has them",
                 DeferredRefusal::InvalidTransactionId,
@@ -198,10 +205,12 @@ mod tests {
 
     #[test]
     fn what_never_was_and_what_is_over_look_the_same_to_the_wallet_by_def_5() {
-        let (unknown, collected) = (Rejection::Unknown, Rejection::Collected);
-        assert_eq!(unknown.error(), collected.error());
-        assert_eq!(unknown.description(), collected.description());
-        assert_ne!(unknown.account().explanation.reason, collected.account().explanation.reason);
+        let unknown = Rejection::Unknown;
+        for other in [Rejection::NotCovered, Rejection::Collected] {
+            assert_eq!(unknown.error(), other.error());
+            assert_eq!(unknown.description(), other.description());
+            assert_ne!(unknown.account().explanation.reason, other.account().explanation.reason);
+        }
     }
 
     #[test]
