@@ -76,18 +76,37 @@ pub(super) struct Client {
     pub(super) id: Option<String>,
     /// Thumbprint of the wallet instance key, when it was attested.
     pub(super) instance_thumbprint: Option<String>,
-    /// Whether it proved to be what it says, by a key of its own.
+    /// Whether it proved to be what it says, by a key of its own; an attestation that is only observed counts for nothing.
     pub(super) is_authenticated: bool,
+    /// Whether attestations are only observed.
+    observes: bool,
     /// What must not be used again.
     used: Vec<Used>,
 }
 
 #[derive(Debug)]
 struct Used {
-    kind: &'static str,
+    kind: Proof,
     value: String,
     /// Unix seconds.
     until: i64,
+}
+
+/// What is used once.
+#[derive(Clone, Copy, Debug)]
+enum Proof {
+    Assertion,
+    Possession,
+}
+
+impl Proof {
+    /// Names the purpose of a claim of use.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Assertion => "client_assertion",
+            Self::Possession => "client_attestation",
+        }
+    }
 }
 
 /// Looks at everything by which the client of a request identifies itself. `dpop` is its verified DPoP proof.
@@ -206,7 +225,7 @@ impl Identified {
         let mut used = Vec::new();
         if let Some(proven) = &assertion {
             let value = format!("{}.{}", proven.client_id, proven.jti);
-            used.push(Used { kind: "client_assertion", value, until: proven.expires_at.saturating_add(1) });
+            used.push(Used { kind: Proof::Assertion, value, until: proven.expires_at.saturating_add(1) });
         }
         let instance_thumbprint = attested.as_ref().map(|attestation| attestation.instance_key.thumbprint());
         if let (Some(attestation), Some(instance)) = (&attested, &instance_thumbprint) {
@@ -214,15 +233,22 @@ impl Identified {
             if let Some(possession) = &attestation.possession {
                 let value = format!("{instance}.{}", possession.jti);
                 let until = possession.issued_at.saturating_add(MAX_AGE + 1);
-                used.push(Used { kind: "client_attestation", value, until });
+                used.push(Used { kind: Proof::Possession, value, until });
             }
         }
-        let is_authenticated = attested.is_some() || assertion.is_some();
-        Ok(Client { id: client_id, instance_thumbprint, is_authenticated, used })
+        let observes = rule == AttestationRule::Observe;
+        let is_authenticated = (attested.is_some() && !observes) || assertion.is_some();
+        Ok(Client { id: client_id, instance_thumbprint, is_authenticated, observes, used })
     }
 }
 
 impl Client {
+    /// The thumbprint of the wallet instance key that later requests have to prove. Where attestations are observed there
+    /// is none: who comes back without one is not refused.
+    pub(super) fn binding_instance(&self) -> Option<&String> {
+        self.instance_thumbprint.as_ref().filter(|_| !self.observes)
+    }
+
     /// Uses up what the client proved itself with, and its DPoP proof, if there is one: both travel to Redis together.
     pub(super) async fn claim_with(
         &self,
@@ -230,6 +256,7 @@ impl Client {
         organisation: &Organisation,
         now: Timestamp,
         proof: Option<&DpopProof>,
+        recording: &mut Recording,
     ) -> (Result<(), Failure<dpop::Rejection>>, Result<(), Failure<Rejection>>) {
         let of_proof = async {
             match proof {
@@ -237,7 +264,7 @@ impl Client {
                 None => Ok(()),
             }
         };
-        tokio::join!(of_proof, self.claim(context, organisation, now))
+        tokio::join!(of_proof, self.claim(context, organisation, now, recording))
     }
 
     async fn claim(
@@ -245,11 +272,18 @@ impl Client {
         context: &Context,
         organisation: &Organisation,
         now: Timestamp,
+        recording: &mut Recording,
     ) -> Result<(), Failure<Rejection>> {
         for Used { kind, value, until } in &self.used {
-            match context.claim_use(organisation, kind, value, *until, now).await? {
-                Claim::Fresh => {}
-                Claim::Replayed => return Err(Failure::Rejected(Rejection::Replayed)),
+            let claim = context.claim_use(organisation, kind.purpose(), value, *until, now).await?;
+            match (claim, kind) {
+                (Claim::Fresh, _) => {}
+                (Claim::Replayed, Proof::Possession) if self.observes => {
+                    recording.warning("client.attestation_observed", &Rejection::Replayed.explain());
+                }
+                (Claim::Replayed, Proof::Assertion | Proof::Possession) => {
+                    return Err(Failure::Rejected(Rejection::Replayed));
+                }
             }
         }
         Ok(())

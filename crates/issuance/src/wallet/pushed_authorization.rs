@@ -92,7 +92,8 @@ async fn keep(
         .settle(rule, &mut trail.recording)
         .and_then(|client| client.admitted(organisation, false).map(|()| client))
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
-    let (of_proof, of_client) = client.claim_with(context, organisation, now, proof.as_ref()).await;
+    let (of_proof, of_client) =
+        client.claim_with(context, organisation, now, proof.as_ref(), &mut trail.recording).await;
     of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
     of_client.map_err(|failure| failure.map_rejection(Rejection::Client))?;
 
@@ -102,7 +103,7 @@ async fn keep(
     authorization.request_uri_expires_at = Some(now.plus_seconds(LIFETIME));
     authorization.expires_at = now.plus_seconds(LIFETIME);
     authorization.dpop_jkt = dpop_jkt;
-    authorization.instance_thumbprint = client.instance_thumbprint;
+    authorization.instance_thumbprint = client.binding_instance().cloned();
     trail.recording.info(
         "par.accepted",
         json!({

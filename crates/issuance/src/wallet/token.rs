@@ -177,7 +177,7 @@ async fn claim(
     client: &Client,
     trail: &mut Trail,
 ) -> Result<(), Failure<Rejection>> {
-    let (of_proof, of_client) = client.claim_with(context, organisation, now, proof).await;
+    let (of_proof, of_client) = client.claim_with(context, organisation, now, proof, &mut trail.recording).await;
     of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
     if let Some(proof) = proof {
         trail.recording.debug("token.dpop_validated", json!({ "dpop_jkt": proof.thumbprint }));

@@ -50,7 +50,7 @@ pub(super) fn beside(
         hash: SecretHash::of(&text),
         client_id: client.id.clone(),
         dpop_thumbprint: if client.is_authenticated { None } else { grant.dpop_thumbprint.clone() },
-        instance_thumbprint: client.instance_thumbprint.clone(),
+        instance_thumbprint: client.binding_instance().cloned(),
         credentials: grant.credentials.clone(),
         by_identifier: grant.by_identifier,
         expires_at: now.plus_seconds(organisation.policy.refresh_token_lifetime),
