@@ -1,7 +1,7 @@
 //! What authorisations allow.
 
-use chancery_model::{Exchange, Grant, Passage, SecretHash};
-use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef, Set};
+use chancery_model::{Exchange, ExchangeId, Grant, Passage, SecretHash};
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Set};
 
 use crate::entity::exchange;
 use crate::entity::exchange_grant::{ActiveModel, Column, Entity, Model};
@@ -22,6 +22,13 @@ impl Read {
         let row = Row { table: "exchange_grant", id: grant.id };
         let exchange = exchanges::from_row(row.expect(exchange)?)?;
         Ok(Some((from_row(grant)?, exchange)))
+    }
+
+    /// The grant that the code of an exchange gave.
+    pub async fn first_grant(&self, exchange: ExchangeId) -> Result<Option<Grant>, StoreError> {
+        let its = self.scope.find::<Entity>().filter(Column::ExchangeId.eq(exchange.as_uuid()));
+        let oldest = its.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id);
+        oldest.one(self.scope.connection()).await?.map(from_row).transpose()
     }
 }
 

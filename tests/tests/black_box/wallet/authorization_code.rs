@@ -287,3 +287,42 @@ fn a_token_that_another_process_made_worthless_is_worthless() {
         second.stop().await;
     }));
 }
+
+/// AUT-15 with several processes: the wallet that asks again within ten seconds, because its answer was lost, loses nothing at
+/// a process that does not know the answer; whoever has the code and another key ends what it gave.
+#[test]
+fn a_retry_that_reaches_another_process_ends_nothing() {
+    block_on(with_private_addresses(Backend::Networked, async |world| {
+        let (first, second) = (world.another_server().await, world.another_server().await);
+        let point_to = |server: &Server| {
+            world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
+            world.wallet_front.cut_once();
+        };
+        point_to(&first);
+        let desk = Desk::open(world, json!({})).await;
+        // Without a DPoP proof of the pushed request, the code itself is bound to no key.
+        for binds in [true, false] {
+            point_to(&first);
+            let par = if binds { desk.par() } else { desk.par().without_dpop() };
+            let code = desk.authorize(world, par).await;
+            let response = desk.wallet.send(desk.redeem(&code)).await.ok();
+            let opened = desk.opened(world).await;
+            point_to(&second);
+            desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
+            let token = Token { response, opened };
+            desk.wallet.collect(&token).await;
+            point_to(&first);
+            desk.wallet.collect(&token).await;
+
+            point_to(&second);
+            let thief = desk.wallet.with_fresh_dpop_key();
+            let mut stolen = desk.redeem(&code);
+            stolen.dpop = thief.dpop(&stolen.method, &stolen.url, None);
+            thief.send(stolen).await.refused(400, "invalid_grant");
+            let nonce = desk.wallet.nonce(&token.opened).await;
+            desk.wallet.send(desk.wallet.credential_call(&token, &nonce)).await.refused(401, "invalid_token");
+        }
+        first.stop().await;
+        second.stop().await;
+    }));
+}

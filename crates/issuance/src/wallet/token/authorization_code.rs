@@ -23,7 +23,7 @@ use super::super::remembered::{Granted, Offered, Ticket};
 use super::super::trail::Trail;
 use super::super::{authorization_with, definition_asked_for, redaction};
 use super::refresh;
-use super::repeated::Asked;
+use super::repeated::{Answers, Asked};
 use super::{Rejection, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
 use crate::management::offers::CLAIMS_DUE_IN;
 use crate::quotas::Taken;
@@ -75,7 +75,9 @@ pub(super) async fn redeem(
     let repeated = Asked::of(organisation, code.hash, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
-        return used_before(context, organisation, now, &authorization, repeated.as_ref()).await;
+        let presented =
+            Presented { asked: &asked, client: &client, proof: proof.as_ref(), repeated: repeated.as_ref() };
+        return used_before(context, organisation, now, &authorization, presented).await;
     }
     checks_of_code(&authorization, now)
         .and_then(|()| bound(&authorization, &asked, &client, proof.as_ref()))
@@ -97,7 +99,7 @@ pub(super) async fn redeem(
         id: GrantId::from(context.env().uuid(now)),
         exchange_id: exchange.id,
         client_id: client.id.clone(),
-        dpop_thumbprint: proof.map(|proof| proof.thumbprint),
+        dpop_thumbprint: proof.as_ref().map(|proof| proof.thumbprint.clone()),
         by_identifier: authorization.by_details
             || asked.authorization_details.is_some()
             || has_several_datasets(&credentials),
@@ -108,7 +110,7 @@ pub(super) async fn redeem(
         created_at: now,
     };
     let fresh = refresh::beside(context, organisation, now, &client, &grant);
-    let details = asked.authorization_details.or_else(|| details_if_needed(&grant));
+    let details = asked.authorization_details.clone().or_else(|| details_if_needed(&grant));
     let mut answer = answer(&grant, access_token, lifetime, details);
     answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
     if !authorization.by_details {
@@ -154,7 +156,11 @@ pub(super) async fn redeem(
         Err(Undone::CodeSpent) => {
             let found = context.store().read(organisation).await?.authorization_by_code(&code).await?;
             match found.filter(|spent| spent.updated_at < now) {
-                Some(spent) => used_before(context, organisation, now, &spent, repeated.as_ref()).await,
+                Some(spent) => {
+                    let (proof, repeated) = (proof.as_ref(), repeated.as_ref());
+                    let presented = Presented { asked: &asked, client: &client, proof, repeated };
+                    used_before(context, organisation, now, &spent, presented).await
+                }
                 // Two requests at the same moment, of which one wins.
                 None => Err(Failure::Rejected(Rejection::CodeUsed)),
             }
@@ -198,19 +204,49 @@ async fn find(
     Ok(Some((authorization, definition)))
 }
 
-/// The code was spent: the same request gets the same answer, any other one proves that somebody has the code who should
-/// not.
+/// A token request, as far as it says by itself who asks for what.
+#[derive(Clone, Copy)]
+struct Presented<'r> {
+    asked: &'r AuthorizationCodeRequest,
+    client: &'r Client,
+    proof: Option<&'r DpopProof>,
+    repeated: Option<&'r Asked>,
+}
+
+/// The code was spent: the same request gets the same answer where that is remembered, and a wallet that asks again a moment
+/// later is refused and nothing else. Any other request proves that somebody has the code who should not.
 async fn used_before(
     context: &Context,
     organisation: &Organisation,
     now: Timestamp,
     authorization: &Authorization,
-    repeated: Option<&Asked>,
+    presented: Presented<'_>,
 ) -> Result<TokenResponse, Failure<Rejection>> {
-    match context.earlier_token_answer(organisation, repeated, now)? {
-        Some(answer) => Ok(answer),
-        None => Err(used_twice(context, organisation, now, authorization).await),
+    if let Some(answer) = context.earlier_token_answer(organisation, presented.repeated, now)? {
+        return Ok(answer);
     }
+    match is_retry(context, organisation, now, authorization, presented).await? {
+        true => Err(Failure::Rejected(Rejection::CodeUsed)),
+        false => Err(used_twice(context, organisation, now, authorization).await),
+    }
+}
+
+/// Whether the wallet that spent the code asks again a moment later. Another process may have its answer, which got lost on
+/// the way: that is no theft, and what it was given stays good.
+async fn is_retry(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    authorization: &Authorization,
+    Presented { asked, client, proof, .. }: Presented<'_>,
+) -> Result<bool, Failure<Rejection>> {
+    let is_recent = now < authorization.updated_at.plus(Answers::LIFETIME);
+    let (true, Some(exchange), Some(proof)) = (is_recent, authorization.exchange_id, proof) else { return Ok(false) };
+    if bound(authorization, asked, client, Some(proof)).is_err() {
+        return Ok(false);
+    }
+    let first = context.store().read(organisation).await?.first_grant(exchange).await?;
+    Ok(first.is_some_and(|grant| grant.dpop_thumbprint.as_ref() == Some(&proof.thumbprint)))
 }
 
 /// Somebody has the code who should not: nobody can tell which of the two it is.

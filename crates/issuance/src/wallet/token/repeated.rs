@@ -49,7 +49,7 @@ impl Default for Answers {
 impl Answers {
     const CAPACITY: u64 = 4096;
     /// Long enough for a retry, too short for anything else.
-    const LIFETIME: Duration = Duration::from_secs(10);
+    pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 }
 
 impl Asked {
