@@ -48,7 +48,7 @@ use crate::routes;
     })),
     responses(
         (status = 200, description = "The definition with its ids", body = DefinitionAnswer),
-        (status = 409, description = "Problem `configuration-id-taken`"),
+        (status = 409, description = "Problem `configuration-id-taken` or `scope-taken`"),
     ),
 )]
 pub(crate) async fn create(
@@ -61,6 +61,7 @@ pub(crate) async fn create(
         Problem::of(failure, |rejection| match rejection {
             CreateRejection::Invalid(faults) => Problem::invalid(faults),
             CreateRejection::ConfigurationTaken(fault) => Problem::faulty(Kind::ConfigurationIdTaken, vec![fault]),
+            CreateRejection::ScopeTaken(fault) => Problem::faulty(Kind::ScopeTaken, vec![fault]),
         })
     })
 }
@@ -132,7 +133,7 @@ pub(crate) async fn read(
     })),
     responses(
         (status = 200, description = "The new version", body = DefinitionAnswer),
-        (status = 409, description = "Problem `configuration-id-taken` or `concurrent-update`"),
+        (status = 409, description = "Problem `configuration-id-taken`, `scope-taken` or `concurrent-update`"),
         (status = 412, description = "Problem `precondition-failed`"),
     ),
 )]
@@ -149,6 +150,7 @@ pub(crate) async fn update(
             UpdateRejection::NotFound => Problem::not_found("credential definition"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
             UpdateRejection::ConfigurationTaken(fault) => Problem::faulty(Kind::ConfigurationIdTaken, vec![fault]),
+            UpdateRejection::ScopeTaken(fault) => Problem::faulty(Kind::ScopeTaken, vec![fault]),
             UpdateRejection::Stale => Problem::stale(),
             UpdateRejection::Concurrent => {
                 Problem::new(Kind::ConcurrentUpdate, "another update came first; read the definition again")

@@ -64,6 +64,8 @@ kinds! {
     IssuerTaken: CONFLICT, "issuer-taken", "The issuer identifier is taken";
     /// Another definition has the configuration id.
     ConfigurationIdTaken: CONFLICT, "configuration-id-taken", "The configuration id is taken";
+    /// Another definition has the scope.
+    ScopeTaken: CONFLICT, "scope-taken", "The scope is taken";
     /// Open exchanges need the definition.
     DefinitionInUse: CONFLICT, "definition-in-use", "Open exchanges need the definition";
     /// Somebody else changed it meanwhile.

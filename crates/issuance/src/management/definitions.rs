@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_model::{Definition, DefinitionId, Organisation, OrganisationId, SigningKeyState};
+use chancery_model::{Definition, DefinitionId, Entry, Organisation, OrganisationId, SigningKeyState};
 use chancery_storage::{DefinitionChange, DefinitionDeletion, DefinitionFilter, StoreError, Transaction};
 use moka::future::Cache;
 use serde_json::{Map, Value};
@@ -43,6 +43,8 @@ pub enum CreateRejection {
     Invalid(Vec<Fault>),
     /// A configuration id is used by another definition of the organisation.
     ConfigurationTaken(Fault),
+    /// A scope stands for credentials of another definition of the organisation.
+    ScopeTaken(Fault),
 }
 
 /// Why a definition was not updated.
@@ -54,6 +56,8 @@ pub enum UpdateRejection {
     Invalid(Vec<Fault>),
     /// A configuration id is used by another definition of the organisation.
     ConfigurationTaken(Fault),
+    /// A scope stands for credentials of another definition of the organisation.
+    ScopeTaken(Fault),
     /// It is not the version that the caller knows.
     Stale,
     /// Somebody else updated it at the same time.
@@ -101,7 +105,8 @@ pub async fn create(
     let draft = reading::read(body, None, (&defaults, ctx.outbound()), || env.uuid(now).into()).map_err(invalid_new)?;
     let draft = check_against_organisation(ctx, organisation, draft, None).await?.map_err(|refusal| match refusal {
         Refusal::Invalid(fault) => invalid_new(vec![fault]),
-        Refusal::Taken(fault) => Failure::Rejected(CreateRejection::ConfigurationTaken(fault)),
+        Refusal::ConfigurationTaken(fault) => Failure::Rejected(CreateRejection::ConfigurationTaken(fault)),
+        Refusal::ScopeTaken(fault) => Failure::Rejected(CreateRejection::ScopeTaken(fault)),
     })?;
     let definition = Definition {
         id: DefinitionId::from(env.uuid(now)),
@@ -166,7 +171,8 @@ pub async fn update(
     let draft =
         check_against_organisation(ctx, organisation, draft, Some(id)).await?.map_err(|refusal| match refusal {
             Refusal::Invalid(fault) => invalid(vec![fault]),
-            Refusal::Taken(fault) => Failure::Rejected(UpdateRejection::ConfigurationTaken(fault)),
+            Refusal::ConfigurationTaken(fault) => Failure::Rejected(UpdateRejection::ConfigurationTaken(fault)),
+            Refusal::ScopeTaken(fault) => Failure::Rejected(UpdateRejection::ScopeTaken(fault)),
         })?;
     let definition = Definition {
         id,
@@ -283,10 +289,12 @@ pub(crate) async fn recent<R>(
 
 enum Refusal {
     Invalid(Fault),
-    Taken(Fault),
+    ConfigurationTaken(Fault),
+    ScopeTaken(Fault),
 }
 
-/// What only the organisation's other data can tell: the signing key exists, configuration ids are unique.
+/// What only the organisation's other data can tell: the signing key exists, configuration ids are unique, and a scope
+/// stands for credentials of one definition, because a request by it begins one exchange (AUT-8).
 async fn check_against_organisation<R>(
     ctx: &Context,
     organisation: &Organisation,
@@ -302,24 +310,32 @@ async fn check_against_organisation<R>(
             return Ok(Err(Refusal::Invalid(Fault { pointer: "/kid".to_owned(), detail })));
         }
     }
-    let others = reader.all_definitions().await?;
-    let mut taken: HashSet<String> = others
-        .into_iter()
-        .filter(|definition| Some(definition.id) != own)
-        .flat_map(|definition| definition.content.entries)
-        .map(|entry| entry.configuration_id)
-        .collect();
-    for (entry, pointer) in draft.content.entries.iter_mut().zip(&draft.configuration_pointers) {
+    let others = reader.all_definitions().await?.into_iter().filter(|definition| Some(definition.id) != own);
+    let others: Vec<Entry> = others.flat_map(|definition| definition.content.entries).collect();
+    let mut taken: HashSet<String> = others.iter().map(|entry| entry.configuration_id.clone()).collect();
+    for (entry, pointers) in draft.content.entries.iter_mut().zip(&draft.pointers) {
         if taken.contains(&entry.configuration_id) {
-            if let Some(pointer) = pointer {
+            if let Some(pointer) = &pointers.configuration_id {
                 let detail = "another definition of the organisation has this configuration id".to_owned();
-                return Ok(Err(Refusal::Taken(Fault { pointer: pointer.clone(), detail })));
+                return Ok(Err(Refusal::ConfigurationTaken(Fault { pointer: pointer.clone(), detail })));
             }
             entry.configuration_id = first_free(&entry.configuration_id, &taken);
         }
         taken.insert(entry.configuration_id.clone());
     }
-    Ok(Ok(draft))
+    match taken_scope(organisation, &draft, &others) {
+        Some(fault) => Ok(Err(Refusal::ScopeTaken(fault))),
+        None => Ok(Ok(draft)),
+    }
+}
+
+/// The first scope that stands for an entry of another definition.
+fn taken_scope(organisation: &Organisation, draft: &Draft, others: &[Entry]) -> Option<Fault> {
+    let scopes: HashSet<&str> = others.iter().filter_map(|other| organisation.policy.scope_for(other)).collect();
+    let is_taken = |entry: &Entry| organisation.policy.scope_for(entry).is_some_and(|scope| scopes.contains(scope));
+    let (_, pointers) = draft.content.entries.iter().zip(&draft.pointers).find(|(entry, _)| is_taken(entry))?;
+    let detail = "another definition of the organisation has this scope".to_owned();
+    Some(Fault { pointer: pointers.scope.clone(), detail })
 }
 
 /// `badge` becomes `badge-2`, or the first number that is free.

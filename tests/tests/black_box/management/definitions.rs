@@ -157,6 +157,41 @@ on_every_backend! {
         assert_eq!(ids.len(), 3, "{ids:?}");
     }
 
+    /// AUT-8: a request by scope begins one exchange, so that a scope stands for credentials of one definition; entries of that
+    /// one may share it, and other organisations may have the same.
+    async fn scopes_are_those_of_one_definition(world: &World) {
+        let operator = world.organisation().await;
+        let scoped = |label: &str, scope: &str| {
+            let mut body = samples::staff_badge();
+            body["label"] = label.into();
+            let mut entry = body["credentialDefinitions"][0].clone();
+            entry["authorizationRequestType"] = "scope_based".into();
+            entry["scope"] = scope.into();
+            let mut sibling = entry.clone();
+            sibling["vct"] = "https://types.example/staff/2".into();
+            body["credentialDefinitions"] = json!([entry, sibling]);
+            body
+        };
+        let first = operator.define(&scoped("Badge", "staff")).await;
+        let taken = operator.post(DEFINITION, scoped("Other", "staff")).await;
+        assert_problem(&taken, 409, "scope-taken");
+        taken.problem_at(409, "/credentialDefinitions/0/scope");
+        let other = operator.define(&scoped("Other", "visitors")).await;
+        let path = |definition: &Value| format!("{DEFINITION}/{}", definition["credentialDefinitionId"].as_str().unwrap());
+        let taken = operator.put(&path(&other), scoped("Other", "staff")).await;
+        assert_problem(&taken, 409, "scope-taken");
+        operator.put(&path(&first), scoped("Badge", "staff")).await.ok();
+        world.organisation().await.define(&scoped("Badge", "staff")).await;
+
+        // Under HAIP an entry without a scope takes its configuration id.
+        let key = chancery_tests::Key::p256();
+        let anchors = json!({"walletProviders": {"jwks": {"keys": [key.jwk()]}}});
+        let policy = json!({"profile": "haip", "trustAnchors": anchors});
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        operator.define(&samples::staff_badge()).await;
+        assert_problem(&operator.post(DEFINITION, scoped("Other", "staff-badge")).await, 409, "scope-taken");
+    }
+
     /// A definition that somebody may still redeem stays.
     async fn a_definition_is_not_deleted_while_exchanges_are_open(world: &World) {
         let (operator, definition) = badge(world).await;

@@ -68,6 +68,53 @@ on_every_backend! {
         assert_eq!(world.database.number("SELECT count(*) FROM authorization_request").await, 1);
     }
 
+    /// AUT-8: unknown scopes beside known ones are ignored, and what `authorization_details` and a scope both name is asked for
+    /// once.
+    async fn scopes_and_details_are_taken_together(world: &World) {
+        let operator = world.organisation().await;
+        let mut badge = samples::staff_badge();
+        let entry = &mut badge["credentialDefinitions"][0];
+        entry["authorizationRequestType"] = "scope_based".into();
+        entry["scope"] = "staff".into();
+        let mut pass = entry.clone();
+        pass["vct"] = "https://types.example/pass/1".into();
+        pass["scope"] = "pass".into();
+        badge["credentialDefinitions"].as_array_mut().unwrap().push(pass);
+        let definition = operator.define(&badge).await;
+        let ids: Vec<String> = definition["credentialDefinitions"].as_array().unwrap().iter()
+            .map(|entry| entry["credentialConfigurationId"].as_str().unwrap().to_owned()).collect();
+        let wallet = world.wallet();
+        let details = |id: &str| json!([{"type": "openid_credential", "credential_configuration_id": id}]).to_string();
+        let asked = async |scope: Option<&str>, id: Option<&str>| {
+            let entry = json!({"id": definition["credentialDefinitions"][0]["id"], "vct": "https://types.example/staff/1"});
+            let pass = json!({"id": definition["credentialDefinitions"][1]["id"], "vct": "https://types.example/pass/1"});
+            let offer = operator.offer_of(json!({
+                "issuanceMode": "Deferred", "credentials": [entry, pass],
+                "credentialDefinitionId": definition["credentialDefinitionId"],
+            })).await;
+            let opened = wallet.open(&offer.link).await;
+            let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().unwrap();
+            let mut call = wallet.par_call(operator.issuer(), &ids[0]).without_field("authorization_details");
+            call = call.with_field("issuer_state", state);
+            if let Some(scope) = scope {
+                call = call.with_field("scope", scope);
+            }
+            if let Some(id) = id {
+                call = call.with_field("authorization_details", &details(id));
+            }
+            let answer = wallet.send(call).await;
+            assert_eq!(answer.status, 201, "{answer}");
+            let records = operator.records(&offer.id).await;
+            let accepted = records.iter().find(|record| record["message"] == "par.accepted").unwrap();
+            accepted["data"]["credential_configuration_ids"].clone()
+        };
+        assert_eq!(asked(Some("nothing pass openid"), None).await, json!([ids[1]]));
+        assert_eq!(asked(Some("pass staff"), None).await, json!([ids[1], ids[0]]));
+        assert_eq!(asked(Some("staff"), Some(&ids[0])).await, json!([ids[0]]));
+        assert_eq!(asked(Some("pass"), Some(&ids[0])).await, json!([ids[0], ids[1]]));
+        assert_eq!(asked(Some("nothing"), Some(&ids[0])).await, json!([ids[0]]));
+    }
+
     /// DPP-7: the DPoP proof of a pushed request is used up.
     async fn a_dpop_proof_pushes_once(world: &World) {
         let scene = Scene::new(world).await;

@@ -56,10 +56,18 @@ const MOST_ENTRIES: usize = 50;
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) content: DefinitionContent,
-    /// For each entry: where its configuration id was written, or `None` when it was derived from the label.
-    pub(super) configuration_pointers: Vec<Option<String>>,
+    /// Where it was written what must be unique, for each entry.
+    pub(super) pointers: Vec<Pointers>,
     /// What requests to the claims endpoint are to be signed with.
     pub(super) secret: Option<String>,
+}
+
+/// Where an entry says what must be unique in the organisation.
+#[derive(Debug)]
+pub(super) struct Pointers {
+    /// `None` when the configuration id was derived from the label.
+    pub(super) configuration_id: Option<String>,
+    pub(super) scope: String,
 }
 
 /// Reads a body. `current` is the version that an update replaces; `defaults` are taken for what the body does not say;
@@ -74,9 +82,9 @@ pub(super) fn read(
     let record = Members::of_body(body);
     let (endpoint, secret) = claims_endpoint::read(outbound, &record, &mut faults).unzip();
     let draft = read_record(&record, current.map(|it| &it.content), defaults, &mut new_entry_id, &mut faults);
-    let draft = draft.map(|(mut content, configuration_pointers)| {
+    let draft = draft.map(|(mut content, pointers)| {
         content.claims_endpoint = endpoint;
-        Draft { content, configuration_pointers, secret: secret.flatten() }
+        Draft { content, pointers, secret: secret.flatten() }
     });
     faults.none_or(draft)
 }
@@ -87,7 +95,7 @@ fn read_record(
     defaults: &GlobalDefaults,
     new_entry_id: &mut dyn FnMut() -> EntryId,
     faults: &mut Faults,
-) -> Option<(DefinitionContent, Vec<Option<String>>)> {
+) -> Option<(DefinitionContent, Vec<Pointers>)> {
     let flat = record.value("credentialDefinitions").is_none() && record.filled("credentialFormat").is_some();
     if flat {
         record.refuse_others(&[RECORD, ANSWERED, entry::MEMBERS], faults);
@@ -121,11 +129,11 @@ fn read_record(
     let mut reader = entry::Reader { label: label.unwrap_or_default(), previous, defaults, new_entry_id };
     let read = if flat { vec![reader.read(record, 0, faults)] } else { read_entries(record, &mut reader, faults) };
     let mut entries = Vec::with_capacity(read.len());
-    let mut configuration_pointers = Vec::with_capacity(read.len());
+    let mut pointers = Vec::with_capacity(read.len());
     for read in read {
-        let (entry, pointer) = read?;
+        let (entry, its) = read?;
         entries.push(entry);
-        configuration_pointers.push(pointer);
+        pointers.push(its);
     }
     check_together(record, flat, &entries, faults);
     let content = DefinitionContent {
@@ -139,7 +147,7 @@ fn read_record(
         claims_endpoint: None,
         entries,
     };
-    Some((content, configuration_pointers))
+    Some((content, pointers))
 }
 
 fn read_label<'v>(record: &Members<'v>, faults: &mut Faults) -> Option<&'v str> {
@@ -160,7 +168,7 @@ fn read_entries(
     record: &Members<'_>,
     reader: &mut entry::Reader<'_>,
     faults: &mut Faults,
-) -> Vec<Option<(chancery_model::Entry, Option<String>)>> {
+) -> Vec<Option<(chancery_model::Entry, Pointers)>> {
     record.require("credentialDefinitions", faults);
     let Some(elements) = record.array("credentialDefinitions", MOST_ENTRIES, faults) else { return vec![None] };
     if elements.is_empty() {

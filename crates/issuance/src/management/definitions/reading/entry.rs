@@ -10,7 +10,7 @@ use chancery_model::{
 };
 use chancery_protocol::proof::BindingMethod;
 
-use super::{mapping, read_display, schema};
+use super::{Pointers, mapping, read_display, schema};
 use crate::management::body::{Faults, Members};
 use crate::management::levels::read_levels;
 
@@ -66,13 +66,13 @@ pub(super) struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// The entry, and where its configuration id was written (`None`: derived).
+    /// The entry, and where it was written.
     pub(super) fn read(
         &mut self,
         members: &Members<'_>,
         position: usize,
         faults: &mut Faults,
-    ) -> Option<(Entry, Option<String>)> {
+    ) -> Option<(Entry, Pointers)> {
         let format = read_format(members, faults)?;
         let vct = read_type(members, faults);
         let claims = read_claims(members, faults);
@@ -131,7 +131,8 @@ impl Reader<'_> {
             display,
             identity_mapping,
         };
-        Some((entry, given.map(|_| members.at("credentialConfigurationId"))))
+        let configuration_id = given.map(|_| members.at("credentialConfigurationId"));
+        Some((entry, Pointers { configuration_id, scope: members.at("scope") }))
     }
 
     /// The entry of the previous version that this one goes on from: named by id, else by configuration id,
