@@ -155,12 +155,25 @@ async fn answer(face: Face, mut request: Request) -> Response {
         response.headers_mut().insert(DPOP_NONCE, value);
     }
     if target.endpoint.hands_out_challenges()
-        && let Some(challenge) = wallet::nonce::challenge(&face.context, &organisation)
+        && !response.status().is_server_error()
+        && let Some(challenge) = challenge(&face.context, &organisation).await
         && let Ok(value) = HeaderValue::from_str(&challenge)
     {
         response.headers_mut().insert(request::ATTESTATION_CHALLENGE, value);
     }
     response
+}
+
+/// A challenge for wallet attestations, where any are looked at.
+async fn challenge(context: &Context, organisation: &Organisation) -> Option<String> {
+    match wallet::nonce::challenge::<Infallible>(context, organisation).await {
+        Ok(challenge) => challenge,
+        Err(failure) => {
+            // The answer is good without it: wallets can ask the challenge endpoint.
+            tracing::warn!(?failure, "no attestation challenge was handed out");
+            None
+        }
+    }
 }
 
 /// Where a request goes inside the routes.

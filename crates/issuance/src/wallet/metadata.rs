@@ -35,6 +35,8 @@ pub struct Published {
     pub types: HashMap<String, Document>,
     /// Keys of `credential_configurations_supported`.
     pub(super) configurations: HashSet<String>,
+    /// Whether wallets are told where to get challenges for attestations.
+    pub(super) takes_attestations: bool,
     /// The definitions that the documents describe.
     pub(super) definitions: Vec<Arc<Definition>>,
 }

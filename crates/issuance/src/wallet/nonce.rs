@@ -9,6 +9,7 @@ use chancery_protocol::credential_response::NonceResponse;
 use chancery_protocol::nonce::{self, NonceError, Purpose};
 use chancery_storage::Claim;
 
+use super::metadata;
 use crate::{Context, Failure};
 
 /// A fresh `c_nonce`, valid for the seconds of the organisation's policy and for one credential request.
@@ -42,15 +43,17 @@ pub(super) fn check_dpop(
     checked.or_else(challenge).map(drop)
 }
 
-/// A fresh challenge for proofs of possession beside wallet attestations (ABCA draft-07 §8); `None` when the organisation
-/// looks at no attestations.
-pub fn challenge(context: &Context, organisation: &Organisation) -> Option<String> {
-    match organisation.policy.wallet_attestation {
-        AttestationRule::Off => None,
-        AttestationRule::Observe | AttestationRule::Enforce => {
-            Some(fresh(context, organisation, Purpose::AttestationChallenge))
-        }
-    }
+/// A fresh challenge for proofs of possession beside wallet attestations (ABCA draft-07 §8); `None` when neither the
+/// organisation nor any of its definitions looks at attestations, so that the metadata name no `challenge_endpoint` either.
+///
+/// # Errors
+/// As for [`metadata::published`].
+pub async fn challenge<R>(context: &Context, organisation: &Organisation) -> Result<Option<String>, Failure<R>> {
+    let is_wanted = match organisation.policy.wallet_attestation {
+        AttestationRule::Off => metadata::published(context, organisation).await?.takes_attestations,
+        AttestationRule::Observe | AttestationRule::Enforce => true,
+    };
+    Ok(is_wanted.then(|| fresh(context, organisation, Purpose::AttestationChallenge)))
 }
 
 /// A fresh challenge, as the challenge endpoint hands it out to whoever asks.

@@ -160,6 +160,63 @@ on_every_backend! {
         assert!(noted["data"]["reason"].as_str().unwrap().contains("not in the list `wallet providers`"), "{noted}");
     }
 
+    /// Where attestations are observed, a repeated proof refuses nobody either, and an attestation binds nothing: who comes
+    /// back without one is served.
+    async fn an_observed_attestation_refuses_nobody_whatever_becomes_of_it(world: &World) {
+        let (mut scene, provider) = attested(world, "observe", json!({"refreshTokens": true})).await;
+        let proof = provider.proof(scene.wallet.env(), scene.operator.issuer(), None).compact();
+        let attestation = provider.attestation(scene.wallet.env()).compact();
+        let again = |call: Call| {
+            let call = call.without_header(ATTESTATION).without_header(PROOF);
+            call.with_header(ATTESTATION, &attestation).with_header(PROOF, &proof)
+        };
+        scene.wallet.send(again(scene.wallet.token_call(&scene.opened))).await.ok();
+        let (offer, opened) = scene.another_offer().await;
+        let response = scene.wallet.send(again(scene.wallet.token_call(&opened))).await.ok();
+        let records = scene.operator.records(&offer.id).await;
+        let noted = records.iter().find(|record| record["message"] == "client.attestation_observed").unwrap();
+        assert!(noted["data"]["reason"].as_str().unwrap().contains("used"), "{noted}");
+        let refresh = scene.wallet.refresh_call(scene.operator.issuer(), response["refresh_token"].as_str().unwrap());
+        scene.wallet.send(again(refresh)).await.ok();
+        let par = scene.wallet.par_call(scene.operator.issuer(), configuration_id(&scene.opened));
+        for _ in 0..2 {
+            let par = scene.wallet.par_call(scene.operator.issuer(), configuration_id(&scene.opened));
+            assert_eq!(scene.wallet.send(again(par)).await.status, 201);
+        }
+        assert_eq!(scene.wallet.send(par).await.status, 201);
+
+        scene.wallet.provider = None;
+        let refresh = scene.wallet.refresh_call(scene.operator.issuer(), response["refresh_token"].as_str().unwrap());
+        scene.wallet.send(refresh).await.ok();
+        let thief = scene.wallet.with_fresh_dpop_key();
+        let refresh = thief.refresh_call(scene.operator.issuer(), response["refresh_token"].as_str().unwrap());
+        thief.send(refresh).await.refused(400, "invalid_grant");
+    }
+
+    /// WAT-5: where only a definition enforces attestations, a demanded challenge is handed out with the refusal all the same.
+    async fn a_definition_that_enforces_attestations_hands_out_challenges(world: &World) {
+        let provider = Provider::new("https://wallet.example");
+        let policy = json!({"trustAnchors": provider.trust_anchors(), "dpopNonce": "require"});
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        let mut body = samples::staff_badge();
+        body["enforceWUA"] = true.into();
+        let guarded = operator.define(&body).await;
+        let mut scene = Scene::of(world, operator.clone(), guarded).await;
+        scene.wallet.provider = Some(provider.clone());
+        scene.wallet.client_id = Some(provider.client_id.clone());
+        let refused = scene.wallet.send_with_nonce(scene.wallet.token_call(&scene.opened)).await;
+        refused.refused(400, "use_attestation_challenge");
+        let challenge = refused.header("oauth-client-attestation-challenge").expect("a challenge");
+        let proof = provider.proof(scene.wallet.env(), operator.issuer(), Some(challenge));
+        let attestation = provider.attestation(scene.wallet.env());
+        scene.wallet.send_with_nonce(with(&scene, Some(&attestation), Some(&proof))).await.ok();
+
+        // Where nobody looks at attestations there are no challenges either.
+        let open = Scene::new(world).await;
+        let answer = open.wallet.send(open.wallet.token_call(&open.opened)).await;
+        assert_eq!((answer.status, answer.header("oauth-client-attestation-challenge")), (200, None));
+    }
+
     /// WAT-6: challenges of the endpoint and of the header are accepted; where nonces are demanded, so are challenges.
     async fn challenges_are_handed_out_and_demanded_like_nonces(world: &World) {
         let (scene, provider) = attested(world, "enforce", json!({"dpopNonce": "require"})).await;

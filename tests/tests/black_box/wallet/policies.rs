@@ -9,6 +9,8 @@ use chancery_tests::{Answer, Key, on_every_backend};
 
 use super::*;
 
+const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
+
 fn configuration(opened: &Opened) -> &Value {
     opened.issuer["credential_configurations_supported"].as_object().unwrap().values().next().unwrap()
 }
@@ -86,6 +88,18 @@ on_every_backend! {
             let answer = scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await;
             assert_eq!(answer.status == 200, rule != "required", "{rule}: {answer}");
             assert_eq!(request["encryption_required"] == true, rule == "required");
+        }
+
+        // Pushed requests: where nothing else is taken, and only there, the metadata say so (RFC 9126 §5).
+        for rule in ["accept", "require"] {
+            let policy = json!({"pushedAuthorization": rule});
+            let operator = world.platform().organisation(json!({ "policy": policy })).await;
+            let provider = json!({"issuer": "https://id.example", "clientId": "chancery", "clientSecret": "s3cret"});
+            operator.put(PROVIDER, provider).await.ok();
+            let scene = Scene::at(world, operator).await;
+            let server = &scene.opened.authorization_server;
+            let required = server["require_pushed_authorization_requests"].as_bool();
+            assert_eq!(required, Some(rule == "require"), "{rule}");
         }
 
         // Key attestation of one entry.

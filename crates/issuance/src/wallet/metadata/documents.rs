@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chancery_formats::type_metadata;
 use chancery_keys::jwe::RecipientKey;
-use chancery_model::{AttestationRule, ClaimDescription, Definition, Display, Entry, Format, Organisation};
+use chancery_model::{
+    AttestationRule, ClaimDescription, Definition, Display, Entry, Format, Organisation, PushedAuthorization,
+};
 use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, REFRESH_TOKEN_GRANT};
 use chancery_protocol::encryption::Rule as EncryptionRule;
 use chancery_protocol::metadata::{
@@ -55,6 +57,7 @@ pub(super) async fn publish<R>(context: &Context, organisation: &Organisation) -
         authorization_server: Document::of(&authorization_server(organisation, &definitions, signs_in))?,
         jwks: Document::of(&jwks)?,
         jwt_vc_issuer: Document::of(&JwtVcIssuerMetadata { issuer: organisation.issuer.clone(), jwks })?,
+        takes_attestations: takes_attestations(organisation, &definitions),
         definitions: definitions.into_iter().map(Arc::new).collect(),
     })
 }
@@ -94,9 +97,7 @@ fn authorization_server(
     let (issuer, policy) = (&organisation.issuer, &organisation.policy);
     let endpoint = |name| signs_in.then(|| issuer.endpoint(name));
     let algorithms = |wanted: bool| if wanted { policy.proof_algorithms.clone() } else { Vec::new() };
-    let demanding = |definition: &Definition| policy.wallet_attestation_for(&definition.content);
-    let strictest = definitions.iter().map(demanding).max().unwrap_or(policy.wallet_attestation);
-    let attests = strictest.max(policy.wallet_attestation) != AttestationRule::Off;
+    let attests = takes_attestations(organisation, definitions);
     let asserts = policy.clients.have_keys();
     let mut grants = vec![PRE_AUTHORIZED_CODE_GRANT];
     let mut methods = Vec::new();
@@ -132,8 +133,8 @@ fn authorization_server(
         issuer: issuer.clone(),
         authorization_endpoint: endpoint("authorize"),
         pushed_authorization_request_endpoint: endpoint("par"),
-        // The authorization endpoint takes nothing else, whatever the policy says.
-        require_pushed_authorization_requests: signs_in.then_some(true),
+        require_pushed_authorization_requests: signs_in
+            .then_some(policy.pushed_authorization == PushedAuthorization::Require),
         token_endpoint: issuer.endpoint("token"),
         jwks_uri: Some(issuer.endpoint("jwks")),
         scopes_supported: if signs_in { scopes } else { Vec::new() },
@@ -153,6 +154,13 @@ fn authorization_server(
         status_list_aggregation_endpoint: publishes_statuses.then(|| aggregation_uri(organisation)),
         anonymous_access_supported: policy.anonymous_access,
     }
+}
+
+/// Whether the organisation, or any of its definitions, looks at wallet attestations.
+fn takes_attestations(organisation: &Organisation, definitions: &[Definition]) -> bool {
+    let policy = &organisation.policy;
+    let looks = |definition: &Definition| policy.wallet_attestation_for(&definition.content) != AttestationRule::Off;
+    policy.wallet_attestation != AttestationRule::Off || definitions.iter().any(looks)
 }
 
 fn jwks(keyring: &Keyring) -> JwksDocument {
