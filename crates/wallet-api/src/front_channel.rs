@@ -271,7 +271,8 @@ fn message(rejection: &Rejection) -> fn(&'static Texts) -> &'static Message {
         Rejection::NoProvider
         | Rejection::Provider(_)
         | Rejection::ProviderSaysNo { .. }
-        | Rejection::Claims { .. } => |texts| &texts.sign_in,
+        | Rejection::Claims { .. }
+        | Rejection::AnotherPerson { .. } => |texts| &texts.sign_in,
     }
 }
 

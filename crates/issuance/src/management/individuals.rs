@@ -139,7 +139,7 @@ pub(super) async fn by_external_id(
 }
 
 /// Opens what is known of a person.
-pub(super) fn open<R>(
+pub(crate) fn open<R>(
     ctx: &Context,
     organisation: &Organisation,
     individual: &Individual,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    CredentialStatus, Definition, Entry, EntryId, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus, GrantKind,
-    IssuanceMode, IssuedBy, Organisation, RevocationStatus, SecretHash, Submission, Timestamp,
+    Contact, CredentialStatus, Definition, Entry, EntryId, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus,
+    GrantKind, Individual, IssuanceMode, IssuedBy, Organisation, RevocationStatus, SecretHash, Submission, Timestamp,
 };
 use chancery_storage::{StoreError, Transaction};
 use serde_json::{Map, Value};
@@ -56,6 +56,9 @@ pub async fn issue(
     let request = request::read(ctx.outbound(), body).map_err(invalid)?;
     let (definition, chosen) = choose(ctx, organisation, &request).await?;
     let person = addressee::find(ctx, organisation, &request.addressee).await?;
+    if !is_for_somebody(&request, &definition, &chosen, person.as_ref()) {
+        return Err(invalid(vec![Fault { pointer: "/userPin".to_owned(), detail: NOBODY.to_owned() }]));
+    }
     if ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none() {
         return Err(Failure::Rejected(IssueRejection::NoSigningKey));
     }
@@ -105,6 +108,29 @@ pub async fn issue(
             earlier.ok_or_else(|| Failure::Unavailable(anyhow::anyhow!("the answer to the same request is gone")))
         }
     }
+}
+
+/// What is wrong with an offer whose claims whoever has the link would get.
+const NOBODY: &str = "without userPin whoever opens the offer signs in, and nothing here says who that has to be: give a claim \
+                      that identityMapping names, or an individual with an iamId, or a userPin";
+
+/// Whether claims that are given go to somebody in particular. A transaction code, or the link alone where the organisation
+/// says so by an empty one, is what the holder has; `issuer_state` is no entitlement (OpenID4VCI §5.1.3), so where the
+/// holder signs in, something has to say who that is.
+fn is_for_somebody(
+    request: &IssueRequest,
+    definition: &Definition,
+    chosen: &Chosen,
+    person: Option<&(Individual, Contact)>,
+) -> bool {
+    let signs_in = matches!(request.pin, Pin::Absent);
+    let gives_claims = chosen.submissions.iter().any(|submission| !submission.claims.is_empty());
+    let is_known = person.is_some_and(|(_, contact)| !contact.iam_id.is_empty());
+    let is_mapped = |submission: &Submission| {
+        let entry = definition.entry(submission.entry);
+        entry.is_some_and(|entry| claims::mapped(entry, &submission.claims).next().is_some())
+    };
+    !signs_in || !gives_claims || is_known || chosen.submissions.iter().any(is_mapped)
 }
 
 /// Why the unit of work was given up.

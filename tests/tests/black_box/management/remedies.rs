@@ -213,8 +213,11 @@ on_every_backend! {
         for verb in ["unlock", "new-pin"] {
             assert_problem(&ask(&operator, &plain, verb, json!({})).await, 409, "exchange-state");
         }
-        let mut body = issue_body(&definition, &samples::staff_claims());
-        body.as_object_mut().expect("members").shift_remove("userPin");
+        let mut body = issue_body(&definition, &json!({}));
+        body["issuanceMode"] = "Deferred".into();
+        for member in ["userPin", "credential"] {
+            body.as_object_mut().expect("members").shift_remove(member);
+        }
         let signing_in = operator.offer_of(body).await;
         for verb in ["unlock", "new-pin", "reoffer"] {
             assert_problem(&ask(&operator, &signing_in, verb, json!({})).await, 409, "exchange-state");

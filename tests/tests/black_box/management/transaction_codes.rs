@@ -6,6 +6,15 @@ use chancery_tests::wallet::PRE_AUTHORIZED_CODE;
 
 use super::*;
 
+/// A badge of which the identity provider says a claim, too.
+async fn mapped_badge(world: &World) -> (Operator, Value) {
+    let operator = world.organisation().await;
+    let mut badge = samples::staff_badge();
+    badge["credentialDefinitions"][0]["identityMapping"] = json!([{"claim": ["employee_id"], "from": ["staff_id"]}]);
+    let definition = operator.define(&badge).await;
+    (operator, definition)
+}
+
 /// An issue request with this `userPin`, or without one.
 fn body(definition: &Value, pin: Option<Value>) -> Value {
     let mut body = issue_body(definition, &samples::staff_claims());
@@ -17,9 +26,33 @@ fn body(definition: &Value, pin: Option<Value>) -> Value {
 }
 
 on_every_backend! {
+    /// AUT-11: claims that nothing binds to a person would go to whoever has the link and can sign in.
+    async fn an_offer_that_is_for_nobody_in_particular_is_refused(world: &World) {
+        let (operator, definition) = badge(world).await;
+        let before = world.database.census().await;
+        for pin in [None, Some(Value::Null)] {
+            operator.issue(body(&definition, pin)).await.problem_at(400, "/userPin");
+        }
+        assert_eq!(world.database.census().await, before);
+        for pin in ["", "4711"] {
+            operator.offer_of(body(&definition, Some(pin.into()))).await;
+        }
+        // The claims that are given must be among those that are mapped.
+        let (operator, definition) = mapped_badge(world).await;
+        let mut other = body(&definition, None);
+        other["credential"]["claims"].as_object_mut().expect("claims").shift_remove("employee_id");
+        operator.issue(other.clone()).await.problem_at(400, "/userPin");
+        for (iam_id, status) in [("", 400), ("person-1", 200)] {
+            let individual = json!({"individual": {"externalId": format!("P-{status}"), "iamId": iam_id}});
+            let individual = operator.post("/v2/config/individual", individual).await.ok();
+            other["individualId"] = individual["individual"]["id"].clone();
+            assert_eq!(operator.issue(other.clone()).await.status, status, "{iam_id}");
+        }
+    }
+
     /// Absent: an authorization code grant with `issuer_state`.
     async fn without_a_user_pin_the_offer_has_an_authorization_code_grant(world: &World) {
-        let (operator, definition) = badge(world).await;
+        let (operator, definition) = mapped_badge(world).await;
         for pin in [None, Some(Value::Null)] {
             let offer = operator.offer_of(body(&definition, pin)).await;
             assert_eq!(offer.history["isPreAuthorised"], false);

@@ -561,6 +561,51 @@ on_every_backend! {
         .await;
     }
 
+    /// AUT-11: an offer that was made for one person gives nobody else anything, also when the provider says nothing about what
+    /// the organisation gave.
+    async fn an_offer_for_one_person_gives_nothing_to_another(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world).await;
+            let given = json!({"employee_id": "E-7", "given_name": "Oyelaran"});
+            let (exchange, state) = desk.offer(Some(given)).await;
+            let sign_in = async |state: &str, person: Value| {
+                desk.provider.set_person(person);
+                let mut browser = Browser::default();
+                let url = desk.push(&[("issuer_state", state)]).await;
+                let away = desk.begin(&mut browser, &url).await;
+                browser.get(world, &desk.provider.sign_in(&away)).await
+            };
+            let silent = sign_in(&state, json!({"sub": "person-2", "family_name": "Other"})).await;
+            assert_eq!(to_wallet(&silent)["error"], "access_denied");
+            let records = desk.operator.records(&exchange).await;
+            assert!(records.iter().any(|record| record["message"] == "sign_in.another_person"), "{records:?}");
+
+            let individual = json!({"individual": {"externalId": "P-1", "iamId": "person-1"}});
+            let individual = desk.operator.post("/v2/config/individual", individual).await.ok();
+            let entry = &desk.definition["credentialDefinitions"][0];
+            let offer = desk.operator.offer_of(json!({
+                "issuanceMode": "InTime",
+                "individualId": individual["individual"]["id"],
+                "credentialDefinitionId": desk.definition["credentialDefinitionId"],
+                "credential": {"id": entry["id"], "vct": entry["vct"], "claims": {"department": "Registry"}},
+            })).await;
+            let opened = world.wallet().open(&offer.link).await;
+            let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().expect("a state");
+            let names = json!({"given_name": "Oyelaran", "family_name": "Brightwater", "staff_id": "E-7"});
+            let person = |sub: &str| {
+                let mut person = names.clone();
+                person["sub"] = sub.into();
+                person
+            };
+            let answer = to_wallet(&sign_in(state, person("person-2")).await);
+            assert_eq!((answer["error"].as_str(), answer.contains_key("code")), ("access_denied", false), "{answer:?}");
+            let answer = sign_in(state, person("person-1")).await;
+            let consent = answer.header("location").expect("a location").to_owned();
+            assert!(consent.contains("/consent?"), "{consent}");
+        })
+        .await;
+    }
+
     /// A person of whom the provider says too little gets no credential.
     async fn a_mandatory_claim_that_nobody_gives_is_access_denied(backend: Backend) {
         with_private_addresses(backend, async |world| {

@@ -59,6 +59,11 @@ pub(crate) fn unfit(entry: &Entry, claims: &Map<String, Value>) -> Vec<String> {
     faults.into_iter().map(|fault| fault.pointer).collect()
 }
 
+/// The rules by which the identity provider has to say the same as `claims`.
+pub(crate) fn mapped<'e>(entry: &'e Entry, claims: &Map<String, Value>) -> impl Iterator<Item = &'e IdentityMapping> {
+    entry.identity_mapping.iter().filter(|rule| is_given(&rule.claim, claims))
+}
+
 /// Whether the path selects anything but `null`.
 fn is_given(path: &ClaimPath, claims: &Map<String, Value>) -> bool {
     let mut segments = path.segments().iter();

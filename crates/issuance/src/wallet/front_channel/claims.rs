@@ -8,7 +8,7 @@ use chancery_model::{Definition, Entry, Exchange, IssuanceMode, RequestedCredent
 use serde_json::{Map, Value};
 
 use super::Rejection;
-use crate::management::offers::claims::unfit as unfit_claims;
+use crate::management::offers::claims::{mapped, unfit as unfit_claims};
 
 /// The submissions for everything that was asked for; empty when the claims come later.
 pub(super) fn submissions(
@@ -73,6 +73,18 @@ pub(super) fn are_complete(submissions: &[Submission]) -> bool {
 pub(super) fn suffice(definition: &Definition, requested: &[RequestedCredential], person: &Map<String, Value>) -> bool {
     let entries = requested.iter().filter_map(|credential| definition.entry(credential.entry));
     entries.flat_map(|entry| &entry.identity_mapping).all(|rule| find(rule.from.segments(), person).is_some())
+}
+
+/// Whether the provider says anything that `given` says, too. That it says the same is seen when the claims are put
+/// together; where it says nothing about them, anybody could have signed in.
+pub(super) fn confirm(definition: &Definition, given: &[Submission], person: &Map<String, Value>) -> bool {
+    let confirms = |submission: &Submission| {
+        let entry = definition.entry(submission.entry);
+        let says =
+            |entry: &Entry| mapped(entry, &submission.claims).any(|rule| find(rule.from.segments(), person).is_some());
+        entry.is_some_and(says)
+    };
+    given.iter().any(confirms)
 }
 
 fn fill(entry: &Entry, claims: &mut Map<String, Value>, person: &Map<String, Value>) -> Result<(), Rejection> {

@@ -54,6 +54,11 @@ pub enum Rejection {
         /// Whether the organisation says something else than the provider.
         contradiction: bool,
     },
+    /// The offer gives claims of somebody, and nothing shows that the person who signed in is that one.
+    AnotherPerson {
+        /// Whether the organisation has said who it is, by an `iamId`.
+        is_known: bool,
+    },
     /// The person said no.
     Cancelled,
 }
@@ -102,7 +107,7 @@ impl Rejection {
             Self::ObjectNotPushed => Code::RequestNotSupported,
             Self::RequestUri => Code::InvalidRequestUri,
             Self::Browser | Self::State | Self::TimeOver | Self::Decided => Code::AccessDenied,
-            Self::Offer | Self::Cancelled | Self::Claims { .. } => Code::AccessDenied,
+            Self::Offer | Self::Cancelled | Self::Claims { .. } | Self::AnotherPerson { .. } => Code::AccessDenied,
             Self::NoProvider => Code::ServerError,
             Self::Provider(ProviderFault(error)) if error.is_passing() => Code::TemporarilyUnavailable,
             Self::Provider(_) => Code::ServerError,
@@ -134,7 +139,9 @@ impl Rejection {
                 "the sign-in at the identity provider of the issuer failed".to_owned()
             }
             Self::ProviderSaysNo { by_person: true, .. } => "the person did not sign in".to_owned(),
-            Self::Claims { .. } => "the issuer has no credential for the person who signed in".to_owned(),
+            Self::Claims { .. } | Self::AnotherPerson { .. } => {
+                "the issuer has no credential for the person who signed in".to_owned()
+            }
             Self::Cancelled => "the person did not consent".to_owned(),
         }
     }
@@ -182,6 +189,19 @@ impl Rejection {
                 };
                 Explanation { reason, help: help.into(), spec_ref: "OpenID4VCI 1.0 §5.2" }
             }
+            Self::AnotherPerson { is_known } => {
+                let (reason, help) = match is_known {
+                    true => (
+                        "the sub of the person who signed in is not the iamId of the individual the offer was made for",
+                        "let the person sign in for whom the offer was made, or correct iamId",
+                    ),
+                    false => (
+                        "the identity provider says nothing about the claims by which the offer is bound to a person",
+                        "have the provider release one of the mapped claims that the issue call gives, or set iamId",
+                    ),
+                };
+                Explanation { reason: reason.to_owned(), help: help.into(), spec_ref: "OpenID4VCI 1.0 §5.1.3" }
+            }
             Self::Cancelled => own("the person cancelled; nothing is wrong", AUTHORIZE),
         }
     }
@@ -205,6 +225,7 @@ impl Accountable for Rejection {
             Self::ProviderSaysNo { .. } => "sign_in.provider_refused",
             Self::Claims { contradiction: true, .. } => "sign_in.claims_contradict",
             Self::Claims { contradiction: false, .. } => "sign_in.claims_unfit",
+            Self::AnotherPerson { .. } => "sign_in.another_person",
             Self::Cancelled => "consent.refused",
         };
         let explanation = self.explain();

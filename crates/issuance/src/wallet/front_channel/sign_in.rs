@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationSecret, AuthorizationStatus, Definition, Exchange, IdentityProvider, Organisation,
-    SecretHash, SignedIn, Timestamp,
+    Authorization, AuthorizationSecret, AuthorizationStatus, Definition, Exchange, ExchangeId, IdentityProvider,
+    Organisation, SecretHash, SignedIn, Timestamp,
 };
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::sign_in_state::SignInState;
 use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
-use crate::management::identity_provider;
+use crate::management::{identity_provider, individuals};
 use crate::provider::{self, ProviderError, Return};
 use crate::sealed::Place;
 use crate::wallet::credential::batch;
@@ -191,8 +191,33 @@ async fn person(
         Some(exchange) => Some((exchange, batch::submissions(context, organisation, exchange)?)),
         None => None,
     };
+    let subject = person.get("sub").and_then(Value::as_str).map(str::to_owned);
+    if let Some((exchange, given)) = &offered {
+        let expected = expected_subject(context, organisation, exchange.id).await?;
+        let is_meant = match &expected {
+            Some(_) => expected == subject,
+            None => given.iter().all(|it| it.claims.is_empty()) || claims::confirm(&definition, given, &person),
+        };
+        if !is_meant {
+            let rejection = Rejection::AnotherPerson { is_known: expected.is_some() };
+            return Err(address.refuse_after_answer(rejection));
+        }
+    }
     let submissions = claims::submissions(&definition, requested, offered, &person);
     let submissions = submissions.map_err(|rejection| address.refuse_after_answer(rejection))?;
-    let subject = person.get("sub").and_then(Value::as_str).map(str::to_owned);
     Ok(SignedIn { subject, submissions })
+}
+
+/// The `sub` of the person for whom the offer was made, when the organisation knows it (`iamId`).
+async fn expected_subject(
+    context: &Context,
+    organisation: &Organisation,
+    exchange: ExchangeId,
+) -> Result<Option<String>, Failure<Refused>> {
+    let read = context.store().read(organisation).await?;
+    let deliveries = read.offer_deliveries_of(&[exchange]).await?;
+    let Some(id) = deliveries.iter().find_map(|delivery| delivery.individual_id) else { return Ok(None) };
+    let Some(individual) = read.individual(id).await? else { return Ok(None) };
+    let contact = individuals::open(context, organisation, &individual)?;
+    Ok(Some(contact.iam_id).filter(|iam_id| !iam_id.is_empty()))
 }
