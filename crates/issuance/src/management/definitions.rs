@@ -293,8 +293,8 @@ enum Refusal {
     ScopeTaken(Fault),
 }
 
-/// What only the organisation's other data can tell: the signing key exists, configuration ids are unique, and a scope
-/// stands for credentials of one definition, because a request by it begins one exchange (AUT-8).
+/// What only the organisation's other data can tell: the signing key exists, configuration ids are unique, attestations
+/// that are demanded can be had, and a scope stands for credentials of one definition, because a request by it begins one exchange (AUT-8).
 async fn check_against_organisation<R>(
     ctx: &Context,
     organisation: &Organisation,
@@ -309,6 +309,9 @@ async fn check_against_organisation<R>(
             let detail = "the organisation has no such signing key that is active or next".to_owned();
             return Ok(Err(Refusal::Invalid(Fault { pointer: "/kid".to_owned(), detail })));
         }
+    }
+    if let Some(fault) = impossible_attestation(organisation, &draft) {
+        return Ok(Err(Refusal::Invalid(fault)));
     }
     let others = reader.all_definitions().await?.into_iter().filter(|definition| Some(definition.id) != own);
     let others: Vec<Entry> = others.flat_map(|definition| definition.content.entries).collect();
@@ -328,6 +331,22 @@ async fn check_against_organisation<R>(
         None => Ok(Ok(draft)),
     }
 }
+
+/// An attestation that is demanded, and that nobody may make: what nobody can fulfil is a mistake of whoever writes it.
+fn impossible_attestation(organisation: &Organisation, draft: &Draft) -> Option<Fault> {
+    let anchors = &organisation.policy.trust_anchors;
+    if draft.content.enforce_wua && anchors.wallet_providers.is_empty() {
+        let detail = "to enforce attestations, name walletProviders in trustAnchors of the policy".to_owned();
+        return Some(Fault { pointer: "/enforceWUA".to_owned(), detail });
+    }
+    let demanding = draft.content.entries.iter().zip(&draft.pointers).find(|(entry, _)| entry.require_key_attestation);
+    let (_, pointers) = demanding.filter(|_| anchors.key_attesters.is_empty())?;
+    Some(Fault { pointer: pointers.require_key_attestation.clone(), detail: NO_KEY_ATTESTERS.to_owned() })
+}
+
+/// Why no key attestation can be demanded.
+pub(super) const NO_KEY_ATTESTERS: &str =
+    "to require key attestations, name keyAttesters in trustAnchors of the policy";
 
 /// The first scope that stands for an entry of another definition.
 fn taken_scope(organisation: &Organisation, draft: &Draft, others: &[Entry]) -> Option<Fault> {

@@ -54,6 +54,10 @@ pub async fn issue(
         return Ok(answer);
     }
     let request = request::read(ctx.outbound(), body).map_err(invalid)?;
+    if request.require_key_attestation == Some(true) && organisation.policy.trust_anchors.key_attesters.is_empty() {
+        let (pointer, detail) = ("/requireKeyAttestation".to_owned(), definitions::NO_KEY_ATTESTERS.to_owned());
+        return Err(invalid(vec![Fault { pointer, detail }]));
+    }
     let (definition, chosen) = choose(ctx, organisation, &request).await?;
     let person = addressee::find(ctx, organisation, &request.addressee).await?;
     if !is_for_somebody(&request, &definition, &chosen, person.as_ref()) {

@@ -22,6 +22,32 @@ const ENTRY: &str = "/credentialDefinitions/0";
 const CLAIM: &str = "/credentialDefinitions/0/claims/claims/0";
 
 on_every_backend! {
+    /// Attestations that nobody may make can be demanded neither by a definition nor by an offer.
+    async fn an_attestation_that_nobody_can_have_is_not_demanded(world: &World) {
+        let operator = world.organisation().await;
+        let enforcing = |wallet: bool, key: bool| {
+            let mut body = samples::staff_badge();
+            body["enforceWUA"] = wallet.into();
+            body["credentialDefinitions"][0]["requireKeyAttestation"] = key.into();
+            body
+        };
+        operator.post(DEFINITION, enforcing(true, false)).await.problem_at(400, "/enforceWUA");
+        let pointer = "/credentialDefinitions/0/requireKeyAttestation";
+        operator.post(DEFINITION, enforcing(false, true)).await.problem_at(400, pointer);
+        let definition = operator.define(&enforcing(false, false)).await;
+        let path = format!("{DEFINITION}/{}", definition["credentialDefinitionId"].as_str().expect("an id"));
+        operator.put(&path, enforcing(true, false)).await.problem_at(400, "/enforceWUA");
+        let mut offer = chancery_tests::platform::issue_body(&definition, &samples::staff_claims());
+        offer["requireKeyAttestation"] = true.into();
+        operator.issue(offer.clone()).await.problem_at(400, "/requireKeyAttestation");
+
+        let trusted = json!({"jwks": {"keys": [chancery_tests::Key::p256().jwk()]}});
+        let policy = json!({"trustAnchors": {"walletProviders": trusted, "keyAttesters": trusted}});
+        operator.put("/v2/config/digital-wallet/openid/policy", policy).await.ok();
+        operator.put(&path, enforcing(true, true)).await.ok();
+        operator.issue(offer).await.ok();
+    }
+
     /// The rules of the definition itself (management API contract).
     async fn a_wrong_definition_is_refused_by_its_place(world: &World) {
         let operator = world.organisation().await;

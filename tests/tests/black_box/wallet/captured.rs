@@ -35,7 +35,11 @@ struct Stage {
     exchange: String,
 }
 
-async fn stage(world: &World, organisation: Value, definition: Value, code: &str, key_attestation: bool) -> Stage {
+async fn stage(world: &World, mut organisation: Value, definition: Value, code: &str, key_attestation: bool) -> Stage {
+    if key_attestation {
+        let attester = json!({"jwks": {"keys": [chancery_tests::Key::p256().jwk()]}});
+        organisation["policy"]["trustAnchors"] = json!({"keyAttesters": attester});
+    }
     let operator = world.platform().organisation(organisation).await;
     let definition = operator.define(&definition).await;
     let mut body = chancery_tests::platform::issue_body(&definition, &samples::staff_claims());

@@ -192,7 +192,9 @@ on_every_backend! {
     /// PRF-7, KAT-4: an offer that demands a key attestation names it in the metadata or the transcript, and refuses a
     /// proof without one.
     async fn a_key_attestation_that_is_demanded_and_missing_is_refused(world: &World) {
-        let operator = world.organisation().await;
+        let attester = json!({"jwks": {"keys": [Key::p256().jwk()]}});
+        let policy = json!({"trustAnchors": {"keyAttesters": attester}});
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
         let mut badge = samples::staff_badge();
         badge["credentialDefinitions"][0]["requireKeyAttestation"] = true.into();
         let definition = operator.define(&badge).await;

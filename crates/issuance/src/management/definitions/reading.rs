@@ -56,18 +56,19 @@ const MOST_ENTRIES: usize = 50;
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) content: DefinitionContent,
-    /// Where it was written what must be unique, for each entry.
+    /// Where it was written what is judged with the organisation's other data, for each entry.
     pub(super) pointers: Vec<Pointers>,
     /// What requests to the claims endpoint are to be signed with.
     pub(super) secret: Option<String>,
 }
 
-/// Where an entry says what must be unique in the organisation.
+/// Where an entry says what only the organisation's other data can judge.
 #[derive(Debug)]
 pub(super) struct Pointers {
     /// `None` when the configuration id was derived from the label.
     pub(super) configuration_id: Option<String>,
     pub(super) scope: String,
+    pub(super) require_key_attestation: String,
 }
 
 /// Reads a body. `current` is the version that an update replaces; `defaults` are taken for what the body does not say;

@@ -132,7 +132,8 @@ impl Reader<'_> {
             identity_mapping,
         };
         let configuration_id = given.map(|_| members.at("credentialConfigurationId"));
-        Some((entry, Pointers { configuration_id, scope: members.at("scope") }))
+        let (scope, require_key_attestation) = (members.at("scope"), members.at("requireKeyAttestation"));
+        Some((entry, Pointers { configuration_id, scope, require_key_attestation }))
     }
 
     /// The entry of the previous version that this one goes on from: named by id, else by configuration id,
