@@ -18,6 +18,7 @@ use std::net::IpAddr;
 
 use bucket::{Buckets, Rate};
 use chancery_model::{Organisation, Timestamp};
+use chancery_protocol::form::Form;
 use chancery_storage::SharedBudgets;
 use leases::Leases;
 
@@ -30,7 +31,7 @@ pub struct RateLimits {
     pub organisation: u32,
     /// Of one client at one organisation.
     pub client: u32,
-    /// About one offer, or with one access token.
+    /// About one offer, by its id or its secret, or with one access token.
     pub offer: u32,
     /// From one network address to one organisation: many phones share one.
     pub address: u32,
@@ -80,6 +81,18 @@ impl Context {
     pub async fn admit(&self, organisation: &Organisation, asking: &Asking<'_>) -> Result<(), Exceeded> {
         self.budgets().charge(organisation.id.to_string().as_str(), asking, self.env().now()).await
     }
+
+    /// Charges a request to the offer that its form names by its code or its `issuer_state`: guesses about one offer spend
+    /// its budget, whoever makes them and from wherever. A form that cannot be read is refused by its reader.
+    ///
+    /// # Errors
+    /// [`Exceeded`] when the budget is spent.
+    pub async fn admit_form(&self, organisation: &Organisation, form: &[u8]) -> Result<(), Exceeded> {
+        let Ok(form) = Form::parse(form) else { return Ok(()) };
+        let Some(secret) = OFFER_SECRETS.iter().find_map(|name| form.get(name)) else { return Ok(()) };
+        let organisation = organisation.id.to_string();
+        self.budgets().charge_offer(&organisation, secret.as_bytes(), self.env().now()).await
+    }
 }
 
 impl Context {
@@ -96,6 +109,8 @@ impl Context {
         spent.map_err(|missing| Exceeded { limit: Limit::Programs, retry_after: seconds(missing) })
     }
 }
+/// Parameters by which a wallet proves to have an offer.
+const OFFER_SECRETS: [&str; 3] = ["pre-authorized_code", "code", "issuer_state"];
 
 /// Spent budgets.
 pub(crate) struct Budgets {
@@ -129,14 +144,24 @@ impl Budgets {
             (Limit::Address, address, network.as_ref().map(<[u8; 8]>::as_slice)),
             (Limit::Organisation, whole, Some(b"".as_slice())),
         ];
-        let now = now.millis().saturating_mul(1000);
         for (limit, per_minute, who) in budgets {
-            let Some(who) = who.filter(|_| per_minute > 0) else { continue };
-            let name = Name { limit, organisation, who };
-            let spent = self.spend(name, Rate::per_minute(per_minute), now).await;
-            spent.map_err(|missing| Exceeded { limit, retry_after: seconds(missing) })?;
+            if let Some(who) = who {
+                self.charge_to(Name { limit, organisation, who }, per_minute, now).await?;
+            }
         }
         Ok(())
+    }
+
+    async fn charge_offer(&self, organisation: &str, secret: &[u8], now: Timestamp) -> Result<(), Exceeded> {
+        self.charge_to(Name { limit: Limit::Offer, organisation, who: secret }, self.limits.offer, now).await
+    }
+
+    async fn charge_to(&self, name: Name<'_>, per_minute: u32, now: Timestamp) -> Result<(), Exceeded> {
+        if per_minute == 0 {
+            return Ok(());
+        }
+        let spent = self.spend(name, Rate::per_minute(per_minute), now.millis().saturating_mul(1000)).await;
+        spent.map_err(|missing| Exceeded { limit: name.limit, retry_after: seconds(missing) })
     }
 
     /// Takes one request out of a budget, or says how many microseconds are missing until there is enough for it.

@@ -12,6 +12,7 @@ use chancery_issuance::{Context, Failure};
 use chancery_model::Organisation;
 
 use crate::page::{self, Message, Texts, Visitor};
+use crate::rate_limit;
 use crate::request::{self, Content};
 use crate::schema;
 
@@ -89,6 +90,9 @@ pub(crate) async fn authorize_by_form(
 }
 
 async fn begin(context: &Context, organisation: &Organisation, parameters: &[u8], headers: &HeaderMap) -> Response {
+    if let Some(page) = rate_limit::page_for_form(context, organisation, parameters, headers).await {
+        return page;
+    }
     let visitor = Visitor::of(headers);
     let notes = request::notes(headers);
     let begun =

@@ -12,7 +12,7 @@ use chancery_model::Organisation;
 
 use crate::envelope::Envelope;
 use crate::request::{self, Content};
-use crate::schema;
+use crate::{rate_limit, schema};
 
 /// Push an authorization request
 ///
@@ -83,6 +83,9 @@ pub(crate) async fn post(
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };
+    if let Some(refusal) = rate_limit::refusal_of_form(&context, &organisation, &body).await {
+        return refusal;
+    }
     let request = request::of_client(&headers, &body);
     match wallet::pushed_authorization::push(&context, &organisation, request).await {
         Ok(answer) => (StatusCode::CREATED, Json(answer)).into_response(),

@@ -39,11 +39,31 @@ pub(crate) async fn refusal(
         }
     };
     let asking = Asking { client: client(headers), offer, address };
-    let Exceeded { limit, retry_after } = context.admit(organisation, &asking).await.err()?;
+    let exceeded = context.admit(organisation, &asking).await.err()?;
+    Some(match endpoint.is_front_channel() {
+        true => page(context, organisation, headers, exceeded),
+        false => envelope(exceeded),
+    })
+}
+
+/// Charges a request to the offer that its form names; the answer to a wallet when its budget is spent.
+pub(crate) async fn refusal_of_form(context: &Context, organisation: &Organisation, form: &[u8]) -> Option<Response> {
+    context.admit_form(organisation, form).await.err().map(envelope)
+}
+
+/// The same for a person, whose browser brings the form.
+pub(crate) async fn page_for_form(
+    context: &Context,
+    organisation: &Organisation,
+    form: &[u8],
+    headers: &HeaderMap,
+) -> Option<Response> {
+    let exceeded = context.admit_form(organisation, form).await.err()?;
+    Some(page(context, organisation, headers, exceeded))
+}
+
+fn envelope(Exceeded { limit, retry_after }: Exceeded) -> Response {
     tracing::debug!(?limit, "a wallet asks too often");
-    if endpoint.is_front_channel() {
-        return Some(page(context, organisation, headers, retry_after));
-    }
     let description = match limit {
         Limit::Organisation | Limit::Programs => "too many requests for this issuer, try again later",
         Limit::Client => "too many requests of this client, try again later",
@@ -51,11 +71,13 @@ pub(crate) async fn refusal(
         Limit::Address => "too many requests from this network address, try again later",
     };
     let envelope = Envelope::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", description);
-    Some(envelope.retry_after(retry_after).into_response())
+    envelope.retry_after(retry_after).into_response()
 }
 
 /// The same for a person.
-fn page(context: &Context, organisation: &Organisation, headers: &HeaderMap, retry_after: u32) -> Response {
+fn page(context: &Context, organisation: &Organisation, headers: &HeaderMap, exceeded: Exceeded) -> Response {
+    let Exceeded { limit, retry_after } = exceeded;
+    tracing::debug!(?limit, "a person asks too often");
     let (status, visitor) = (StatusCode::TOO_MANY_REQUESTS, Visitor::of(headers));
     let mut response =
         page::failure(context, organisation, status, |texts| &texts.busy, None, visitor.languages(), headers);

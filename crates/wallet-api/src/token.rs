@@ -13,7 +13,7 @@ use chancery_model::Organisation;
 
 use crate::envelope::Envelope;
 use crate::request::{self, Content};
-use crate::schema;
+use crate::{rate_limit, schema};
 
 /// Exchange a code or a refresh token for an access token
 ///
@@ -95,6 +95,9 @@ pub(crate) async fn post(
         Ok(body) => body,
         Err(envelope) => return envelope.into_response(),
     };
+    if let Some(refusal) = rate_limit::refusal_of_form(&context, &organisation, &body).await {
+        return refusal;
+    }
     let request = request::of_client(&headers, &body);
     match wallet::token::exchange(&context, &organisation, request).await {
         Ok(answer) => ([(PRAGMA, "no-cache")], Json(answer)).into_response(),

@@ -102,6 +102,43 @@ on_every_backend! {
         .await;
     }
 
+    /// Guesses about one offer spend its budget, whoever makes them, and the next offer is redeemed as if there were none.
+    async fn whoever_asks_about_an_offer_spends_its_budget(backend: Backend) {
+        limited(backend, &[("LIMITS_OFFER", "60")], async |world| {
+            let scene = Scene::new(world).await;
+            let ask = async || {
+                let stranger = world.wallet();
+                let call = stranger.token_call(&scene.opened).with_field("resource", "https://other.example");
+                stranger.send(call).await
+            };
+            for _ in 0..10 {
+                ask().await.refused(400, "invalid_target");
+            }
+            assert_told_to_wait(&ask().await);
+            let (_, next) = scene.another_offer().await;
+            scene.wallet.redeem(&next).await;
+
+            let definition = &scene.definition["credentialDefinitionId"];
+            let body = json!({"issuanceMode": "Deferred", "credentialDefinitionId": definition});
+            let offer = scene.operator.offer_of(body).await;
+            let opened = world.wallet().open(&offer.link).await;
+            let state = opened.offer["grants"]["authorization_code"]["issuer_state"].as_str().expect("a state");
+            let push = async || {
+                let stranger = world.wallet();
+                let call = stranger.par_call(scene.operator.issuer(), configuration_id(&opened));
+                stranger.send(call.with_field("issuer_state", state)).await
+            };
+            for _ in 0..10 {
+                assert_eq!(push().await.status, 201);
+            }
+            assert_told_to_wait(&push().await);
+            let url = format!("{}/authorize?client_id=x&issuer_state={state}", scene.operator.issuer());
+            let answer = world.http().send(world.http().request(Method::GET, &url)).await;
+            assert_eq!((answer.status, answer.header("retry-after").is_some()), (429, true), "{answer}");
+        })
+        .await;
+    }
+
     /// Behind a proxy the address that the proxy saw counts, and what the client wrote into the header does not.
     async fn an_address_has_a_budget_behind_a_trusted_proxy(backend: Backend) {
         let limits = [("LIMITS_ADDRESS", "60"), ("SERVER_TRUSTED_PROXIES", "1")];
