@@ -128,6 +128,37 @@ on_every_backend! {
         }
     }
 
+    /// ASM-2: what the authorization server takes is in its metadata: scopes, and algorithms and methods of what proves a client.
+    async fn the_metadata_name_scopes_and_what_proves_a_client(world: &World) {
+        let provider = Key::p256();
+        let policy = json!({"walletAttestation": "observe", "proofAlgorithms": ["ES256"],
+            "trustAnchors": {"walletProviders": key_set(&provider)}});
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        let connection = json!({"issuer": "https://id.example", "clientId": "chancery", "clientSecret": "s3cret"});
+        operator.put(PROVIDER, connection).await.ok();
+        let mut badge = samples::staff_badge();
+        badge["credentialDefinitions"][0]["authorizationRequestType"] = "scope_based".into();
+        badge["credentialDefinitions"][0]["scope"] = "staff".into();
+        let definition = operator.define(&badge).await;
+        let scene = Scene::of(world, operator, definition).await;
+        let server = &scene.opened.authorization_server;
+        for (member, expected) in [
+            ("scopes_supported", json!(["staff"])),
+            ("client_attestation_signing_alg_values_supported", json!(["ES256"])),
+            ("client_attestation_pop_signing_alg_values_supported", json!(["ES256"])),
+            ("client_attestation_pop_methods_supported", json!(["attestation_pop_jwt", "dpop_combined"])),
+            ("request_object_signing_alg_values_supported", json!(["ES256"])),
+        ] {
+            assert_eq!(server[member], expected, "{member}");
+        }
+        // Without anybody to sign people in, and without attestations, there is nothing to name.
+        let scene = Scene::new(world).await;
+        let server = &scene.opened.authorization_server;
+        for member in ["scopes_supported", "client_attestation_signing_alg_values_supported", "request_object_signing_alg_values_supported"] {
+            assert!(server.get(member).is_none_or(|value| value.as_array().is_some_and(Vec::is_empty)), "{member}");
+        }
+    }
+
     /// HAI-3, MET-14: under `haip` the offer has the scheme of HAIP and every configuration a scope; single switches win.
     async fn the_haip_preset_sets_every_switch(world: &World) {
         let provider = Key::p256();
