@@ -27,7 +27,7 @@ use self::repeated::Asked;
 use super::client::{Client, Request};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
-use super::{Header, Refusal, definition_of, redaction};
+use super::{Header, Refusal, definition_of, dpop, redaction};
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/token";
@@ -138,6 +138,13 @@ async fn redeem_offer(
             checks::details(organisation, &definition, &exchange, authorization_details.as_deref().unwrap_or_default())
         })
         .map_err(Failure::Rejected)?;
+    if checks::ends_too_soon(organisation, &exchange, &client, proof.as_ref()) {
+        // What is remembered of the offer may be older than its claims.
+        let found = find(context, organisation, exchange.code_hash).await?;
+        if found.is_none_or(|found| checks::ends_too_soon(organisation, &found.exchange, &client, None)) {
+            return Err(Failure::Rejected(Rejection::Dpop(dpop::Rejection::Missing)));
+        }
+    }
     // Only now: a stranger without a code must not fill the memory of used proofs.
     claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
     checks::transaction_code(context, organisation, now, &exchange, tx_code.as_deref()).await?;

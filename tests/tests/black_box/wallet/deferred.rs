@@ -275,6 +275,25 @@ on_every_backend! {
         }
     }
 
+    /// A Bearer token would end before the claims come: whoever has to wait proves a key, and nothing is used up before.
+    async fn a_token_that_ends_before_the_claims_come_is_refused(world: &World) {
+        let operator = world.organisation().await;
+        let definition = operator.define(&samples::staff_badge()).await;
+        let mut body = issue_body(&definition, &json!({}));
+        body["issuanceMode"] = "Deferred".into();
+        body["credential"].as_object_mut().unwrap().shift_remove("claims");
+        let offer = operator.offer_of(body).await;
+        let wallet = world.wallet();
+        let opened = wallet.open(&offer.link).await;
+        wallet.send(wallet.token_call(&opened).without_dpop()).await.refused(400, "invalid_dpop_proof");
+        let id = &definition["credentialDefinitions"][0]["id"];
+        let claims = json!({"credential": {"id": id, "claims": samples::staff_claims()}});
+        operator.put(&history_path(&offer.id), claims).await.ok();
+        let mut bearer = wallet.clone();
+        bearer.dpop_key = None;
+        bearer.collect(&bearer.redeem(&opened).await).await;
+    }
+
     /// DEF-6: a denial beside polls: each is told to wait or that it is over, and nothing is issued.
     async fn a_denial_while_the_wallet_polls_ends_the_transaction(world: &World) {
         let pending = Pending::new(world).await;

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::super::client::{Client, Request};
 use super::super::remembered::{Granted, Offered, Ticket};
 use super::super::trail::Trail;
-use super::super::{authorization_with, definition_asked_for, redaction};
+use super::super::{authorization_with, definition_asked_for, dpop, redaction};
 use super::refresh;
 use super::repeated::{Answers, Asked};
 use super::{Rejection, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
@@ -87,6 +87,9 @@ pub(super) async fn redeem(
     claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
 
     let (exchange, is_new) = exchange_of(context, organisation, now, &authorization, &client).await?;
+    if checks::ends_too_soon(organisation, &exchange, &client, proof.as_ref()) {
+        return Err(Failure::Rejected(Rejection::Dpop(dpop::Rejection::Missing)));
+    }
     let taken = match is_new {
         true => Some(take(context, organisation, now).await?),
         false => None,

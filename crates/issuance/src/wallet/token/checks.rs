@@ -85,6 +85,18 @@ pub(super) fn dpop(
     }
 }
 
+/// Whether a token without a DPoP key would end before there is anything to collect with it. It lives for five minutes
+/// (OpenID4VCI §13.10), and claims that are not there yet may take weeks; a client that authenticates may refresh it.
+pub(super) fn ends_too_soon(
+    organisation: &Organisation,
+    exchange: &Exchange,
+    client: &Client,
+    proof: Option<&DpopProof>,
+) -> bool {
+    let refreshes = organisation.policy.refresh_tokens && client.is_authenticated;
+    proof.is_none() && !refreshes && exchange.sealed_submissions.is_none()
+}
+
 /// Who asks, as far as the request says it by itself. This comes before anything is said about the code, so that a bad proof
 /// looks the same with every code (SEC-19).
 pub(super) fn asker(
