@@ -93,7 +93,7 @@ impl Context {
     ) -> Result<Result<Taken, UsedUp>, Failure<R>> {
         let Some(limit) = organisation.quotas.exchanges_per_day else { return Ok(Ok(Taken::nothing())) };
         let day = now.seconds().div_euclid(DAY);
-        let counted = async || {
+        let counted = || async move {
             let read = self.store().read(organisation).await?;
             Ok::<_, Failure<R>>(read.exchanges_since(midnight(now)).await?)
         };
@@ -112,7 +112,7 @@ impl Context {
         now: Timestamp,
     ) -> Result<Result<Taken, UsedUp>, Failure<R>> {
         let Some(limit) = organisation.quotas.live_credentials else { return Ok(Ok(Taken::nothing())) };
-        let counted = async || {
+        let counted = || async move {
             let read = self.store().read(organisation).await?;
             Ok::<_, Failure<R>>(read.live_credentials(now).await?)
         };

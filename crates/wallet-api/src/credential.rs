@@ -106,7 +106,6 @@ fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
         | ErrorCode::InvalidProof
         | ErrorCode::InvalidNonce
         | ErrorCode::InvalidEncryptionParameters
-        | ErrorCode::TemporarilyUnavailable
         | ErrorCode::CredentialRequestDenied => answer(StatusCode::BAD_REQUEST),
     }
 }

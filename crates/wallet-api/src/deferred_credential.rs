@@ -90,7 +90,6 @@ fn refused(organisation: &Organisation, rejection: &Rejection) -> Envelope {
         ErrorCode::InvalidCredentialRequest
         | ErrorCode::InvalidEncryptionParameters
         | ErrorCode::InvalidTransactionId
-        | ErrorCode::TemporarilyUnavailable
         | ErrorCode::CredentialRequestDenied => answer(StatusCode::BAD_REQUEST),
     }
 }

@@ -81,14 +81,14 @@ impl Drop for Taken {
 impl Meters {
     /// Takes `count`, or says that so much is not left; with the seconds to wait when that may change at once. `counted` is
     /// asked what counts now.
-    pub(super) async fn take<E>(
+    pub(super) async fn take<E, C: Future<Output = Result<u64, E>>>(
         self: &Arc<Self>,
         organisation: OrganisationId,
         day: Option<i64>,
         limit: u32,
         count: usize,
         now: Timestamp,
-        counted: impl AsyncFn() -> Result<u64, E>,
+        counted: impl Fn() -> C,
     ) -> Result<Result<Taken, Option<u32>>, E> {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let place = (organisation, day, limit);
@@ -228,7 +228,7 @@ mod tests {
             limit: u32,
             count: usize,
         ) -> Result<Taken, Option<u32>> {
-            let counted = async || {
+            let counted = || async {
                 self.counts.set(self.counts.get() + 1);
                 Ok::<_, Infallible>(self.there.get())
             };
@@ -237,7 +237,7 @@ mod tests {
         }
 
         async fn take_waiting(&self, meters: &Arc<Meters>, limit: u32) -> Result<Taken, Option<u32>> {
-            let counted = async || Ok::<_, Infallible>(self.there.get());
+            let counted = || async { Ok::<_, Infallible>(self.there.get()) };
             let taken = meters.take(Uuid::nil().into(), Some(1), limit, 1, NOW, counted).await;
             taken.unwrap_or_else(|never| match never {})
         }

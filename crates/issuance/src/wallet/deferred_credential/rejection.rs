@@ -190,6 +190,7 @@ impl Accountable for Rejection {
             | Self::Message(_)
             | Self::Request(_)
             | Self::Unknown
+            | Self::NotCovered
             | Self::Collected
             | Self::Denied
             | Self::Expired
