@@ -28,7 +28,7 @@ impl<'w> Desk<'w> {
         let issuer = self.operator.issuer();
         let metadata = |name: &str| chancery_tests::wallet::well_known(issuer, name);
         let opened = Opened {
-            offer: json!({"credential_configuration_ids": [self.configuration()]}),
+            offer: json!({"credential_issuer": issuer, "credential_configuration_ids": [self.configuration()]}),
             issuer: wallet.http().get(&metadata("openid-credential-issuer")).await.ok(),
             authorization_server: wallet.http().get(&metadata("oauth-authorization-server")).await.ok(),
         };
