@@ -43,7 +43,9 @@ pub(super) fn read(
     if members.filled("url").is_none() && members.filled("whenUnavailable").is_none() {
         return None;
     }
-    members.require("url", faults);
+    if members.filled("url").is_none() {
+        faults.add(members.at("url"), "this member is mandatory");
+    }
     let url = endpoint::read(outbound, &members, "url", faults);
     let deadline = members.integer("deadlineInSeconds", 1..=LONGEST_DEADLINE, faults).unwrap_or(5);
     let when_unavailable = members.choice("whenUnavailable", RULES, faults).unwrap_or(WhenUnavailable::Refuse);
