@@ -577,7 +577,7 @@ on_every_backend! {
                 let away = desk.begin(&mut browser, &url).await;
                 browser.get(world, &desk.provider.sign_in(&away)).await
             };
-            let silent = sign_in(&state, json!({"sub": "person-2", "family_name": "Other"})).await;
+            let silent = sign_in(&state, json!({"sub": "person-1", "family_name": "Other"})).await;
             assert_eq!(to_wallet(&silent)["error"], "access_denied");
             let records = desk.operator.records(&exchange).await;
             assert!(records.iter().any(|record| record["message"] == "sign_in.another_person"), "{records:?}");
