@@ -261,26 +261,28 @@ on_every_backend! {
     }
 }
 
+/// From now on wallets reach this process.
+fn point_to(world: &World, server: &Server) {
+    world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
+    world.wallet_front.cut_once();
+}
+
 /// AUT-15 with several processes: the second use of a code at one of them ends the token that another one remembers, and an
 /// authorization may change processes at each step.
 #[test]
 fn a_token_that_another_process_made_worthless_is_worthless() {
     block_on(with_private_addresses(Backend::Networked, async |world| {
         let (first, second) = (world.another_server().await, world.another_server().await);
-        let point_to = |server: &Server| {
-            world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
-            world.wallet_front.cut_once();
-        };
-        point_to(&first);
+        point_to(world, &first);
         let desk = Desk::open(world, json!({})).await;
         let code = desk.authorize(world, desk.par()).await;
         let response = desk.wallet.send(desk.redeem(&code)).await.ok();
         let opened = desk.opened(world).await;
         let nonce = desk.wallet.nonce(&opened).await;
-        point_to(&second);
+        point_to(world, &second);
         world.advance(Duration::from_secs(11));
         desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
-        point_to(&first);
+        point_to(world, &first);
         let call = desk.wallet.credential_call(&Token { response, opened }, &nonce);
         desk.wallet.send(call).await.refused(401, "invalid_token");
         first.stop().await;
@@ -294,27 +296,23 @@ fn a_token_that_another_process_made_worthless_is_worthless() {
 fn a_retry_that_reaches_another_process_ends_nothing() {
     block_on(with_private_addresses(Backend::Networked, async |world| {
         let (first, second) = (world.another_server().await, world.another_server().await);
-        let point_to = |server: &Server| {
-            world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
-            world.wallet_front.cut_once();
-        };
-        point_to(&first);
+        point_to(world, &first);
         let desk = Desk::open(world, json!({})).await;
         // Without a DPoP proof of the pushed request, the code itself is bound to no key.
         for binds in [true, false] {
-            point_to(&first);
+            point_to(world, &first);
             let par = if binds { desk.par() } else { desk.par().without_dpop() };
             let code = desk.authorize(world, par).await;
             let response = desk.wallet.send(desk.redeem(&code)).await.ok();
             let opened = desk.opened(world).await;
-            point_to(&second);
+            point_to(world, &second);
             desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
             let token = Token { response, opened };
             desk.wallet.collect(&token).await;
-            point_to(&first);
+            point_to(world, &first);
             desk.wallet.collect(&token).await;
 
-            point_to(&second);
+            point_to(world, &second);
             let thief = desk.wallet.with_fresh_dpop_key();
             let mut stolen = desk.redeem(&code);
             stolen.dpop = thief.dpop(&stolen.method, &stolen.url, None);
