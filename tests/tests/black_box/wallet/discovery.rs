@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chancery_tests::wallet::well_known;
+use chancery_tests::wallet::{offer_uri, well_known};
 use chancery_tests::{Answer, Call, on_every_backend};
 use reqwest::Method;
 
@@ -166,6 +166,7 @@ on_every_backend! {
         let answer = world.http().get(&vct).await;
         let described = answer.ok();
         answer.assert_media_type("application/json");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(described["vct"], vct);
         let claims = described["claims"].as_array().unwrap();
         let of = |name: &str| claims.iter().find(|claim| claim["path"] == json!([name])).unwrap();
@@ -309,7 +310,8 @@ on_every_backend! {
     async fn browser_wallets_may_call_the_wallet_face(world: &World) {
         let scene = Scene::new(world).await;
         let issuer = scene.operator.issuer();
-        for path in ["/token", "/nonce", "/credential"] {
+        let endpoints = ["/par", "/challenge", "/token", "/nonce", "/credential", "/deferred-credential", "/notification"];
+        for path in endpoints {
             let request = world
                 .http()
                 .request(Method::OPTIONS, &format!("{issuer}{path}"))
@@ -331,8 +333,9 @@ on_every_backend! {
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         let exposed = answer.header("access-control-expose-headers").unwrap().to_lowercase();
         assert!(exposed.contains("dpop-nonce") && exposed.contains("www-authenticate"), "{exposed}");
-        let url = well_known(issuer, "openid-credential-issuer");
-        let answer = get_with(world, &url, "origin", "https://wallet.example").await;
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        for url in [well_known(issuer, "openid-credential-issuer"), offer_uri(&scene.offer.link)] {
+            let answer = get_with(world, &url, "origin", "https://wallet.example").await;
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{url}");
+        }
     }
 }
