@@ -47,6 +47,16 @@ impl Read {
         find.one(self.scope.connection()).await?.map(from_row).transpose()
     }
 
+    /// The people whose external ids have these hashes, in no order.
+    pub async fn individuals_by_external_id(&self, hashes: &[[u8; 32]]) -> Result<Vec<Individual>, StoreError> {
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let find = self.scope.find::<Entity>();
+        let find = find.filter(Column::ExternalIdHash.is_in(hashes.iter().map(|hash| hash.to_vec())));
+        find.all(self.scope.connection()).await?.into_iter().map(from_row).collect()
+    }
+
     /// A page of all people, by time of registration.
     pub async fn individuals(&self, page: &Page) -> Result<Listed<Individual>, StoreError> {
         let find = self.scope.find::<Entity>();

@@ -34,20 +34,19 @@ impl Read {
 }
 
 impl Transaction {
-    /// Addresses an exchange that is added in the same unit of work; what is to be delivered is then delivered.
+    /// Addresses exchanges that are added in the same unit of work; what is to be delivered is then delivered, from the
+    /// earliest instant among them on. Deliveries of one exchange stand side by side.
     ///
     /// # Errors
     /// Those of the database, as for every change.
     pub async fn add_offer_deliveries(&self, deliveries: &[OfferDelivery]) -> Result<(), StoreError> {
         let rows = deliveries.iter().map(to_row).collect::<Result<_, _>>()?;
         self.scope.insert_all::<Entity>(rows).await?;
-        let waiting = deliveries.iter().find(|delivery| delivery.state == OfferDeliveryState::Pending);
-        match waiting {
-            Some(delivery) => {
-                self.enqueue(WorkKind::OfferDelivery, delivery.exchange_id.as_uuid(), delivery.next_attempt_at).await
-            }
-            None => Ok(()),
-        }
+        let waiting = || deliveries.iter().filter(|delivery| delivery.state == OfferDeliveryState::Pending);
+        let Some(due_at) = waiting().map(|delivery| delivery.next_attempt_at).min() else { return Ok(()) };
+        let mut exchanges: Vec<_> = waiting().map(|delivery| delivery.exchange_id.as_uuid()).collect();
+        exchanges.dedup();
+        self.enqueue_all(WorkKind::OfferDelivery, &exchanges, due_at).await
     }
 
     /// Writes down what came of an attempt; `false` when the delivery was cancelled, or asked for again, meanwhile.

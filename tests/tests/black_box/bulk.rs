@@ -6,6 +6,7 @@ use chancery_tests::{Answer, Backend, Operator, Place, World, block_on, on_every
 use reqwest::Method;
 use serde_json::{Value, json};
 
+mod addressed;
 mod refusals;
 mod workers;
 

@@ -4,6 +4,7 @@
 //! begins its exchanges, so that whatever breaks off leaves either both or neither, and several processes can issue
 //! parts of one file. Rows are sealed, and erased in that same unit of work.
 
+mod addressees;
 mod columns;
 mod issuing;
 mod reader;

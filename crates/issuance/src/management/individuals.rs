@@ -2,6 +2,8 @@
 
 mod reading;
 
+use std::collections::HashMap;
+
 use chancery_model::{Contact, Individual, IndividualId, Organisation};
 use chancery_storage::{IndividualChange, StoreError, Transaction};
 use serde_json::{Map, Value};
@@ -136,6 +138,26 @@ pub(super) async fn by_external_id(
     let message = hashed(organisation, external_id);
     let hashes: Vec<[u8; 32]> = ctx.individual_keys().iter().map(|key| key.mac(&message)).collect();
     ctx.store().read(organisation).await?.individual_by_external_id(&hashes).await
+}
+
+/// Ids of the people with these external ids; those that nobody has are left out.
+pub(super) async fn by_external_ids(
+    ctx: &Context,
+    organisation: &Organisation,
+    external_ids: &[&str],
+) -> Result<HashMap<String, IndividualId>, StoreError> {
+    let mut hashes: HashMap<[u8; 32], &str> = HashMap::new();
+    for external_id in external_ids {
+        let message = hashed(organisation, external_id);
+        hashes.extend(ctx.individual_keys().iter().map(|key| (key.mac(&message), *external_id)));
+    }
+    let wanted: Vec<[u8; 32]> = hashes.keys().copied().collect();
+    let found = ctx.store().read(organisation).await?.individuals_by_external_id(&wanted).await?;
+    let named = found.into_iter().filter_map(|individual| {
+        let external_id = individual.external_id_hash.and_then(|hash| hashes.get(&hash).copied())?;
+        Some((external_id.to_owned(), individual.id))
+    });
+    Ok(named.collect())
 }
 
 /// Opens what is known of a person.

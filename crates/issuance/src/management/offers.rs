@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
     Contact, CredentialStatus, Definition, Entry, EntryId, Exchange, ExchangeId, ExchangeSecrets, ExchangeStatus,
-    GrantKind, Individual, IssuanceMode, IssuedBy, Organisation, RevocationStatus, SecretHash, Submission, Timestamp,
+    GrantKind, Individual, IssuanceMode, IssuedBy, OfferDelivery, Organisation, RevocationStatus, SecretHash,
+    Submission, Timestamp,
 };
 use chancery_storage::{StoreError, Transaction};
 use serde_json::{Map, Value};
@@ -301,7 +302,8 @@ pub(super) fn check_row(request: &IssueRequest, definition: &Definition) -> Resu
     match_entries(request, definition).map(drop)
 }
 
-/// The exchange that one row of a bulk begins, under the rules of the issue call. Nothing is recorded yet.
+/// The exchange that one row of a bulk begins, under the rules of the issue call, and what of it is delivered to `person`.
+/// Nothing is recorded yet.
 pub(super) fn begin_row(
     ctx: &Context,
     organisation: &Organisation,
@@ -309,9 +311,15 @@ pub(super) fn begin_row(
     definition: &Definition,
     lifetime: u32,
     now: Timestamp,
-) -> Result<Exchange, Failure<IssueRejection>> {
+    person: Option<&(Individual, Contact)>,
+) -> Result<(Exchange, Vec<OfferDelivery>), Failure<IssueRejection>> {
     let chosen = match_entries(request, definition).map_err(invalid)?;
-    begin(ctx, organisation, request, definition, &chosen, lifetime, now)
+    let exchange = begin(ctx, organisation, request, definition, &chosen, lifetime, now)?;
+    let deliveries = match person {
+        Some(person) => addressee::deliveries(ctx, organisation, &exchange, person)?,
+        None => Vec::new(),
+    };
+    Ok((exchange, deliveries))
 }
 
 /// Seconds for which offers can be redeemed.

@@ -29,6 +29,8 @@ struct Column {
 enum Target {
     Pin,
     Reference,
+    Individual,
+    Mapper,
     Claim { path: Vec<PathSegment>, kind: Kind },
 }
 
@@ -79,6 +81,8 @@ impl Columns {
             match &column.target {
                 Target::Pin => drop(row.insert("userPin".to_owned(), Value::from(*cell))),
                 Target::Reference => drop(row.insert("reference".to_owned(), Value::from(*cell))),
+                Target::Individual => drop(row.insert("individualId".to_owned(), Value::from(*cell))),
+                Target::Mapper => drop(row.insert("mapperId".to_owned(), Value::from(*cell))),
                 Target::Claim { path, kind } => match kind.read(cell) {
                     // The header has shown that no two columns stand in each other's way.
                     Ok(value) => drop(claims.put(path, value)),
@@ -95,6 +99,8 @@ impl Columns {
         let is_at = |column: &&Column| match &column.target {
             Target::Pin => at == "/userPin",
             Target::Reference => at == "/reference",
+            Target::Individual => at == "/individualId",
+            Target::Mapper => at == "/mapperId",
             Target::Claim { path, .. } => {
                 let own = pointer(path);
                 at.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -131,6 +137,8 @@ fn target(header: &str, entry: &Entry) -> Result<Target, &'static str> {
         "" => return Err("a name is expected"),
         "row:userPin" => return Ok(Target::Pin),
         "row:reference" => return Ok(Target::Reference),
+        "row:individualId" => return Ok(Target::Individual),
+        "row:mapperId" => return Ok(Target::Mapper),
         _ => {}
     }
     let (name, kind) = match header.rsplit_once(':') {

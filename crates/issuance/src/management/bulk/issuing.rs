@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use chancery_model::{
-    Bulk, BulkId, BulkPart, BulkPartId, BulkState, Definition, Exchange, ExchangeStatus, Organisation, Timestamp,
+    Bulk, BulkId, BulkPart, BulkPartId, BulkState, Definition, Exchange, ExchangeStatus, OfferDelivery, Organisation,
+    Timestamp,
 };
 use chancery_protocol::offer::UriScheme;
 use chancery_storage::{SettledPart, StoreError, Transaction};
 
+use super::addressees::{self, People};
 use super::report::{Outcome, Pins};
 use super::row::Row;
 use crate::management::body::Fault;
@@ -67,13 +69,16 @@ pub(crate) async fn issue_part(
             // The bulk goes on by itself when there is enough.
             Err(used_up) => return Ok(Next::At(now.plus_seconds(used_up.retry_after))),
         }
-        let begun = begin(ctx, organisation, &bulk, &rows, definition, lifetime, now)?;
+        let people = addressees::of(ctx, organisation, &rows).await?;
+        let terms = Terms { definition, people: &people, lifetime, now };
+        let begun = begin(ctx, organisation, &bulk, &rows, &terms)?;
         if settle(ctx, organisation, &bulk, &part, &begun, now).await? {
             // Also when another worker settled the part: what there is then is counted, and this is seen.
             taken.into_iter().for_each(Taken::spend);
         } else {
             // The definition was deleted since it was looked up.
-            let begun = begin(ctx, organisation, &bulk, &rows, Err("the definition was deleted"), lifetime, now)?;
+            let terms = Terms { definition: Err("the definition was deleted"), ..terms };
+            let begun = begin(ctx, organisation, &bulk, &rows, &terms)?;
             settle(ctx, organisation, &bulk, &part, &begun, now).await?;
         }
     }
@@ -83,9 +88,20 @@ pub(crate) async fn issue_part(
     Ok(Next::Done)
 }
 
+/// What the rows of a part have in common.
+struct Terms<'t> {
+    /// Or why none of the rows can begin.
+    definition: Result<&'t Definition, &'t str>,
+    people: &'t People,
+    /// Seconds for which offers can be redeemed.
+    lifetime: u32,
+    now: Timestamp,
+}
+
 /// Exchanges that begin when the part is settled, and what is told about its rows.
 struct Begun {
     exchanges: Vec<Exchange>,
+    deliveries: Vec<OfferDelivery>,
     outcomes: Vec<Outcome>,
     pins: Pins,
 }
@@ -95,15 +111,14 @@ fn begin(
     organisation: &Organisation,
     bulk: &Bulk,
     rows: &[Row],
-    definition: Result<&Definition, &str>,
-    lifetime: u32,
-    now: Timestamp,
+    terms: &Terms<'_>,
 ) -> Result<Begun, Failure<Infallible>> {
-    let mut begun = Begun { exchanges: Vec::new(), outcomes: Vec::new(), pins: Pins::new() };
+    let mut begun = Begun { exchanges: Vec::new(), deliveries: Vec::new(), outcomes: Vec::new(), pins: Pins::new() };
     for row in rows {
         let mut outcome = Outcome::of(row.number, &row.reference);
-        match begin_one(ctx, organisation, bulk, row, definition, lifetime, now)? {
-            Ok((exchange, pin)) => {
+        match begin_one(ctx, organisation, bulk, row, terms)? {
+            Ok(BegunRow { exchange, pin, deliveries }) => {
+                begun.deliveries.extend(deliveries);
                 outcome.exchange = Some(exchange.id);
                 outcome.offer = offer_link(organisation, &exchange);
                 if let Pin::Given(pin) = pin {
@@ -118,21 +133,31 @@ fn begin(
     Ok(begun)
 }
 
-type Begin = Result<(Exchange, Pin), String>;
+/// One row that begins an exchange.
+struct BegunRow {
+    exchange: Exchange,
+    pin: Pin,
+    deliveries: Vec<OfferDelivery>,
+}
+
+type Begin = Result<BegunRow, String>;
 
 fn begin_one(
     ctx: &Context,
     organisation: &Organisation,
     bulk: &Bulk,
     row: &Row,
-    definition: Result<&Definition, &str>,
-    lifetime: u32,
-    now: Timestamp,
+    terms: &Terms<'_>,
 ) -> Result<Begin, Failure<Infallible>> {
+    let Terms { definition, people, lifetime, now } = *terms;
     let definition = match definition {
         Ok(definition) => definition,
         Err(reason) => return Ok(Err(reason.to_owned())),
     };
+    let person = row.individual.and_then(|id| people.get(&id));
+    if row.individual.is_some() && person.is_none() {
+        return Ok(Err("the individual was erased".to_owned()));
+    }
     let pin = row.pin_of(bulk, ctx);
     let url_scheme = bulk.url_scheme.as_deref().and_then(UriScheme::parse);
     let request = row.request(definition, bulk.entry_id, url_scheme, pin.clone());
@@ -142,8 +167,8 @@ fn begin_one(
     {
         return Ok(Err(told(&faults)));
     }
-    match begin_row(ctx, organisation, &request, definition, lifetime, now) {
-        Ok(exchange) => Ok(Ok((exchange, pin))),
+    match begin_row(ctx, organisation, &request, definition, lifetime, now, person) {
+        Ok((exchange, deliveries)) => Ok(Ok(BegunRow { exchange, pin, deliveries })),
         Err(Failure::Rejected(IssueRejection::Invalid(faults))) => Ok(Err(told(&faults))),
         Err(Failure::Rejected(
             IssueRejection::NoSigningKey | IssueRejection::IdempotencyKeyReused | IssueRejection::QuotaUsedUp(_),
@@ -189,6 +214,7 @@ async fn settle(
             return Err(Undone::DefinitionDeleted);
         }
         announcement.record(tx).await?;
+        tx.add_offer_deliveries(&begun.deliveries).await?;
         Ok(())
     };
     match ctx.store().write(organisation, work).await {

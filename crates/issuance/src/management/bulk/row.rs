@@ -1,6 +1,6 @@
 //! One row: what is to be issued to one person.
 
-use chancery_model::{Bulk, Definition, EntryId};
+use chancery_model::{Bulk, Definition, EntryId, IndividualId};
 use chancery_protocol::offer::UriScheme;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::reader::Record;
 use crate::Context;
 use crate::management::body::{Fault, Faults, Members, parse};
 use crate::management::offers::check_row;
-use crate::management::offers::request::{IssueRequest, Pin, read_pin};
+use crate::management::offers::request::{IssueRequest, Named, Pin, read_individual, read_pin};
 
 /// A row that keeps every rule. Holds claims: it is stored sealed only.
 #[derive(Serialize, Deserialize)]
@@ -24,6 +24,12 @@ pub(super) struct Row {
     pub(super) claims: Map<String, Value>,
     #[serde(default)]
     pub(super) metadata: Map<String, Value>,
+    /// Whom the offer is made for, once it is known that there is such a person.
+    #[serde(default)]
+    pub(super) individual: Option<IndividualId>,
+    /// How the file names that person.
+    #[serde(skip)]
+    pub(super) named: Option<Named>,
 }
 
 /// Longest name that a caller gives to a row, in characters.
@@ -59,10 +65,14 @@ impl Row {
     fn of(number: u32, members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
         let row = Members::of_body(members);
-        row.refuse_others(&[&["claims", "userPin", "reference", "credentialMetadata"]], &mut faults);
+        row.refuse_others(
+            &[&["claims", "userPin", "reference", "credentialMetadata", "individualId", "mapperId"]],
+            &mut faults,
+        );
         row.require("claims", &mut faults);
         let pin = read_pin(&row, &mut faults);
         let reference = row.text("reference", LONGEST_REFERENCE, &mut faults).unwrap_or_default().to_owned();
+        let named = read_individual(&row, &mut faults);
         let claims = row.object("claims", &mut faults).map(|claims| claims.raw().clone());
         let metadata = row.object("credentialMetadata", &mut faults).map(|metadata| metadata.raw().clone());
         faults.none_or(claims.map(|claims| Self {
@@ -74,6 +84,8 @@ impl Row {
             },
             claims,
             metadata: metadata.unwrap_or_default(),
+            individual: None,
+            named,
         }))
     }
 

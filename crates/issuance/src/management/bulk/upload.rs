@@ -9,6 +9,7 @@ use chancery_model::{
 use chancery_protocol::offer::UriScheme;
 use chancery_storage::{StoreError, Transaction};
 
+use super::addressees;
 use super::columns::Columns;
 use super::reader::{Format, LARGEST_ROW, ReadError, Reader, Record};
 use super::row::Row;
@@ -244,7 +245,7 @@ impl Upload {
                     self.part.push(row);
                     self.part_bytes += record.iter().map(Vec::len).sum::<usize>();
                 }
-                Err(faults) => self.report(faults),
+                Err(faults) => self.report(self.rows, faults),
             }
             if self.part.len() >= ROWS_PER_PART || self.part_bytes >= BYTES_PER_PART {
                 self.end_part().await?;
@@ -261,7 +262,7 @@ impl Upload {
         Columns::read(&cells, entry).map_err(|faults| Failure::Rejected(UploadRejection::Invalid(faults)))
     }
 
-    fn report(&mut self, faults: Vec<Fault>) {
+    fn report(&mut self, row: u32, faults: Vec<Fault>) {
         self.invalid += 1;
         if self.reported == MOST_REPORTED {
             return;
@@ -273,7 +274,7 @@ impl Upload {
             pointer: fault.pointer,
             detail: fault.detail,
         });
-        self.faults.push(RowFaults { row: self.rows, faults: faults.collect() });
+        self.faults.push(RowFaults { row, faults: faults.collect() });
     }
 
     /// Stores the rows that were read since the last time.
@@ -281,7 +282,7 @@ impl Upload {
         if self.part.is_empty() && self.faults.is_empty() {
             return Ok(());
         }
-        let rows = std::mem::take(&mut self.part);
+        let rows = self.addressed_rows().await?;
         let id = self.ctx.env().uuid(self.ctx.env().now());
         let part = BulkPart {
             id: id.into(),
@@ -305,6 +306,19 @@ impl Upload {
         // A crash loses the upload anyhow; what `finish` commits is on disk, and everything before it.
         let work = async |tx: &Transaction| tx.add_bulk_part(&part).await;
         Ok(self.ctx.store().write_relaxed(&self.organisation, work).await?)
+    }
+
+    /// The rows of the part whose person is known, if they name one; the others are reported.
+    async fn addressed_rows(&mut self) -> Result<Vec<Row>, Refusal> {
+        let mut rows = std::mem::take(&mut self.part);
+        let unknown = addressees::resolve(&self.ctx, &self.organisation, &mut rows).await?;
+        for (position, member) in unknown.into_iter().rev() {
+            let row = rows.remove(position);
+            let detail = "there is no such individual".to_owned();
+            self.report(row.number, vec![Fault { pointer: member.to_owned(), detail }]);
+        }
+        self.faults.sort_by_key(|faults| faults.row);
+        Ok(rows)
     }
 
     fn digest_record(&mut self, record: &Record) {

@@ -38,6 +38,17 @@ pub(super) async fn find(
     Ok(Some((individual, contact)))
 }
 
+/// Deliveries of an exchange that a row of a bulk begins for a person.
+pub(super) fn deliveries(
+    ctx: &Context,
+    organisation: &Organisation,
+    exchange: &Exchange,
+    person: &(Individual, Contact),
+) -> Result<Vec<OfferDelivery>, Failure<IssueRejection>> {
+    let addressed = address(ctx, organisation, exchange, &Addressee::default(), Some(person))?;
+    Ok(addressed.into_iter().flat_map(|addressed| addressed.link.into_iter().chain(addressed.pin)).collect())
+}
+
 /// What is to be delivered of a new exchange, and to whom; `None` when it is made for nobody in particular.
 pub(super) fn address(
     ctx: &Context,

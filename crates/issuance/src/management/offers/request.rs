@@ -33,8 +33,8 @@ pub(super) struct Addressee {
     pub(super) named: Option<Named>,
 }
 
-/// How the call names an individual.
-pub(super) enum Named {
+/// How the call, or a row of a bulk, names an individual.
+pub(in crate::management) enum Named {
     /// By id.
     Individual(String),
     /// By external id.
@@ -199,12 +199,20 @@ fn read_members(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults)
 }
 
 fn read_addressee(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> Addressee {
-    let individual = members.text("individualId", 64, faults).map(|text| Named::Individual(text.to_owned()));
-    let mapper = members.text("mapperId", 255, faults).map(|text| Named::Mapper(text.to_owned()));
     Addressee {
         endpoint: endpoint::read(outbound, members, "credentialOfferEndpoint", faults),
-        named: individual.or(mapper),
+        named: read_individual(members, faults),
     }
+}
+
+/// `individualId` or `mapperId` of the call, or of a row of a bulk.
+pub(in crate::management) fn read_individual(members: &Members<'_>, faults: &mut Faults) -> Option<Named> {
+    let individual = members.text("individualId", 64, faults).map(|text| Named::Individual(text.to_owned()));
+    let mapper = members.text("mapperId", 255, faults).map(|text| Named::Mapper(text.to_owned()));
+    if individual.is_some() && mapper.is_some() {
+        faults.add(members.at("mapperId"), "individualId and mapperId exclude each other");
+    }
+    individual.or(mapper)
 }
 
 /// Combinations that the contract excludes, whatever becomes available later.
@@ -212,9 +220,6 @@ fn refuse_exclusive(members: &Members<'_>, faults: &mut Faults) {
     let both = |one: &str, other: &str| members.filled(one).is_some() && members.filled(other).is_some();
     if members.filled("presentationDefinitionId").is_some() && members.value("userPin").is_some() {
         faults.add(members.at("userPin"), "userPin and presentationDefinitionId exclude each other");
-    }
-    if both("individualId", "mapperId") {
-        faults.add(members.at("mapperId"), "individualId and mapperId exclude each other");
     }
     if members.filled("transactionData").is_some() && members.filled("credentialDefinitionId").is_none() {
         faults.add(members.at("transactionData"), "transactionData goes only with credentialDefinitionId");
