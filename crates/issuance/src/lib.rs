@@ -5,6 +5,7 @@
 //! value or a [`Failure`].
 
 mod announcement;
+mod checked;
 mod claims_endpoint;
 mod context;
 mod encryption_keyring;
@@ -22,6 +23,7 @@ mod status_lists;
 pub mod wallet;
 pub mod work;
 
+pub use checked::{Checked, Verified};
 pub use context::{Context, Settings};
 pub use failure::Failure;
 pub use mail::{MailTls, Smtp};

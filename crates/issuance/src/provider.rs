@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_keys::jws;
 use chancery_model::{IdentityProvider, Organisation, ProviderAuthentication, Timestamp};
+use chancery_protocol::excerpt;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
 use openidconnect::core::{
@@ -36,6 +37,7 @@ use url::Url;
 pub(crate) use self::error::ProviderError;
 use crate::outbound::{Outbound, OutboundError};
 use crate::sealed::Place;
+use crate::wallet::redaction;
 use crate::{Context, Failure};
 
 /// Signature algorithms of ID tokens. Neither `none` nor any with a shared secret.
@@ -70,6 +72,14 @@ pub(crate) struct Return<'r> {
     pub(crate) code: &'r str,
     /// `iss` of the answer (RFC 9207), when there is one.
     pub(crate) issuer: Option<&'r str>,
+}
+
+/// Who signed in.
+pub(crate) struct Person {
+    /// What the provider says about the person.
+    pub(crate) claims: Map<String, Value>,
+    /// The ID token as a transcript may show it.
+    pub(crate) id_token: Value,
 }
 
 /// Metadata of providers by issuer identifier, with their keys.
@@ -158,7 +168,7 @@ pub(crate) async fn arrive(
     returned: Return<'_>,
     now: Timestamp,
     suffices: impl Fn(&Map<String, Value>) -> bool,
-) -> Result<Map<String, Value>, ProviderError> {
+) -> Result<Person, ProviderError> {
     let metadata = ctx.provider_metadata(&provider.issuer).await?;
     let promised = metadata.additional_metadata().authorization_response_iss_parameter_supported;
     match returned.issuer {
@@ -207,6 +217,7 @@ pub(crate) async fn arrive(
     }
     let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
     let subject = subject.ok_or(ProviderError::IdToken("sub is missing"))?.to_owned();
+    let id_token = without_person(&id_token.to_string(), &claims);
     if !suffices(&claims)
         && let Some(endpoint) = metadata.userinfo_endpoint()
     {
@@ -219,7 +230,22 @@ pub(crate) async fn arrive(
             claims.entry(name).or_insert(value);
         }
     }
-    Ok(claims)
+    Ok(Person { claims, id_token })
+}
+
+/// Claims of an ID token that say how and when somebody signed in, not who.
+const IMPERSONAL: [&str; 8] = ["iss", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr"];
+
+/// Header and claims of a verified ID token; claims about the person are only named.
+fn without_person(id_token: &str, claims: &Map<String, Value>) -> Value {
+    let impersonal = |name: &str| IMPERSONAL.contains(&name);
+    let named: Vec<String> = claims.keys().filter(|name| !impersonal(name)).map(|name| excerpt(name)).collect();
+    let claims: Map<String, Value> = IMPERSONAL
+        .iter()
+        .filter_map(|name| claims.get(*name).map(|value| ((*name).to_owned(), value.clone())))
+        .collect();
+    let header = redaction::jwt(id_token).get_mut("header").map(Value::take);
+    json!({ "header": header, "claims": claims, "other_claims": named })
 }
 
 fn client_access(token: &AccessToken) -> AccessToken {

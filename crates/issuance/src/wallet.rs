@@ -18,7 +18,7 @@ pub mod status_list;
 pub mod token;
 
 mod dpop;
-mod redaction;
+pub(crate) mod redaction;
 pub(crate) mod remembered;
 mod trail;
 

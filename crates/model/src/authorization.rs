@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_formats::ClaimPath;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{AuthorizationId, DefinitionId, EntryId, Env, ExchangeId, SecretHash, Submission, Timestamp};
@@ -90,6 +91,9 @@ pub struct SignedIn {
     pub subject: Option<String>,
     /// The claims for each entry that was asked for.
     pub submissions: Vec<Submission>,
+    /// The ID token: `header` and `claims`, of which those that are about the person are only named.
+    #[serde(default)]
+    pub id_token: Value,
 }
 
 impl fmt::Debug for SignedIn {

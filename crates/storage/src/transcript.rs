@@ -3,6 +3,7 @@
 
 use chancery_model::{ExchangeId, Passage, TranscriptPart};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QuerySelect, Set};
+use uuid::Uuid;
 
 use crate::entity::transcript_part::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json};
@@ -23,6 +24,33 @@ impl Read {
         }
         parts.sort_by_key(|part| (part.at, part.id.as_uuid()));
         Ok(parts)
+    }
+
+    /// What the steps of these exchanges wrote that succeeded in getting a token or a credential, oldest first; nothing of
+    /// it where it was erased.
+    pub async fn passages_of_all(&self, exchanges: &[ExchangeId]) -> Result<Vec<(ExchangeId, Passage)>, StoreError> {
+        use crate::entity::{credential, exchange_grant};
+        if exchanges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = || exchanges.iter().map(|id| id.as_uuid());
+        let connection = self.scope.connection();
+        let grants = self.scope.find::<exchange_grant::Entity>();
+        let grants = grants.filter(exchange_grant::Column::ExchangeId.is_in(ids()));
+        let grants = grants.filter(exchange_grant::Column::TranscriptPart.is_not_null()).select_only();
+        let grants = grants.columns([exchange_grant::Column::ExchangeId, exchange_grant::Column::TranscriptPart]);
+        let issued = self.scope.find::<credential::Entity>().filter(credential::Column::ExchangeId.is_in(ids()));
+        let issued = issued.filter(credential::Column::TranscriptPart.is_not_null()).select_only();
+        let issued = issued.columns([credential::Column::ExchangeId, credential::Column::TranscriptPart]);
+        let mut carried: Vec<(Uuid, String)> = grants.into_tuple().all(connection).await?;
+        carried.extend(issued.into_tuple::<(Uuid, String)>().all(connection).await?);
+        let read = |(id, text): (Uuid, String)| {
+            let passage: Passage = Row { table: "exchange", id }.json(&text)?;
+            Ok((ExchangeId::from(id), passage))
+        };
+        let mut passages = carried.into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        passages.sort_by_key(|(_, passage)| (passage.at, passage.id.as_uuid()));
+        Ok(passages)
     }
 
     /// What the rows of successful steps carry.

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, IndividualId, Organisation, Retained,
-    Submission, Timestamp, WorkKind,
+    Credential, Definition, DefinitionId, Exchange, ExchangeId, ExchangeStatus, IndividualId, Organisation, Passage,
+    Retained, Submission, Timestamp, WorkKind,
 };
 use chancery_protocol::offer::{self, UriScheme};
-use chancery_storage::{ExchangeFilter, Position, Read, Transaction};
+use chancery_storage::{ExchangeFilter, Position, Read, StoreError, Transaction};
 
 use super::individuals;
 use super::page::{Order, Page, Window};
+use crate::checked::Checked;
 use crate::sealed::Place;
 use crate::status_lists::uri;
 use crate::work::Next;
@@ -36,6 +37,8 @@ pub struct History {
     pub credential_offer: String,
     /// What was issued, oldest first.
     pub credentials: Vec<Delivered>,
+    /// What wallet, person and messages were checked by.
+    pub checked: Checked,
     /// Whom it was made for, when it was made for somebody in particular.
     pub addressed: Option<Addressed>,
 }
@@ -167,7 +170,15 @@ impl History {
         submissions: Vec<Submission>,
     ) -> Self {
         let credential_offer = offer_link(organisation, &exchange);
-        Self { exchange, definition, submissions, credential_offer, credentials: Vec::new(), addressed: None }
+        Self {
+            exchange,
+            definition,
+            submissions,
+            credential_offer,
+            credentials: Vec::new(),
+            checked: Checked::default(),
+            addressed: None,
+        }
     }
 }
 
@@ -309,6 +320,7 @@ async fn assemble_all<R>(
         issued.entry(credential.exchange_id).or_default().push(credential);
     }
     let ids: Vec<ExchangeId> = exchanges.iter().map(|exchange| exchange.id).collect();
+    let mut checked = checked(reader, &exchanges).await?;
     let mut addressed = addressed::of(ctx, organisation, reader, &ids).await?;
     let mut assembled = Vec::with_capacity(exchanges.len());
     for exchange in exchanges {
@@ -322,10 +334,21 @@ async fn assemble_all<R>(
         let delivered = credentials.into_iter().map(|credential| deliver(ctx, organisation, credential));
         let credentials = delivered.collect::<Result<_, _>>()?;
         let addressed = addressed.remove(&exchange.id);
+        let checked = checked.remove(&exchange.id).unwrap_or_default();
         let begun = History::begun(organisation, exchange, definition, submissions);
-        assembled.push(History { credentials, addressed, ..begun });
+        assembled.push(History { credentials, checked, addressed, ..begun });
     }
     Ok(assembled)
+}
+
+/// What each exchange was checked by. One that nobody has a token of was not checked yet.
+async fn checked(reader: &Read, exchanges: &[Exchange]) -> Result<HashMap<ExchangeId, Checked>, StoreError> {
+    let begun = exchanges.iter().filter(|exchange| exchange.code_spent_at.is_some()).map(|exchange| exchange.id);
+    let mut passages: HashMap<ExchangeId, Vec<Passage>> = HashMap::new();
+    for (id, passage) in reader.passages_of_all(&begun.collect::<Vec<_>>()).await? {
+        passages.entry(id).or_default().push(passage);
+    }
+    Ok(passages.into_iter().map(|(id, passages)| (id, Checked::read(&passages))).collect())
 }
 
 /// A credential as it was delivered; its token is empty when it was erased.

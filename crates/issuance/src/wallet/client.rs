@@ -21,6 +21,7 @@ use serde_json::json;
 pub use rejection::{ErrorCode, Rejection};
 
 use super::{Header, Notes, dpop, nonce};
+use crate::checked::ATTESTED;
 use crate::recording::Recording;
 use crate::{Context, Failure};
 
@@ -307,7 +308,7 @@ fn record(attestation: &ClientAttestation, instance: &str, recording: &mut Recor
         json!({ "header": possession.decoded.0, "claims": possession.decoded.1, "sha256": possession.sha256 })
     });
     recording.info(
-        "client.attested",
+        ATTESTED,
         json!({
             "client_id": excerpt(&attestation.client_id),
             "attester": attestation.attester.to_string(),

@@ -34,6 +34,7 @@ use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, Refusal, metadata, redaction};
+use crate::checked::ENCRYPTED;
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/credential";
@@ -77,6 +78,7 @@ async fn collect(
         CredentialRequest::parse(opened.json()).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;
     let reply = opened.reply(asked.response_encryption);
     let reply = reply.map_err(|rejection| Failure::Rejected(Rejection::Message(rejection)))?;
+    reply.record(ENCRYPTED, &mut trail.recording);
     let Access { granted: remembered, scheme } = access;
     let Granted { grant, offered: Offered { exchange, definition } } = &*remembered;
     let (granted, entry) = match select(grant, definition, &asked.selector) {

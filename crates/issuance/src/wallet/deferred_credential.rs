@@ -22,6 +22,7 @@ use super::encryption::{self, Answer};
 use super::remembered::{Granted, Offered};
 use super::trail::{MOST_PARTS, Trail};
 use super::{Header, Refusal, redaction};
+use crate::checked::DEFERRED_ENCRYPTED;
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -77,6 +78,7 @@ async fn answer(
     // What the first request said about its answer does not matter here (ENC-9).
     let reply = opened.reply(asked.response_encryption.is_some());
     let reply = reply.map_err(|rejection| Failure::Rejected(Rejection::Message(rejection)))?;
+    reply.record(DEFERRED_ENCRYPTED, &mut trail.recording);
     let Access { granted, .. } = access;
     let response = outcome(context, organisation, now, &granted, &asked, trail).await?;
     reply.answer(response.status(), &response)

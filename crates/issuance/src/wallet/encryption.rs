@@ -1,6 +1,6 @@
 //! Encrypted requests to, and answers of, the credential endpoints (OpenID4VCI §10).
 
-use chancery_keys::jwe::JweError;
+use chancery_keys::jwe::{COMPRESSION, Compression, JweError};
 use chancery_model::{Organisation, Timestamp};
 use chancery_protocol::encryption::{EncryptionError, MEDIA_TYPE, Policy, ResponseEncryption, Rule};
 use serde::Serialize;
@@ -113,6 +113,18 @@ impl Opened<'_> {
 }
 
 impl Reply {
+    /// Writes down how the answer is encrypted, when it is.
+    pub(super) fn record(&self, message: &'static str, recording: &mut Recording) {
+        if let Self(Some(ResponseEncryption { recipient, encryption, compression })) = self {
+            let (jwk, enc) = (recipient.to_json(), encryption.name());
+            let asked = match compression {
+                Compression::None => json!({ "jwk": jwk, "enc": enc }),
+                Compression::Deflate => json!({ "jwk": jwk, "enc": enc, "zip": COMPRESSION }),
+            };
+            recording.debug(message, asked);
+        }
+    }
+
     /// The answer with `body` as its JSON, encrypted if the request asked for that (ENC-6). `status` is 200 or 202: error
     /// answers are never encrypted.
     pub(super) fn answer<R>(&self, status: u16, body: &impl Serialize) -> Result<Answer, Failure<R>> {

@@ -48,7 +48,7 @@ pub(super) fn secret(value: &str) -> Value {
 }
 
 /// A JWT: header and claims decoded, the signature cut, SHA-256 of the whole.
-pub(super) fn jwt(compact: &str) -> Value {
+pub(crate) fn jwt(compact: &str) -> Value {
     let mut parts = compact.split('.');
     let mut part = || parts.next().and_then(decoded).unwrap_or(Value::Null);
     json!({ "header": part(), "claims": part(), "sha256": sha256_hex(compact) })

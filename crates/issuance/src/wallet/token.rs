@@ -28,6 +28,7 @@ use super::client::{Client, Request};
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
 use super::{Header, Refusal, definition_of, dpop, redaction};
+use crate::checked::TOKEN_REQUEST;
 use crate::{Context, Failure};
 
 const ENDPOINT: &str = "/token";
@@ -90,7 +91,7 @@ async fn redeem_offer(
     if let Some(Offered { exchange, definition }) = &found {
         trail.belongs_to(exchange.id);
         trail.recording.info(
-            "token.request_received",
+            TOKEN_REQUEST,
             json!({
                 "form_body": redaction::token_form(form),
                 "headers": redaction::headers(&request.notes, request.authorization, request.dpop),

@@ -6,6 +6,7 @@ mod tests;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_issuance::Verified;
 use chancery_issuance::management::history::{Addressed, Delivered, History};
 use chancery_model::{
     CredentialStatus, Definition, Entry, Exchange, ExchangeStatus, GrantKind, IssuanceMode, RevocationStatus,
@@ -83,12 +84,19 @@ pub(crate) struct CredentialHistory {
     /// `Operational`, `Revoked` or `Suspended`.
     #[schema(value_type = String, example = "Operational")]
     revocation_status: RevocationStatus,
-    client_assertion: &'static str,
-    client_assertion_type: &'static str,
+    /// Assertion by which the client authenticated: header and claims, without its signature.
+    client_assertion: String,
+    /// Type of that assertion.
+    client_assertion_type: String,
+    /// Whether there was one that was good; `false` also when the transcript was erased.
     client_assertion_verified: bool,
-    wallet_unit_attestation: &'static str,
+    /// Attestation of the wallet: header and claims, without its signature.
+    wallet_unit_attestation: String,
+    /// Proof of possession that came with it: header and claims, without its signature; empty when the DPoP proof was by
+    /// the attested key.
     #[serde(rename = "walletUnitAttestationPoP")]
-    wallet_unit_attestation_pop: &'static str,
+    wallet_unit_attestation_pop: String,
+    /// Whether there was an attestation that was good; `false` also when the transcript was erased.
     wallet_unit_attestation_verified: bool,
     /// The signed credential as delivered; the last one when there are several.
     credential_token: String,
@@ -102,17 +110,22 @@ pub(crate) struct CredentialHistory {
     proof_type: &'static str,
     /// Whether that proof was good.
     proof_verified: bool,
+    /// That attestation as `header` and `claims`.
     #[schema(value_type = Object)]
     decoded_wallet_unit_attestation: Map<String, Value>,
-    id_token: &'static str,
+    /// ID token of the provider where the person signed in, without its signature and without claims about the person.
+    id_token: String,
+    /// The same as `header` and `claims`.
     #[schema(value_type = Object)]
     id_token_decoded: Map<String, Value>,
+    /// Whether there was one that was good; `false` also when the transcript was erased.
     id_token_verified: bool,
     /// Why it was denied.
     issuance_denied_reason: String,
     expired_credential_tokens: Vec<String>,
     #[schema(value_type = Vec<Object>)]
     expired_credentials: Vec<Value>,
+    /// How the wallet asked for the last credential to be encrypted: `jwk`, `enc`, `zip`; empty when it did not.
     #[schema(value_type = Object)]
     credential_response_encryption: Map<String, Value>,
     /// Id of the individual whom it was made for.
@@ -182,7 +195,7 @@ pub(crate) struct Holder {
 
 impl From<&History> for CredentialHistory {
     fn from(history: &History) -> Self {
-        let History { exchange, definition, submissions, credential_offer, credentials: delivered, addressed } =
+        let History { exchange, definition, submissions, credential_offer, credentials: delivered, checked, addressed } =
             history;
         let nobody = Addressed::default();
         let to = addressed.as_ref().unwrap_or(&nobody);
@@ -218,26 +231,26 @@ impl From<&History> for CredentialHistory {
             credential_format: first.map_or("", |entry| entry.format.name()),
             support_revocation: entries.iter().any(|entry| entry.support_revocation),
             revocation_status: exchange.revocation_status,
-            client_assertion: "",
-            client_assertion_type: "",
-            client_assertion_verified: false,
-            wallet_unit_attestation: "",
-            wallet_unit_attestation_pop: "",
-            wallet_unit_attestation_verified: false,
+            client_assertion: checked.client_assertion.as_ref().map(without_signature).unwrap_or_default(),
+            client_assertion_type: checked.client_assertion_type.clone(),
+            client_assertion_verified: checked.client_assertion.is_some(),
+            wallet_unit_attestation: checked.attestation.as_ref().map(without_signature).unwrap_or_default(),
+            wallet_unit_attestation_pop: checked.possession.as_ref().map(without_signature).unwrap_or_default(),
+            wallet_unit_attestation_verified: checked.attestation.is_some(),
             credential_token: last.map(|it| it.token.clone()).unwrap_or_default(),
             cnf: last.map(confirmation).unwrap_or_default(),
             jti: last.map(|it| it.credential.id.to_string()).unwrap_or_default(),
-            proof: last.map(proof_without_signature).unwrap_or_default(),
+            proof: last.map(|it| without_signature(&proof_of(it))).unwrap_or_default(),
             proof_type: if last.is_some() { "jwt" } else { "" },
             proof_verified: last.is_some(),
-            decoded_wallet_unit_attestation: Map::new(),
-            id_token: "",
-            id_token_decoded: Map::new(),
-            id_token_verified: false,
+            decoded_wallet_unit_attestation: checked.attestation.as_ref().map(decoded).unwrap_or_default(),
+            id_token: checked.id_token.as_ref().map(without_signature).unwrap_or_default(),
+            id_token_decoded: checked.id_token.as_ref().map(decoded).unwrap_or_default(),
+            id_token_verified: checked.id_token.is_some(),
             issuance_denied_reason: exchange.denied_reason.clone().unwrap_or_default(),
             expired_credential_tokens: replaced.iter().map(|it| it.token.clone()).collect(),
             expired_credentials: replaced.iter().map(|it| signed_claims(&it.token)).collect(),
-            credential_response_encryption: Map::new(),
+            credential_response_encryption: checked.response_encryption.clone(),
             individual_id: to.individual.map(|id| id.to_string()).unwrap_or_default(),
             mapper_id: to.mapper_id.clone(),
             credential_definition_id: exchange.definition_id.to_string(),
@@ -352,11 +365,18 @@ fn confirmation(delivered: &Delivered) -> Map<String, Value> {
     [("jwk".to_owned(), jwk)].into_iter().collect()
 }
 
+fn proof_of(delivered: &Delivered) -> Verified {
+    let part = |name| delivered.credential.proof.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+    Verified { header: part("header"), claims: part("claims") }
+}
+
 /// `header.claims.` in base64url: readable like a JWT, useless as one.
-fn proof_without_signature(delivered: &Delivered) -> String {
-    let part = |name: &str| {
-        let part = delivered.credential.proof.get(name).cloned().unwrap_or_else(|| json!({}));
-        URL_SAFE_NO_PAD.encode(part.to_string())
-    };
-    format!("{}.{}.", part("header"), part("claims"))
+fn without_signature(verified: &Verified) -> String {
+    let part = |part: &Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part.clone()).to_string());
+    format!("{}.{}.", part(&verified.header), part(&verified.claims))
+}
+
+fn decoded(verified: &Verified) -> Map<String, Value> {
+    let parts = [("header", &verified.header), ("claims", &verified.claims)];
+    parts.into_iter().map(|(name, part)| (name.to_owned(), Value::Object(part.clone()))).collect()
 }

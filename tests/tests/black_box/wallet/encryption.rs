@@ -8,12 +8,12 @@ use chancery_tests::{Body, Call, Jwt, Key, on_every_backend};
 use super::*;
 
 /// The key to encrypt requests for.
-fn published(opened: &Opened) -> Value {
+pub(super) fn published(opened: &Opened) -> Value {
     opened.issuer["credential_request_encryption"]["jwks"]["keys"][0].clone()
 }
 
 /// The JSON of a credential request, with more members.
-fn payload(call: &Call, more: &Value) -> Vec<u8> {
+pub(super) fn payload(call: &Call, more: &Value) -> Vec<u8> {
     let Body::Json(mut members) = call.body.clone() else { panic!("the body is not JSON") };
     let proofs: Vec<String> = call.proofs.iter().map(Jwt::compact).collect();
     members.insert("proofs".to_owned(), json!({ "jwt": proofs }));
@@ -21,7 +21,7 @@ fn payload(call: &Call, more: &Value) -> Vec<u8> {
     Value::Object(members).to_string().into_bytes()
 }
 
-fn encrypted(mut call: Call, jwe: &Jwe) -> Call {
+pub(super) fn encrypted(mut call: Call, jwe: &Jwe) -> Call {
     call.proofs.clear();
     call.with_bytes(jwe.compact()).with_content_type("application/jwt")
 }

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use super::sign_in_state::SignInState;
 use super::{Address, Browser, Onward, Refused, Rejection, claims, settle, show};
 use crate::management::{identity_provider, individuals};
-use crate::provider::{self, ProviderError, Return};
+use crate::provider::{self, Person, ProviderError, Return};
 use crate::sealed::Place;
 use crate::wallet::credential::batch;
 use crate::wallet::remembered::Ticket;
@@ -186,7 +186,7 @@ async fn person(
     let suffices = |claims: &Map<String, Value>| claims::suffice(&definition, requested, claims);
     let returned = Return { code, issuer: form.get("iss") };
     let person = provider::arrive(context, organisation, provider, state.departure, returned, now, suffices).await;
-    let person = person.map_err(|error| address.refuse(error))?;
+    let Person { claims: person, id_token } = person.map_err(|error| address.refuse(error))?;
     let offered = match &exchange {
         Some(exchange) => Some((exchange, batch::submissions(context, organisation, exchange)?)),
         None => None,
@@ -205,7 +205,7 @@ async fn person(
     }
     let submissions = claims::submissions(&definition, requested, offered, &person);
     let submissions = submissions.map_err(|rejection| address.refuse_after_answer(rejection))?;
-    Ok(SignedIn { subject, submissions })
+    Ok(SignedIn { subject, submissions, id_token })
 }
 
 /// The `sub` of the person for whom the offer was made, when the organisation knows it (`iamId`).

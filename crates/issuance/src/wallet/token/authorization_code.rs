@@ -25,6 +25,7 @@ use super::super::{authorization_with, definition_asked_for, dpop, redaction};
 use super::refresh;
 use super::repeated::{Answers, Asked};
 use super::{Rejection, answer, checks, claim, datasets, details_if_needed, has_several_datasets, record};
+use crate::checked::{ID_TOKEN, TOKEN_REQUEST};
 use crate::management::offers::CLAIMS_DUE_IN;
 use crate::quotas::Taken;
 use crate::sealed::Place;
@@ -51,7 +52,7 @@ pub(super) async fn redeem(
         }
         let headers = redaction::headers(&request.notes, request.authorization, request.dpop);
         trail.recording.info(
-            "token.request_received",
+            TOKEN_REQUEST,
             json!({
                 "form_body": redaction::token_form(form),
                 "headers": headers,
@@ -86,7 +87,7 @@ pub(super) async fn redeem(
         .map_err(Failure::Rejected)?;
     claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
 
-    let (exchange, is_new) = exchange_of(context, organisation, now, &authorization, &client).await?;
+    let (exchange, is_new) = exchange_of(context, organisation, now, &authorization, &client, trail).await?;
     if checks::ends_too_soon(organisation, &exchange, &client, proof.as_ref()) {
         return Err(Failure::Rejected(Rejection::Dpop(dpop::Rejection::Missing)));
     }
@@ -369,11 +370,13 @@ async fn exchange_of(
     now: Timestamp,
     authorization: &Authorization,
     client: &Client,
+    trail: &mut Trail,
 ) -> Result<(Exchange, bool), Failure<Rejection>> {
     let submissions: Vec<Submission> = match &authorization.sealed_signed_in {
         Some(sealed) => {
             let place = Place::AuthorizationSignedIn;
             let signed_in: SignedIn = context.open(organisation, place, authorization.id.as_uuid(), sealed)?;
+            trail.recording.info(ID_TOKEN, signed_in.id_token);
             signed_in.submissions
         }
         None => Vec::new(),

@@ -20,6 +20,7 @@ use super::super::client::{Client, Request};
 use super::super::trail::Trail;
 use super::super::{definition_of, redaction};
 use super::{Rejection, answer, checks, claim, details_if_needed};
+use crate::checked::TOKEN_REQUEST;
 use crate::{Context, Failure};
 
 /// A refresh token that was just made, with its text.
@@ -78,7 +79,7 @@ pub(super) async fn redeem(
         let headers = redaction::headers(&request.notes, request.authorization, request.dpop);
         trail
             .recording
-            .info("token.request_received", json!({ "form_body": redaction::token_form(form), "headers": headers }));
+            .info(TOKEN_REQUEST, json!({ "form_body": redaction::token_form(form), "headers": headers }));
     }
     if !organisation.policy.refresh_tokens {
         return Err(Failure::Rejected(Rejection::RefreshOff));

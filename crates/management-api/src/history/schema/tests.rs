@@ -110,6 +110,7 @@ fn begun() -> History {
         submissions,
         credential_offer: "openid-credential-offer://?credential_offer_uri=x".to_owned(),
         credentials: Vec::new(),
+        checked: chancery_issuance::Checked::default(),
         addressed: None,
     }
 }
