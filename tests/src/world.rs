@@ -181,6 +181,11 @@ impl World {
         &self.http
     }
 
+    /// The platform key.
+    pub fn platform_key(&self) -> &str {
+        &self.platform_key
+    }
+
     /// The holder of the platform key.
     pub fn platform(&self) -> Platform {
         Platform::new(self.http.clone(), self.management_url(), self.platform_key.clone())

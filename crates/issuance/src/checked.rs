@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn an_exchange_without_any_of_it_was_checked_by_nothing() {
-        let plain = passage(&[(TOKEN_REQUEST, json!({ "form_body": { "grant_type": "g" } })), ("token.issued", json!({}))]);
+        let plain =
+            passage(&[(TOKEN_REQUEST, json!({ "form_body": { "grant_type": "g" } })), ("token.issued", json!({}))]);
         assert_eq!(Checked::read([&plain]), Checked::default());
         assert_eq!(Checked::read([]), Checked::default());
     }

@@ -3,12 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::identity_provider::{self, ConnectRejection, Connection, Rejection};
+use chancery_model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::Organisational;
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::Problem;
 use crate::request::Body;
 use crate::routes;
@@ -20,6 +23,7 @@ use crate::routes;
 /// and `clientId` do. Register the answer's `redirectUri` at the provider.
 #[utoipa::path(
     put, path = routes::IDENTITY_PROVIDER, tag = "Identity provider", operation_id = "connectIdentityProvider",
+    params(IfMatchHeader),
     request_body(content = IdentityProviderSchema, example = json!({
         "issuer": "https://login.example/realms/staff",
         "clientId": "chancery",
@@ -27,17 +31,22 @@ use crate::routes;
         "clientSecret": "c5VbdhEcaFl8Q2Z7jQyqPw",
         "scopes": ["openid", "profile", "email"]
     })),
-    responses((status = 200, description = "The connection", body = IdentityProviderAnswer)),
+    responses(
+        (status = 200, description = "The connection", body = IdentityProviderAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn connect(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<IdentityProviderAnswer>, Problem> {
-    let connected = identity_provider::connect(&ctx, &caller.organisation, &body.members).await;
+) -> Result<Response, Problem> {
+    let connected = identity_provider::connect(&ctx, &caller.organisation, seen, &body.members).await;
     connected.map(answer).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             ConnectRejection::Invalid(faults) => Problem::invalid(faults),
+            ConnectRejection::Stale => Problem::stale(),
         })
     })
 }
@@ -55,7 +64,7 @@ pub(crate) async fn connect(
 pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
-) -> Result<Json<IdentityProviderAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let found = identity_provider::read(&ctx, &caller.organisation).await;
     found.map(answer).map_err(|failure| Problem::of(failure, refuse))
 }
@@ -65,28 +74,33 @@ pub(crate) async fn read(
 /// The authorization code flow then ends at this server; people who are on their way through the provider cannot go on.
 #[utoipa::path(
     delete, path = routes::IDENTITY_PROVIDER, tag = "Identity provider", operation_id = "disconnectIdentityProvider",
+    params(IfMatchHeader),
     responses(
         (status = 204, description = "The provider is disconnected"),
         (status = 404, description = "None is connected: problem `not-found`"),
+        (status = 412, description = "Problem `precondition-failed`"),
     ),
 )]
 pub(crate) async fn disconnect(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
+    IfMatch(seen): IfMatch<Timestamp>,
 ) -> Result<StatusCode, Problem> {
-    let gone = identity_provider::disconnect(&ctx, &caller.organisation).await;
+    let gone = identity_provider::disconnect(&ctx, &caller.organisation, seen).await;
     gone.map(|()| StatusCode::NO_CONTENT).map_err(|failure| Problem::of(failure, refuse))
 }
 
 fn refuse(rejection: Rejection) -> Problem {
     match rejection {
         Rejection::NotFound => Problem::not_found("identity provider"),
+        Rejection::Stale => Problem::stale(),
     }
 }
 
-fn answer(connection: Connection) -> Json<IdentityProviderAnswer> {
+fn answer(connection: Connection) -> Response {
     let Connection { provider, redirect_uri } = connection;
-    Json(IdentityProviderAnswer {
+    let version = provider.updated_at;
+    let answer = IdentityProviderAnswer {
         identity_provider: IdentityProvider {
             issuer: provider.issuer,
             client_id: provider.client_id,
@@ -97,7 +111,8 @@ fn answer(connection: Connection) -> Json<IdentityProviderAnswer> {
             created_at: provider.created_at.seconds(),
             updated_at: provider.updated_at.seconds(),
         },
-    })
+    };
+    tagged(version, Json(answer))
 }
 
 /// A connection to an OpenID Provider.

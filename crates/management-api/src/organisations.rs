@@ -3,17 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::organisations::{
     self, Changes, CreateRejection, NewOrganisation, Rejection, UpdateRejection,
 };
-use chancery_model::{OrganisationId, OrganisationStatus};
+use chancery_model::{OrganisationId, OrganisationStatus, Timestamp};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::{OfPlatform, Organisational, never};
 use crate::api_keys::ApiKey;
 use crate::list::{Pagination, WindowQuery};
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, Parameters};
 use crate::routes;
@@ -82,7 +84,7 @@ pub(crate) async fn read(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
-) -> Result<Json<OrganisationAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let found = organisations::read(&ctx, id).await;
     found.map(|found| answer(&ctx, &found)).map_err(|failure| Problem::of(failure, refuse))
 }
@@ -97,7 +99,7 @@ pub(crate) async fn read(
 pub(crate) async fn own(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
-) -> Json<OrganisationAnswer> {
+) -> Response {
     answer(&ctx, &caller.organisation)
 }
 
@@ -107,22 +109,27 @@ pub(crate) async fn own(
 /// defaults.
 #[utoipa::path(
     put, path = routes::ORGANISATION, tag = "Platform", operation_id = "updateOrganisation",
-    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid), IfMatchHeader),
     request_body(content = OrganisationChangesSchema, example = json!({ "policy": { "accessTokenBinding": "dpopRequired" } })),
-    responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
+    responses(
+        (status = 200, description = "The organisation", body = OrganisationAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn update(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<OrganisationAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let changes = Changes::read(&body.members).map_err(Problem::invalid)?;
-    let updated = organisations::update(&ctx, id, changes).await;
+    let updated = organisations::update(&ctx, id, seen, changes).await;
     updated.map(|updated| answer(&ctx, &updated)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("organisation"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
+            UpdateRejection::Stale => Problem::stale(),
         })
     })
 }
@@ -139,7 +146,7 @@ pub(crate) async fn suspend(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
-) -> Result<Json<OrganisationAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let suspended = organisations::suspend(&ctx, id).await;
     suspended.map(|suspended| answer(&ctx, &suspended)).map_err(|failure| Problem::of(failure, refuse))
 }
@@ -154,7 +161,7 @@ pub(crate) async fn resume(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
-) -> Result<Json<OrganisationAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let resumed = organisations::resume(&ctx, id).await;
     resumed.map(|resumed| answer(&ctx, &resumed)).map_err(|failure| Problem::of(failure, refuse))
 }
@@ -180,9 +187,10 @@ fn refuse(rejection: Rejection) -> Problem {
     }
 }
 
-fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Json<OrganisationAnswer> {
+fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Response {
     let warnings = organisations::warnings(ctx, organisation);
-    Json(OrganisationAnswer { organisation: Organisation::from(organisation), warnings })
+    let answer = OrganisationAnswer { organisation: Organisation::from(organisation), warnings };
+    tagged(organisation.updated_at, Json(answer))
 }
 
 /// What a new organisation is to be.

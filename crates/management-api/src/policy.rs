@@ -2,13 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::organisations::{self, UpdateRejection};
+use chancery_model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::Organisational;
 use crate::organisations::PolicySchema;
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::Problem;
 use crate::request::Body;
 use crate::routes;
@@ -20,19 +23,25 @@ use crate::routes;
 /// are out already stay as they are.
 #[utoipa::path(
     put, path = routes::POLICY, tag = "Policy", operation_id = "setPolicy",
+    params(IfMatchHeader),
     request_body(content = PolicySchema, example = json!({ "profile": "mixed", "accessTokenBinding": "dpopRequired" })),
-    responses((status = 200, description = "The policy, with every switch", body = PolicyAnswer)),
+    responses(
+        (status = 200, description = "The policy, with every switch", body = PolicyAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn set(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<PolicyAnswer>, Problem> {
-    let set = organisations::set_policy(&ctx, &caller.organisation, &body.members).await;
+) -> Result<Response, Problem> {
+    let set = organisations::set_policy(&ctx, &caller.organisation, seen, &body.members).await;
     let set = set.map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("organisation"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
+            UpdateRejection::Stale => Problem::stale(),
         })
     })?;
     Ok(answer(&ctx, &set))
@@ -46,13 +55,13 @@ pub(crate) async fn set(
 pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
-) -> Result<Json<PolicyAnswer>, Problem> {
+) -> Result<Response, Problem> {
     Ok(answer(&ctx, &caller.organisation))
 }
 
-fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Json<PolicyAnswer> {
+fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Response {
     let warnings = organisations::warnings(ctx, organisation);
-    Json(PolicyAnswer { policy: organisation.policy.clone(), warnings })
+    tagged(organisation.updated_at, Json(PolicyAnswer { policy: organisation.policy.clone(), warnings }))
 }
 
 /// What an organisation asks of wallets.

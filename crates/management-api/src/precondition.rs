@@ -5,14 +5,44 @@ use axum::http::header::{ETAG, HeaderValue, IF_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::Context;
+use chancery_model::Timestamp;
 use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
-/// The revision that the caller knows; `None` when it is not said, or does not matter (`*`).
-pub(crate) struct IfMatch(pub(crate) Option<u32>);
+/// The version that the caller knows; `None` when it is not said, or does not matter (`*`). Resources without a revision are
+/// told apart by when they were changed, which is never the same twice.
+pub(crate) struct IfMatch<V = u32>(pub(crate) Option<V>);
 
-impl FromRequestParts<Context> for IfMatch {
+/// What tells the versions of a resource apart.
+pub(crate) trait Version: Copy {
+    /// Reads the digits of a tag.
+    fn parse(digits: &str) -> Option<Self>;
+    /// The digits of a tag.
+    fn digits(self) -> String;
+}
+
+impl Version for u32 {
+    fn parse(digits: &str) -> Option<Self> {
+        digits.parse().ok()
+    }
+
+    fn digits(self) -> String {
+        self.to_string()
+    }
+}
+
+impl Version for Timestamp {
+    fn parse(digits: &str) -> Option<Self> {
+        digits.parse().ok().map(Self::from_millis)
+    }
+
+    fn digits(self) -> String {
+        self.millis().to_string()
+    }
+}
+
+impl<V: Version> FromRequestParts<Context> for IfMatch<V> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _ctx: &Context) -> Result<Self, Problem> {
@@ -22,21 +52,21 @@ impl FromRequestParts<Context> for IfMatch {
         match value.to_str().map(str::trim) {
             Ok("*") if only => Ok(Self(None)),
             // What is not a tag of ours cannot be the current one, nor can one of several be told apart by us.
-            Ok(tag) if only => revision(tag).map(|it| Self(Some(it))).ok_or_else(Problem::stale),
+            Ok(tag) if only => version(tag).map(|it| Self(Some(it))).ok_or_else(Problem::stale),
             Ok(_) | Err(_) => Err(Problem::stale()),
         }
     }
 }
 
-fn revision(tag: &str) -> Option<u32> {
+fn version<V: Version>(tag: &str) -> Option<V> {
     let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
-    digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    digits.bytes().all(|c| c.is_ascii_digit()).then(|| V::parse(digits)).flatten()
 }
 
-/// `body` under the tag of its revision.
-pub(crate) fn tagged(revision: u32, body: impl IntoResponse) -> Response {
+/// `body` under the tag of its version.
+pub(crate) fn tagged(version: impl Version, body: impl IntoResponse) -> Response {
     let mut response = body.into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", version.digits())) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
@@ -53,13 +83,14 @@ pub(crate) struct IfMatchHeader {
 
 #[cfg(test)]
 mod tests {
-    use super::revision;
+    use super::{Timestamp, version};
 
     #[test]
     fn a_tag_is_a_quoted_number() {
-        assert_eq!(revision("\"12\""), Some(12));
+        assert_eq!(version("\"12\""), Some(12_u32));
+        assert_eq!(version("\"1768478400001\""), Some(Timestamp::from_millis(1_768_478_400_001)));
         for other in ["12", "\"\"", "W/\"1\"", "\"1\", \"2\"", "\"+1\"", "\"99999999999\""] {
-            assert_eq!(revision(other), None, "{other}");
+            assert_eq!(version::<u32>(other), None, "{other}");
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chancery_issuance::Context;
-use chancery_issuance::management::retention::{self, Rejection};
+use chancery_issuance::management::retention::{self, Rejection, Rules};
+use chancery_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::{Organisational, never};
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::Problem;
 use crate::request::Body;
 use crate::routes;
@@ -19,23 +22,29 @@ use crate::routes;
 /// alone until it cannot any more.
 #[utoipa::path(
     put, path = routes::RETENTION, tag = "Retention", operation_id = "setRetention",
+    params(IfMatchHeader),
     request_body(content = RetentionSchema, example = json!({
         "claimsDays": 7, "tokensDays": 90, "transcriptsDays": 30, "exchangesDays": 730
     })),
-    responses((status = 200, description = "The rules", body = RetentionAnswer)),
+    responses(
+        (status = 200, description = "The rules", body = RetentionAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn set(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<RetentionAnswer>, Problem> {
-    let set = retention::set(&ctx, &caller.organisation, &body.members).await;
+) -> Result<Response, Problem> {
+    let set = retention::set(&ctx, &caller.organisation, seen, &body.members).await;
     let set = set.map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             Rejection::Invalid(faults) => Problem::invalid(faults),
+            Rejection::Stale => Problem::stale(),
         })
     })?;
-    Ok(Json(RetentionAnswer::from(set)))
+    Ok(answer(&set))
 }
 
 /// Read how long things are kept.
@@ -46,9 +55,13 @@ pub(crate) async fn set(
 pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
-) -> Result<Json<RetentionAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let set = retention::read(&ctx, &caller.organisation).await.map_err(never)?;
-    Ok(Json(RetentionAnswer::from(set)))
+    Ok(answer(&set))
+}
+
+fn answer(rules: &Rules) -> Response {
+    tagged(rules.updated_at, Json(RetentionAnswer::from(rules.retention)))
 }
 
 /// Days after which things are erased; `null` keeps them.

@@ -3,15 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::signing_keys::{self, ChangeRejection, CreateRejection, ReadRejection};
-use chancery_model::{SigningKeyId, SigningKeyState};
+use chancery_model::{SigningKeyId, SigningKeyState, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::access::{Organisational, never};
 use crate::list::{Pagination, WindowQuery};
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, OptionalBody, Parameters};
 use crate::routes;
@@ -26,7 +28,7 @@ pub(crate) async fn create(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     OptionalBody(body): OptionalBody,
-) -> Result<(StatusCode, Json<SigningKeyAnswer>), Problem> {
+) -> Result<(StatusCode, Response), Problem> {
     let key = signing_keys::create(&ctx, &caller.organisation, &body).await;
     let key = key.map_err(|failure| Problem::of(failure, refuse_new))?;
     Ok((StatusCode::CREATED, answer(&key)))
@@ -65,7 +67,7 @@ pub(crate) async fn rotate(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     OptionalBody(body): OptionalBody,
-) -> Result<Json<SigningKeyAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let key = signing_keys::rotate(&ctx, &caller.organisation, &body).await;
     key.map(|key| answer(&key)).map_err(|failure| Problem::of(failure, refuse_new))
 }
@@ -80,7 +82,7 @@ pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<SigningKeyId>,
-) -> Result<Json<SigningKeyAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let key = signing_keys::read(&ctx, &caller.organisation, id).await;
     key.map(|key| answer(&key)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
@@ -95,17 +97,21 @@ pub(crate) async fn read(
 /// the JWKS).
 #[utoipa::path(
     put, path = routes::KEY_STATE, tag = "Signing keys", operation_id = "setSigningKeyState",
-    params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid)),
+    params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid), IfMatchHeader),
     request_body(content = SigningKeyStateBody, example = json!({ "state": "verify-only" })),
-    responses((status = 200, description = "The key", body = SigningKeyAnswer)),
+    responses(
+        (status = 200, description = "The key", body = SigningKeyAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn set_state(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<SigningKeyId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<SigningKeyAnswer>, Problem> {
-    let key = signing_keys::set_state(&ctx, &caller.organisation, id, &body.members).await;
+) -> Result<Response, Problem> {
+    let key = signing_keys::set_state(&ctx, &caller.organisation, id, seen, &body.members).await;
     key.map(|key| answer(&key)).map_err(|failure| Problem::of(failure, refuse_change))
 }
 
@@ -115,22 +121,27 @@ pub(crate) async fn set_state(
 /// tells what only some verifiers mind. An empty text takes the chain away.
 #[utoipa::path(
     put, path = routes::KEY_CHAIN, tag = "Signing keys", operation_id = "uploadCertificateChain",
-    params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid)),
+    params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid), IfMatchHeader),
     request_body(
         content = CertificateChainBody,
         example = json!({ "certificateChain": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n" }),
     ),
-    responses((status = 200, description = "The key with its chain", body = CertifiedKey)),
+    responses(
+        (status = 200, description = "The key with its chain", body = CertifiedKey),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn certify(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<SigningKeyId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<CertifiedKey>, Problem> {
-    let certified = signing_keys::certify(&ctx, &caller.organisation, id, &body.members).await;
+) -> Result<Response, Problem> {
+    let certified = signing_keys::certify(&ctx, &caller.organisation, id, seen, &body.members).await;
     let certified = certified.map_err(|failure| Problem::of(failure, refuse_change))?;
-    Ok(Json(CertifiedKey { key: SigningKey::from(&certified.key), warnings: certified.warnings }))
+    let answer = CertifiedKey { key: SigningKey::from(&certified.key), warnings: certified.warnings };
+    Ok(tagged(certified.key.updated_at, Json(answer)))
 }
 
 /// Make a certificate signing request for a signing key.
@@ -164,6 +175,7 @@ fn refuse_change(rejection: ChangeRejection) -> Problem {
     match rejection {
         ChangeRejection::NotFound => Problem::not_found("signing key"),
         ChangeRejection::Invalid(faults) => Problem::invalid(faults),
+        ChangeRejection::Stale => Problem::stale(),
         ChangeRejection::State { from, to } => {
             let detail = format!("a key that is {} cannot become {}", state_name(from), state_name(to));
             Problem::new(Kind::KeyState, detail)
@@ -180,8 +192,8 @@ fn state_name(state: SigningKeyState) -> &'static str {
     }
 }
 
-fn answer(key: &chancery_model::SigningKey) -> Json<SigningKeyAnswer> {
-    Json(SigningKeyAnswer { key: SigningKey::from(key) })
+fn answer(key: &chancery_model::SigningKey) -> Response {
+    tagged(key.updated_at, Json(SigningKeyAnswer { key: SigningKey::from(key) }))
 }
 
 /// What a new key is to be.

@@ -4,9 +4,10 @@ mod schema;
 
 use axum::Json;
 use axum::extract::State;
-use chancery_issuance::management::webhooks::{self, DeliveryRejection, Rejection, ReplayRejection};
+use axum::response::Response;
+use chancery_issuance::management::webhooks::{self, DeliveryRejection, Rejection, ReplayRejection, Shown};
 use chancery_issuance::{Context, Failure};
-use chancery_model::{DeliveryState, WebhookDeliveryId, WebhookId};
+use chancery_model::{DeliveryState, Organisation, Timestamp, WebhookDeliveryId, WebhookId};
 
 use self::schema::{
     ContentTypes, Delivery, DeliveryList, DeliveryQuery, EventTypes, PingAnswer, ReplayBody, Replayed, Webhook,
@@ -14,6 +15,7 @@ use self::schema::{
 };
 use crate::access::{Organisational, never};
 use crate::list::{Done, WindowQuery};
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, Ids, OptionalBody, Parameters};
 use crate::routes;
@@ -39,9 +41,9 @@ pub(crate) async fn create(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     body: Body,
-) -> Result<Json<WebhookAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let created = webhooks::create(&ctx, &caller.organisation, &body.members).await.map_err(refused)?;
-    Ok(Json(WebhookAnswer { webhook: Webhook::new(&created, &caller.organisation) }))
+    Ok(answer(&created, &caller.organisation))
 }
 
 /// List webhooks.
@@ -74,9 +76,9 @@ pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<WebhookId>,
-) -> Result<Json<WebhookAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let shown = webhooks::read(&ctx, &caller.organisation, id).await.map_err(refused)?;
-    Ok(Json(WebhookAnswer { webhook: Webhook::new(&shown, &caller.organisation) }))
+    Ok(answer(&shown, &caller.organisation))
 }
 
 /// Replace a webhook.
@@ -85,7 +87,7 @@ pub(crate) async fn read(
 /// both sign for a day, so that the receiver can change over.
 #[utoipa::path(
     put, path = routes::WEBHOOK_BY_ID, tag = "Webhooks", operation_id = "updateWebhook",
-    params(("webhookId" = String, Path, description = "Id of the webhook", format = Uuid)),
+    params(("webhookId" = String, Path, description = "Id of the webhook", format = Uuid), IfMatchHeader),
     request_body(content = WebhookBody, example = json!({ "webhook": {
         "payloadUrl": "https://hooks.example/chancery",
         "contentType": "application/json",
@@ -95,30 +97,36 @@ pub(crate) async fn read(
     responses(
         (status = 200, description = "The webhook as it is now", body = WebhookAnswer),
         (status = 409, description = "Problem `webhook-url-taken` or `concurrent-update`"),
+        (status = 412, description = "Problem `precondition-failed`"),
     ),
 )]
 pub(crate) async fn update(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<WebhookId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<WebhookAnswer>, Problem> {
-    let shown = webhooks::update(&ctx, &caller.organisation, id, &body.members).await.map_err(refused)?;
-    Ok(Json(WebhookAnswer { webhook: Webhook::new(&shown, &caller.organisation) }))
+) -> Result<Response, Problem> {
+    let shown = webhooks::update(&ctx, &caller.organisation, id, seen, &body.members).await.map_err(refused)?;
+    Ok(answer(&shown, &caller.organisation))
 }
 
 /// Delete a webhook and the record of its deliveries.
 #[utoipa::path(
     delete, path = routes::WEBHOOK_BY_ID, tag = "Webhooks", operation_id = "deleteWebhook",
-    params(("webhookId" = String, Path, description = "Id of the webhook", format = Uuid)),
-    responses((status = 200, description = "Nothing is sent there any more", body = Done)),
+    params(("webhookId" = String, Path, description = "Id of the webhook", format = Uuid), IfMatchHeader),
+    responses(
+        (status = 200, description = "Nothing is sent there any more", body = Done),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn delete(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<WebhookId>,
+    IfMatch(seen): IfMatch<Timestamp>,
 ) -> Result<Json<Done>, Problem> {
-    webhooks::delete(&ctx, &caller.organisation, id).await.map_err(refused)?;
+    webhooks::delete(&ctx, &caller.organisation, id, seen).await.map_err(refused)?;
     Ok(Json(Done::DONE))
 }
 
@@ -254,6 +262,10 @@ pub(crate) async fn content_types(Organisational(_caller): Organisational) -> Js
     Json(ContentTypes::all())
 }
 
+fn answer(shown: &Shown, organisation: &Organisation) -> Response {
+    tagged(shown.webhook.updated_at, Json(WebhookAnswer { webhook: Webhook::new(shown, organisation) }))
+}
+
 fn refused(failure: Failure<Rejection>) -> Problem {
     Problem::of(failure, |rejection| match rejection {
         Rejection::NotFound => Problem::not_found("webhook"),
@@ -262,6 +274,7 @@ fn refused(failure: Failure<Rejection>) -> Problem {
         Rejection::TooMany => {
             Problem::new(Kind::WebhookLimit, format!("an organisation has at most {} webhooks", webhooks::MOST))
         }
+        Rejection::Stale => Problem::stale(),
         Rejection::Concurrent => Problem::new(Kind::ConcurrentUpdate, "read the webhook again and repeat the change"),
     })
 }

@@ -7,9 +7,10 @@ use chancery_model::{
     ApiKey, Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Policy, Quotas, Slug, Timestamp,
 };
 use moka::future::Cache;
-use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query};
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, Insert, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Insert, Iterable, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set,
 };
 
 use crate::connection::Durability;
@@ -17,7 +18,7 @@ use crate::entity::api_key;
 use crate::entity::organisation::{ActiveModel, Column, Entity, Model};
 use crate::error::is_unique_violation;
 use crate::row::{Row, instant, to_json, to_name};
-use crate::scope::Scope;
+use crate::scope::{Scope, later};
 use crate::store::Inner;
 use crate::{Listed, Page, StoreError, api_keys, page};
 
@@ -168,22 +169,21 @@ impl<'s> Directory<'s> {
         Ok(Ok(()))
     }
 
-    /// Replaces name and policy; `false` when there is no such organisation. Slug and issuer identifier never change:
-    /// credentials and wallets refer to them.
+    /// Replaces name and policy, each where it is given, and answers the organisation as it is then; `None` when there is
+    /// none, or when it was changed since `seen`. Slug and issuer identifier never change: credentials and wallets refer to
+    /// them.
     pub async fn update(
         &self,
         id: OrganisationId,
-        name: &str,
-        policy: &Policy,
+        name: Option<&str>,
+        policy: Option<&Policy>,
+        seen: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let set = [(Column::Name, Expr::value(name)), (Column::Policy, Expr::value(to_json(policy)?))];
-        self.change(id, set, now).await
-    }
-
-    /// Replaces the policy and nothing else; `false` when there is no such organisation.
-    pub async fn set_policy(&self, id: OrganisationId, policy: &Policy, now: Timestamp) -> Result<bool, StoreError> {
-        self.change(id, [(Column::Policy, Expr::value(to_json(policy)?))], now).await
+    ) -> Result<Option<Organisation>, StoreError> {
+        let policy = policy.map(to_json).transpose()?;
+        let name = name.map(|name| (Column::Name, Expr::value(name)));
+        let set = name.into_iter().chain(policy.map(|policy| (Column::Policy, Expr::value(policy))));
+        self.change(id, set, seen, now).await
     }
 
     /// Replaces the quotas and nothing else; `false` when there is no such organisation.
@@ -198,7 +198,8 @@ impl<'s> Directory<'s> {
         status: OrganisationStatus,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.change(id, [(Column::Status, Expr::value(to_name(&status)?))], now).await
+        let set = [(Column::Status, Expr::value(to_name(&status)?))];
+        Ok(self.change(id, set, None, now).await?.is_some())
     }
 
     /// Deletes an organisation and everything it owns; `false` when there is none.
@@ -214,16 +215,22 @@ impl<'s> Directory<'s> {
         &self,
         id: OrganisationId,
         set: impl IntoIterator<Item = (Column, Expr)>,
+        seen: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Organisation>, StoreError> {
         let mut update = Entity::update_many().filter(Column::Id.eq(id.as_uuid()));
+        if let Some(seen) = seen {
+            update = update.filter(Column::UpdatedAt.eq(seen.millis()));
+        }
         for (column, value) in set {
             update = update.col_expr(column, value);
         }
-        update = update.col_expr(Column::UpdatedAt, Expr::value(now.millis()));
-        let changed = update.exec(self.store.database.writer()).await?.rows_affected == 1;
+        let mut update = update.col_expr(Column::UpdatedAt, later(Column::UpdatedAt, now)).into_query();
+        update.returning(Query::returning().columns(Column::iter()));
+        let changed = self.store.database.writer().query_one(&update).await?;
         self.forget();
-        Ok(changed)
+        let changed = changed.map(|row| Model::from_query_result(&row, "")).transpose()?;
+        changed.map(|row| from_row(row).map(Arc::unwrap_or_clone)).transpose()
     }
 
     async fn one(&self, condition: Condition) -> Result<Option<Arc<Organisation>>, StoreError> {

@@ -1,11 +1,12 @@
 //! Identity providers of organisations.
 
-use chancery_model::IdentityProvider;
-use sea_orm::Set;
-use sea_orm::sea_query::OnConflict;
+use chancery_model::{IdentityProvider, Timestamp};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, QueryFilter, Set};
 
 use crate::entity::identity_provider::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json, to_name};
+use crate::scope::later;
 use crate::{Read, StoreError, Transaction};
 
 impl Read {
@@ -17,8 +18,27 @@ impl Read {
 }
 
 impl Transaction {
-    /// Connects an identity provider, or replaces everything about the one that is there except when it was connected.
-    pub async fn put_identity_provider(&self, provider: &IdentityProvider) -> Result<(), StoreError> {
+    /// Connects an identity provider, or replaces everything about the one that is there except when it was connected, and
+    /// answers it as it is then. With `seen` it is only replaced, as long as nobody else did since; else `None`.
+    pub async fn put_identity_provider(
+        &self,
+        provider: &IdentityProvider,
+        seen: Option<Timestamp>,
+    ) -> Result<Option<IdentityProvider>, StoreError> {
+        let now = provider.updated_at;
+        if let Some(seen) = seen {
+            let replace = self
+                .scope
+                .update::<Entity>()
+                .col_expr(Column::Issuer, Expr::value(provider.issuer.as_str()))
+                .col_expr(Column::ClientId, Expr::value(provider.client_id.as_str()))
+                .col_expr(Column::Authentication, Expr::value(to_name(&provider.authentication)?))
+                .col_expr(Column::SealedSecret, Expr::value(provider.sealed_secret.clone()))
+                .col_expr(Column::Scopes, Expr::value(to_json(&provider.scopes)?))
+                .col_expr(Column::UpdatedAt, later(Column::UpdatedAt, now))
+                .filter(Column::UpdatedAt.eq(seen.millis()));
+            return self.scope.updated(replace).await?.map(from_row).transpose();
+        }
         let row = ActiveModel {
             issuer: Set(provider.issuer.clone()),
             client_id: Set(provider.client_id.clone()),
@@ -36,15 +56,18 @@ impl Transaction {
             Column::Authentication,
             Column::SealedSecret,
             Column::Scopes,
-            Column::UpdatedAt,
         ]);
+        replace.value(Column::UpdatedAt, later(Column::UpdatedAt, now));
         self.scope.insert_or::<Entity>(row, replace).await?;
-        Ok(())
+        self.identity_provider().await
     }
 
-    /// Disconnects the identity provider; `false` when there is none.
-    pub async fn remove_identity_provider(&self) -> Result<bool, StoreError> {
-        let delete = self.scope.delete::<Entity>();
+    /// Disconnects the identity provider; `false` when there is none, or when it was changed since `seen`.
+    pub async fn remove_identity_provider(&self, seen: Option<Timestamp>) -> Result<bool, StoreError> {
+        let mut delete = self.scope.delete::<Entity>();
+        if let Some(seen) = seen {
+            delete = delete.filter(Column::UpdatedAt.eq(seen.millis()));
+        }
         Ok(delete.exec(self.scope.connection()).await?.rows_affected == 1)
     }
 }

@@ -11,6 +11,7 @@ use crate::entity::retention::{ActiveModel, Column, Entity, Model};
 use crate::entity::{authorization_request, credential, exchange, exchange_grant, refresh_token, transcript_part};
 use crate::exchanges::later_than;
 use crate::row::Row;
+use crate::scope::later;
 use crate::{Position, Read, Store, StoreError, Transaction};
 
 /// How long an organisation keeps things, and how far that has been carried out.
@@ -92,11 +93,17 @@ impl Read {
 }
 
 impl Transaction {
-    /// Sets how long things are kept. What is erased already stays so.
+    /// Sets how long things are kept, and answers what is set then. What is erased already stays so. `None` when somebody
+    /// else did since `seen`, which is 0 for rules that were never set.
     ///
     /// # Errors
     /// Those of the database, as for every change.
-    pub async fn set_retention(&self, retention: &Retention, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn set_retention(
+        &self,
+        retention: &Retention,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<RetentionProgress>, StoreError> {
         let row = ActiveModel {
             claims: Set(retention.claims.map(i64::from)),
             tokens: Set(retention.tokens.map(i64::from)),
@@ -110,15 +117,18 @@ impl Transaction {
             ..Default::default()
         };
         let mut replace = OnConflict::column(Column::OrganisationId);
-        replace.update_columns([
-            Column::Claims,
-            Column::Tokens,
-            Column::Transcripts,
-            Column::Exchanges,
-            Column::UpdatedAt,
-        ]);
-        self.scope.insert_or::<Entity>(row, replace).await?;
-        Ok(())
+        replace.update_columns([Column::Claims, Column::Tokens, Column::Transcripts, Column::Exchanges]);
+        replace.value(Column::UpdatedAt, later(Column::UpdatedAt, now));
+        if let Some(seen) = seen {
+            // Rules that were never set have no row that could be newer.
+            replace.action_and_where(Column::UpdatedAt.eq(seen.millis()));
+            let is_first = seen.millis() == 0;
+            if !is_first && self.retention().await?.is_none() {
+                return Ok(None);
+            }
+        }
+        let changed = self.scope.insert_or::<Entity>(row, replace).await?;
+        if changed == 1 { self.retention().await } else { Ok(None) }
     }
 
     /// Notes that `part` has been erased of exchanges created before `until`.

@@ -1,7 +1,7 @@
 //! The one place where queries are made: each of them is about one organisation.
 
-use chancery_model::OrganisationId;
-use sea_orm::sea_query::{Expr, IntoCondition, OnConflict, Query};
+use chancery_model::{OrganisationId, Timestamp};
+use sea_orm::sea_query::{CaseStatement, Expr, IntoCondition, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, DeleteMany, EntityTrait, FromQueryResult, Insert, Iterable,
     QueryFilter, QueryTrait, Select, UpdateMany,
@@ -141,6 +141,14 @@ impl Scope {
         row.set(E::ORGANISATION, self.organisation.as_uuid().into());
         row
     }
+}
+
+/// `now`, or the instant behind the one in `column` when that is not earlier: so two changes are told apart that were made
+/// in one millisecond.
+pub(crate) fn later(column: impl ColumnTrait, now: Timestamp) -> Expr {
+    use sea_orm::sea_query::ExprTrait;
+    let known = || column.into_expr();
+    CaseStatement::new().case(known().gte(now.millis()), known().add(1)).finally(now.millis()).into()
 }
 
 /// `column = column + 1`.

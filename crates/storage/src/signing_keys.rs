@@ -3,10 +3,11 @@
 use chancery_keys::{Algorithm, PublicJwk};
 use chancery_model::{SigningKey, SigningKeyId, SigningKeyState, Timestamp};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, Set, UpdateMany};
 
 use crate::entity::signing_key::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json, to_name};
+use crate::scope::later;
 use crate::{Read, StoreError, Transaction};
 
 impl Read {
@@ -41,36 +42,53 @@ impl Transaction {
         Ok(self.scope.insert::<Entity>(row).await?)
     }
 
-    /// Moves a key from state `from` to state `to`; `false` when it is unknown, not in `from`, or may not move so.
+    /// Moves a key from state `from` to state `to`, and answers it as it is then; `None` when it is unknown, not in `from`,
+    /// may not move so, or was changed since `seen`.
     pub async fn move_signing_key(
         &self,
         id: SigningKeyId,
         from: SigningKeyState,
         to: SigningKeyState,
+        seen: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<SigningKey>, StoreError> {
         if !from.may_become(to) {
-            return Ok(false);
+            return Ok(None);
         }
         let change = self
             .scope
             .update::<Entity>()
             .col_expr(Column::State, Expr::value(to_name(&to)?))
-            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
-            .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::State.eq(to_name(&from)?));
-        Ok(self.scope.happened(change).await?)
+        self.change_signing_key(change, id, seen, now).await
     }
 
-    /// Replaces a key's certificate chain (PEM, leaf first); `false` when the key is unknown.
-    pub async fn set_certificate_chain(&self, id: SigningKeyId, pem: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let change = self
-            .scope
-            .update::<Entity>()
-            .col_expr(Column::CertificateChain, Expr::value(pem))
-            .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
-            .filter(Column::Id.eq(id.as_uuid()));
-        Ok(self.scope.happened(change).await?)
+    /// Replaces a key's certificate chain (PEM, leaf first), and answers the key as it is then; `None` when it is unknown,
+    /// or was changed since `seen`.
+    pub async fn set_certificate_chain(
+        &self,
+        id: SigningKeyId,
+        pem: &str,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<SigningKey>, StoreError> {
+        let change = self.scope.update::<Entity>().col_expr(Column::CertificateChain, Expr::value(pem));
+        self.change_signing_key(change, id, seen, now).await
+    }
+
+    async fn change_signing_key(
+        &self,
+        change: UpdateMany<Entity>,
+        id: SigningKeyId,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<SigningKey>, StoreError> {
+        let mut change = change.filter(Column::Id.eq(id.as_uuid()));
+        if let Some(seen) = seen {
+            change = change.filter(Column::UpdatedAt.eq(seen.millis()));
+        }
+        let change = change.col_expr(Column::UpdatedAt, later(Column::UpdatedAt, now));
+        self.scope.updated(change).await?.map(from_row).transpose()
     }
 }
 

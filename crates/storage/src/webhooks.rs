@@ -10,6 +10,7 @@ use crate::entity::webhook::{ActiveModel, Column, Entity, Model};
 use crate::entity::webhook_delivery;
 use crate::error::is_unique_violation;
 use crate::row::{Row, instant, maybe_instant, to_json, to_name};
+use crate::scope::later;
 use crate::{Read, StoreError, Transaction};
 
 impl Read {
@@ -61,14 +62,18 @@ impl Transaction {
         }
     }
 
-    /// Deletes a webhook and its deliveries; `false` when it is unknown.
-    pub async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
+    /// Deletes a webhook and its deliveries; `false` when it is unknown, or was changed since `seen`: then give the unit of
+    /// work up.
+    pub async fn delete_webhook(&self, id: WebhookId, seen: Option<Timestamp>) -> Result<bool, StoreError> {
         let deliveries = self
             .scope
             .delete::<webhook_delivery::Entity>()
             .filter(webhook_delivery::Column::WebhookId.eq(id.as_uuid()));
         deliveries.exec(self.scope.connection()).await?;
-        let delete = self.scope.delete::<Entity>().filter(Column::Id.eq(id.as_uuid()));
+        let mut delete = self.scope.delete::<Entity>().filter(Column::Id.eq(id.as_uuid()));
+        if let Some(seen) = seen {
+            delete = delete.filter(Column::UpdatedAt.eq(seen.millis()));
+        }
         Ok(delete.exec(self.scope.connection()).await?.rows_affected == 1)
     }
 
@@ -102,6 +107,7 @@ impl Transaction {
             .col_expr(Column::Disabled, Expr::value(true))
             .col_expr(Column::DisabledReason, Expr::value(reason))
             .col_expr(Column::DisabledAt, Expr::value(now.millis()))
+            .col_expr(Column::UpdatedAt, later(Column::UpdatedAt, now))
             .filter(Column::Id.eq(id.as_uuid()))
             .filter(Column::Disabled.eq(false));
         Ok(self.scope.happened(disable).await?)

@@ -23,6 +23,7 @@ mod issue;
 mod issue_refusals;
 mod organisations;
 mod policy;
+mod preconditions;
 mod quotas;
 mod records;
 mod remedies;

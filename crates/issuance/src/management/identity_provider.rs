@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_model::{IdentityProvider, Organisation, OrganisationId, ProviderAuthentication};
+use chancery_model::{IdentityProvider, Organisation, OrganisationId, ProviderAuthentication, Timestamp};
 use moka::future::Cache;
 use serde_json::{Map, Value};
 use url::Url;
@@ -27,6 +27,8 @@ pub struct Connection {
 pub enum Rejection {
     /// None is connected.
     NotFound,
+    /// It is not the version that the caller knows.
+    Stale,
 }
 
 /// Why a provider was not connected.
@@ -34,6 +36,8 @@ pub enum Rejection {
 pub enum ConnectRejection {
     /// The body breaks rules.
     Invalid(Vec<Fault>),
+    /// It is not the version that the caller knows.
+    Stale,
 }
 
 /// Longest URL, client id or secret, in characters.
@@ -47,13 +51,14 @@ const AUTHENTICATION: &[(&str, ProviderAuthentication)] = &[
 ];
 
 /// Connects a provider, or changes the connection. A secret that is left out stays, as long as issuer and client id do: a
-/// secret never goes to somebody else than it was given for.
+/// secret never goes to somebody else than it was given for. `seen` is when the version was made that the caller knows.
 ///
 /// # Errors
-/// Every fault of the body.
+/// Every fault of the body, or that somebody else was faster.
 pub async fn connect(
     ctx: &Context,
     organisation: &Organisation,
+    seen: Option<Timestamp>,
     body: &Map<String, Value>,
 ) -> Result<Connection, Failure<ConnectRejection>> {
     let now = ctx.env().now();
@@ -82,11 +87,10 @@ pub async fn connect(
         created_at: previous.map_or(now, |known| known.created_at),
         updated_at: now,
     };
-    ctx.store()
-        .write(organisation, async |tx| tx.put_identity_provider(&provider).await)
-        .await
-        .map_err(Failure::<ConnectRejection>::from)?;
+    let put = ctx.store().write(organisation, async |tx| tx.put_identity_provider(&provider, seen).await).await;
     forget(ctx, organisation).await;
+    let provider = put.map_err(Failure::<ConnectRejection>::from)?;
+    let provider = provider.ok_or(Failure::Rejected(ConnectRejection::Stale))?;
     Ok(Connection { provider, redirect_uri: redirect_uri_of(organisation) })
 }
 
@@ -103,14 +107,19 @@ pub async fn read(ctx: &Context, organisation: &Organisation) -> Result<Connecti
 /// Disconnects the provider. People who are on their way through it cannot go on.
 ///
 /// # Errors
-/// When there is none.
-pub async fn disconnect(ctx: &Context, organisation: &Organisation) -> Result<(), Failure<Rejection>> {
-    let removed = ctx.store().write(organisation, async |tx| tx.remove_identity_provider().await).await;
+/// When there is none, or another one than was `seen`.
+pub async fn disconnect(
+    ctx: &Context,
+    organisation: &Organisation,
+    seen: Option<Timestamp>,
+) -> Result<(), Failure<Rejection>> {
+    let removed = ctx.store().write(organisation, async |tx| tx.remove_identity_provider(seen).await).await;
     forget(ctx, organisation).await;
-    match removed.map_err(Failure::<Rejection>::from)? {
-        true => Ok(()),
-        false => Err(Failure::Rejected(Rejection::NotFound)),
+    if removed.map_err(Failure::<Rejection>::from)? {
+        return Ok(());
     }
+    read(ctx, organisation).await?;
+    Err(Failure::Rejected(Rejection::Stale))
 }
 
 /// The organisation's provider, if it has one; from the cache when it was read lately.

@@ -3,7 +3,9 @@
 mod draft;
 mod policy;
 
-use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role};
+use chancery_model::{
+    Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role, Timestamp,
+};
 use chancery_protocol::IssuerIdentifier;
 use chancery_storage::OrganisationConflict;
 use serde_json::{Map, Value};
@@ -52,6 +54,8 @@ pub enum UpdateRejection {
     NotFound,
     /// The body breaks rules.
     Invalid(Vec<Fault>),
+    /// It is not the version that the caller knows.
+    Stale,
 }
 
 /// Creates an organisation. Without an issuer identifier of its own it gets `{public_url}/o/{slug}`.
@@ -103,37 +107,35 @@ pub fn warnings(ctx: &Context, organisation: &Organisation) -> Vec<String> {
     expiring.iter().map(ToString::to_string).collect()
 }
 
-/// Changes name or policy; what the changes leave out stays.
+/// Changes name or policy; what the changes leave out stays. `seen` is when the version was made that the caller knows.
 pub async fn update(
     ctx: &Context,
     id: OrganisationId,
+    seen: Option<Timestamp>,
     changes: Changes,
 ) -> Result<Organisation, Failure<UpdateRejection>> {
-    let Some(mut organisation) = find(ctx, id).await? else {
+    if find::<UpdateRejection>(ctx, id).await?.is_none() {
         return Err(Failure::Rejected(UpdateRejection::NotFound));
-    };
-    organisation.name = changes.name.unwrap_or(organisation.name);
-    organisation.policy = changes.policy.unwrap_or(organisation.policy);
-    organisation.updated_at = ctx.env().now();
-    let Organisation { name, policy, updated_at, .. } = &organisation;
-    let updated = ctx.store().directory().update(id, name, policy, *updated_at).await?;
-    if updated { Ok(organisation) } else { Err(Failure::Rejected(UpdateRejection::NotFound)) }
+    }
+    let Changes { name, policy } = changes;
+    let now = ctx.env().now();
+    let updated = ctx.store().directory().update(id, name.as_deref(), policy.as_ref(), seen, now).await?;
+    updated.ok_or(Failure::Rejected(match seen {
+        Some(_) => UpdateRejection::Stale,
+        None => UpdateRejection::NotFound,
+    }))
 }
 
 /// Replaces the policy of the caller's organisation. `body` is the policy; switches that it leaves out have the values of
-/// its profile.
+/// its profile. `seen` is when the version of the organisation was made that the caller knows.
 pub async fn set_policy(
     ctx: &Context,
     organisation: &Organisation,
+    seen: Option<Timestamp>,
     body: &Map<String, Value>,
 ) -> Result<Organisation, Failure<UpdateRejection>> {
     let policy = policy::read_body(body).map_err(|faults| Failure::Rejected(UpdateRejection::Invalid(faults)))?;
-    let now = ctx.env().now();
-    let set = ctx.store().directory().set_policy(organisation.id, &policy, now).await?;
-    let mut changed = organisation.clone();
-    changed.policy = policy;
-    changed.updated_at = now;
-    if set { Ok(changed) } else { Err(Failure::Rejected(UpdateRejection::NotFound)) }
+    update(ctx, organisation.id, seen, Changes { name: None, policy: Some(policy) }).await
 }
 
 /// Suspends an organisation: wallets get 404 and its own keys 403. Nothing is lost.

@@ -22,34 +22,62 @@ const PER_UNIT: u64 = 200;
 pub enum Rejection {
     /// The body breaks rules.
     Invalid(Vec<Fault>),
+    /// They are not the version that the caller knows.
+    Stale,
 }
 
-/// Sets the rules as a whole: what is left out, or `null`, is kept.
+/// The rules, and when they were set.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How long things are kept.
+    pub retention: Retention,
+    /// When that was set; 0 when it never was.
+    pub updated_at: Timestamp,
+}
+
+impl Default for Rules {
+    /// Everything is kept.
+    fn default() -> Self {
+        Self { retention: Retention::default(), updated_at: Timestamp::from_millis(0) }
+    }
+}
+
+impl From<RetentionProgress> for Rules {
+    fn from(RetentionProgress { retention, updated_at, .. }: RetentionProgress) -> Self {
+        Self { retention, updated_at }
+    }
+}
+
+/// Sets the rules as a whole: what is left out, or `null`, is kept. `seen` is when those were set that the caller knows.
 ///
 /// # Errors
-/// Every fault of the body.
+/// Every fault of the body, or that somebody else was faster.
 pub async fn set(
     ctx: &Context,
     organisation: &Organisation,
+    seen: Option<Timestamp>,
     body: &Map<String, Value>,
-) -> Result<Retention, Failure<Rejection>> {
+) -> Result<Rules, Failure<Rejection>> {
     let now = ctx.env().now();
     let retention = read_body(body).map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
-    let set = async |tx: &Transaction| -> Result<(), StoreError> {
-        tx.set_retention(&retention, now).await?;
-        tx.enqueue(WorkKind::Retention, organisation.id.as_uuid(), now).await
+    let set = async |tx: &Transaction| -> Result<Option<RetentionProgress>, StoreError> {
+        let set = tx.set_retention(&retention, seen, now).await?;
+        if set.is_some() {
+            tx.enqueue(WorkKind::Retention, organisation.id.as_uuid(), now).await?;
+        }
+        Ok(set)
     };
-    ctx.store().write(organisation, set).await.map_err(Failure::<Rejection>::from)?;
-    Ok(retention)
+    let set = ctx.store().write(organisation, set).await?;
+    set.map(Rules::from).ok_or(Failure::Rejected(Rejection::Stale))
 }
 
 /// The rules; the default keeps everything.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn read<R>(ctx: &Context, organisation: &Organisation) -> Result<Retention, Failure<R>> {
+pub async fn read<R>(ctx: &Context, organisation: &Organisation) -> Result<Rules, Failure<R>> {
     let set = ctx.store().read(organisation).await?.retention().await?;
-    Ok(set.map(|set| set.retention).unwrap_or_default())
+    Ok(set.map(Rules::from).unwrap_or_default())
 }
 
 /// Erases what is due, and looks again within the hour. An exchange that can still lead to a credential is left alone

@@ -33,6 +33,8 @@ pub enum ChangeRejection {
     NotFound,
     /// The body breaks rules.
     Invalid(Vec<Fault>),
+    /// It is not the version that the caller knows.
+    Stale,
     /// The life of a key does not lead from its state to the one asked for.
     State {
         /// State of the key.
@@ -106,16 +108,21 @@ pub async fn read(
     find(ctx, organisation, id).await?.ok_or(Failure::Rejected(ReadRejection::NotFound))
 }
 
-/// Moves a key along its life: `next`, `active`, `verify-only`, `retired`. Body: `state`.
+/// Moves a key along its life: `next`, `active`, `verify-only`, `retired`. Body: `state`. `seen` is when the version was
+/// made that the caller knows.
 pub async fn set_state(
     ctx: &Context,
     organisation: &Organisation,
     id: SigningKeyId,
+    seen: Option<Timestamp>,
     body: &Map<String, Value>,
 ) -> Result<SigningKey, Failure<ChangeRejection>> {
-    let Some(mut key) = find(ctx, organisation, id).await? else {
+    let Some(key) = find(ctx, organisation, id).await? else {
         return Err(Failure::Rejected(ChangeRejection::NotFound));
     };
+    if seen.is_some_and(|seen| seen != key.updated_at) {
+        return Err(Failure::Rejected(ChangeRejection::Stale));
+    }
     let mut faults = Faults::default();
     let members = Members::of_body(body);
     members.refuse_others(&[&["state"]], &mut faults);
@@ -128,11 +135,9 @@ pub async fn set_state(
         return Err(refusal);
     }
     let now = ctx.env().now();
-    let moved = ctx.store().write(organisation, async |tx| tx.move_signing_key(id, from, to, now).await).await?;
+    let moved = ctx.store().write(organisation, async |tx| tx.move_signing_key(id, from, to, seen, now).await).await?;
     forget(ctx, organisation).await;
-    key.state = to;
-    key.updated_at = now;
-    if moved { Ok(key) } else { Err(refusal) }
+    moved.ok_or(if seen.is_some() { Failure::Rejected(ChangeRejection::Stale) } else { refusal })
 }
 
 /// Makes another key the signing one, in one step: the oldest `next` key of the algorithm, or a new key. The
@@ -154,41 +159,46 @@ pub async fn rotate(
     let now = ctx.env().now();
     let in_state = |state| keys.iter().filter(move |key| key.state == state && key.algorithm == algorithm);
     let prepared = in_state(SigningKeyState::Next).next().cloned();
-    let (mut key, is_new) = match prepared {
+    let (key, is_new) = match prepared {
         Some(key) => (key, false),
         None => (generate(ctx, organisation, algorithm, SigningKeyState::Active, now)?, true),
     };
     let replaced: Vec<SigningKeyId> = in_state(SigningKeyState::Active).map(|key| key.id).collect();
-    ctx.store()
+    let (next, active, former) = (SigningKeyState::Next, SigningKeyState::Active, SigningKeyState::VerifyOnly);
+    let signing = ctx
+        .store()
         .write(organisation, async |tx| {
             if is_new {
                 tx.add_signing_key(&key).await?;
             } else {
-                tx.move_signing_key(key.id, SigningKeyState::Next, SigningKeyState::Active, now).await?;
+                tx.move_signing_key(key.id, next, active, None, now).await?;
             }
             for id in &replaced {
-                tx.move_signing_key(*id, SigningKeyState::Active, SigningKeyState::VerifyOnly, now).await?;
+                tx.move_signing_key(*id, active, former, None, now).await?;
             }
-            Ok::<_, StoreError>(())
+            tx.signing_key(key.id).await
         })
-        .await?;
+        .await
+        .map_err(Failure::<CreateRejection>::from)?;
     forget(ctx, organisation).await;
-    key.state = SigningKeyState::Active;
-    key.updated_at = now;
-    Ok(key)
+    signing.ok_or_else(|| Failure::Internal(anyhow::anyhow!("the key that was to sign is not there")))
 }
 
 /// Keeps a certificate chain for a key: PEM, leaf first, for `x5c` headers. Body: `certificateChain`; empty
-/// takes the chain away.
+/// takes the chain away. `seen` is when the version was made that the caller knows.
 pub async fn certify(
     ctx: &Context,
     organisation: &Organisation,
     id: SigningKeyId,
+    seen: Option<Timestamp>,
     body: &Map<String, Value>,
 ) -> Result<Certified, Failure<ChangeRejection>> {
-    let Some(mut key) = find(ctx, organisation, id).await? else {
+    let Some(key) = find(ctx, organisation, id).await? else {
         return Err(Failure::Rejected(ChangeRejection::NotFound));
     };
+    if seen.is_some_and(|seen| seen != key.updated_at) {
+        return Err(Failure::Rejected(ChangeRejection::Stale));
+    }
     let now = ctx.env().now();
     let mut faults = Faults::default();
     let members = Members::of_body(body);
@@ -198,10 +208,9 @@ pub async fn certify(
     let warnings = pem.map(|pem| check_chain(pem, &key, now, &members.at("certificateChain"), &mut faults));
     let read = pem.zip(warnings);
     let (pem, warnings) = faults.none_or(read).map_err(|faults| Failure::Rejected(ChangeRejection::Invalid(faults)))?;
-    key.certificate_chain = pem.to_owned();
-    key.updated_at = now;
-    ctx.store().write(organisation, async |tx| tx.set_certificate_chain(id, pem, now).await).await?;
+    let kept = ctx.store().write(organisation, async |tx| tx.set_certificate_chain(id, pem, seen, now).await).await?;
     forget(ctx, organisation).await;
+    let key = kept.ok_or(Failure::Rejected(ChangeRejection::Stale))?;
     Ok(Certified { key, warnings })
 }
 

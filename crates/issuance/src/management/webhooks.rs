@@ -10,7 +10,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chancery_model::{Organisation, Timestamp, Webhook, WebhookContentType, WebhookEvent, WebhookId, WebhookSecrets};
-use chancery_storage::StoreError;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -56,6 +55,8 @@ pub enum Rejection {
     UrlTaken,
     /// The organisation has as many as it may have.
     TooMany,
+    /// It is not the version that the caller knows.
+    Stale,
     /// Somebody else changed it at the same time.
     Concurrent,
 }
@@ -108,11 +109,12 @@ pub async fn create(
 }
 
 /// Replaces a webhook. Without a secret in the body it keeps the one it has; another secret replaces it, and both sign for
-/// a day. Enabling a webhook begins its record of failures anew.
+/// a day. Enabling a webhook begins its record of failures anew. `seen` is when the version was made that the caller knows.
 pub async fn update(
     ctx: &Context,
     organisation: &Organisation,
     id: WebhookId,
+    seen: Option<Timestamp>,
     body: &Map<String, Value>,
 ) -> Result<Shown, Failure<Rejection>> {
     let now = ctx.env().now();
@@ -120,6 +122,9 @@ pub async fn update(
     let Some(known) = ctx.store().read(organisation).await?.webhook(id).await? else {
         return Err(Failure::Rejected(Rejection::NotFound));
     };
+    if seen.is_some_and(|seen| seen != known.updated_at) {
+        return Err(Failure::Rejected(Rejection::Stale));
+    }
     let WebhookRequest { url, content_type, events, disabled, secret } = request;
     let mut secrets: WebhookSecrets = open_secrets(ctx, organisation, &known)?;
     if let Some(secret) = secret {
@@ -142,6 +147,7 @@ pub async fn update(
     let work = async |tx: &chancery_storage::Transaction| match tx.replace_webhook(&webhook, known.updated_at).await? {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::Rejected(Rejection::UrlTaken)),
+        None if seen.is_some() => Err(Failure::Rejected(Rejection::Stale)),
         None => Err(Failure::Rejected(Rejection::Concurrent)),
     };
     ctx.store().write(organisation, work).await?;
@@ -169,12 +175,24 @@ pub async fn list<R>(ctx: &Context, organisation: &Organisation, window: Window)
     Ok(Page { items: all, pagination })
 }
 
-/// Deletes a webhook and the record of its deliveries. What was on its way is not sent any more.
-pub async fn delete(ctx: &Context, organisation: &Organisation, id: WebhookId) -> Result<(), Failure<Rejection>> {
-    let work = async |tx: &chancery_storage::Transaction| Ok::<_, StoreError>(tx.delete_webhook(id).await?);
-    let deleted = ctx.store().write(organisation, work).await?;
+/// Deletes a webhook and the record of its deliveries. What was on its way is not sent any more. `seen` is when the version
+/// was made that the caller knows.
+pub async fn delete(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: WebhookId,
+    seen: Option<Timestamp>,
+) -> Result<(), Failure<Rejection>> {
+    let work = async |tx: &chancery_storage::Transaction| match tx.delete_webhook(id, seen).await? {
+        true => Ok(()),
+        false => Err(Failure::Rejected(Rejection::Stale)),
+    };
+    let deleted = ctx.store().write(organisation, work).await;
     ctx.listeners().forget(organisation).await;
-    if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+    if let Err(Failure::Rejected(_)) = &deleted {
+        read(ctx, organisation, id).await?;
+    }
+    deleted
 }
 
 async fn shown<R>(ctx: &Context, organisation: &Organisation, webhook: Webhook) -> Result<Shown, Failure<R>> {

@@ -29,15 +29,21 @@ async fn an_organisation_is_created_found_changed_suspended_and_deleted(database
     assert_eq!(by_slug.id, record.id);
 
     let policy = Policy { offer_lifetime: 60, ..Policy::default() };
-    assert!(directory.update(record.id, "Renamed", &policy, LATER).await.unwrap());
+    let stale = directory.update(record.id, Some("Late"), None, Some(LATER), LATER).await.unwrap();
+    assert!(stale.is_none(), "it was changed at another instant");
+    let renamed = directory.update(record.id, Some("Renamed"), None, None, LATER).await.unwrap().unwrap();
+    assert_eq!((renamed.name.as_str(), renamed.updated_at), ("Renamed", LATER));
+    let set = directory.update(record.id, None, Some(&policy), Some(LATER), LATER).await.unwrap().unwrap();
+    assert_eq!((set.name.as_str(), &set.policy), ("Renamed", &policy));
+    assert!(set.updated_at > LATER, "two changes of one instant are told apart");
     assert!(directory.set_status(record.id, OrganisationStatus::Suspended, LATER).await.unwrap());
     let found = directory.organisation(record.id).await.unwrap().unwrap();
     assert_eq!((found.name.as_str(), &found.policy, found.status), ("Renamed", &policy, OrganisationStatus::Suspended));
-    assert_eq!((found.created_at, found.updated_at), (NOW, LATER));
+    assert!(found.created_at == NOW && found.updated_at > set.updated_at);
 
     assert!(directory.delete(record.id).await.unwrap());
     assert!(!directory.delete(record.id).await.unwrap());
-    assert!(!directory.update(record.id, "Ghost", &policy, LATER).await.unwrap());
+    assert!(directory.update(record.id, Some("Ghost"), Some(&policy), None, LATER).await.unwrap().is_none());
     assert!(!directory.set_status(record.id, OrganisationStatus::Active, LATER).await.unwrap());
     assert!(directory.organisation(record.id).await.unwrap().is_none());
     assert!(directory.organisation_by_slug(&record.slug).await.unwrap().is_none());

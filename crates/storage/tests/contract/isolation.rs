@@ -72,9 +72,9 @@ async fn another_organisation_changes_nothing(database: Arc<TestDatabase>) {
         assert_eq!(tx.delete_definition(acme.definition.id, NOW).await?, DefinitionDeletion::NotFound);
         assert!(!tx.revoke_api_key(acme.api_key.id, NOW).await?);
         assert!(!tx.note_api_key_use(acme.api_key.id, NOW).await?);
-        assert!(!tx.set_certificate_chain(acme.signing_key.id, "stolen", NOW).await?);
+        assert!(tx.set_certificate_chain(acme.signing_key.id, "stolen", None, NOW).await?.is_none());
         let (from, to) = (SigningKeyState::Active, SigningKeyState::VerifyOnly);
-        assert!(!tx.move_signing_key(acme.signing_key.id, from, to, NOW).await?);
+        assert!(tx.move_signing_key(acme.signing_key.id, from, to, None, NOW).await?.is_none());
         assert_eq!(tx.forget_expired_responses(LATER).await?, 0);
         Ok::<_, StoreError>(())
     });

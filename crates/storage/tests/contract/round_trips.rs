@@ -62,10 +62,12 @@ async fn keys_come_back_as_they_were_stored(database: Arc<TestDatabase>) {
     drop(read);
 
     let write = database.store.write(&tenant.organisation, async |tx| {
-        assert!(tx.set_certificate_chain(key.id, "-----BEGIN", LATER).await?);
-        assert!(tx.move_signing_key(key.id, SigningKeyState::Active, SigningKeyState::VerifyOnly, LATER).await?);
-        assert!(!tx.move_signing_key(key.id, SigningKeyState::Active, SigningKeyState::VerifyOnly, LATER).await?);
-        assert!(!tx.move_signing_key(key.id, SigningKeyState::VerifyOnly, SigningKeyState::Next, LATER).await?);
+        assert!(tx.set_certificate_chain(key.id, "-----BEGIN", None, LATER).await?.is_some());
+        let (active, verify_only) = (SigningKeyState::Active, SigningKeyState::VerifyOnly);
+        assert!(tx.move_signing_key(key.id, active, verify_only, Some(NOW), LATER).await?.is_none());
+        assert!(tx.move_signing_key(key.id, active, verify_only, None, LATER).await?.is_some());
+        assert!(tx.move_signing_key(key.id, active, verify_only, None, LATER).await?.is_none());
+        assert!(tx.move_signing_key(key.id, verify_only, SigningKeyState::Next, None, LATER).await?.is_none());
         assert!(tx.note_api_key_use(tenant.api_key.id, Timestamp::from_millis(LATER.millis() + 999)).await?);
         assert!(!tx.note_api_key_use(tenant.api_key.id, LATER).await?);
         assert!(tx.revoke_api_key(tenant.api_key.id, LATER).await?);
@@ -74,7 +76,7 @@ async fn keys_come_back_as_they_were_stored(database: Arc<TestDatabase>) {
     });
     let key = write.await.unwrap().unwrap();
     assert_eq!((key.state, key.certificate_chain.as_str()), (SigningKeyState::VerifyOnly, "-----BEGIN"));
-    assert_eq!(key.updated_at, LATER);
+    assert_eq!(key.updated_at.millis(), LATER.millis() + 1, "two changes of one instant are told apart");
     let read = database.store.read(&tenant.organisation).await.unwrap();
     let api_key = read.api_key(tenant.api_key.id).await.unwrap().unwrap();
     assert_eq!(api_key.revoked_at, Some(LATER));

@@ -77,9 +77,7 @@ pub(super) async fn redeem(
     if let Some((token, ..)) = &found {
         trail.belongs_to(token.exchange_id);
         let headers = redaction::headers(&request.notes, request.authorization, request.dpop);
-        trail
-            .recording
-            .info(TOKEN_REQUEST, json!({ "form_body": redaction::token_form(form), "headers": headers }));
+        trail.recording.info(TOKEN_REQUEST, json!({ "form_body": redaction::token_form(form), "headers": headers }));
     }
     if !organisation.policy.refresh_tokens {
         return Err(Failure::Rejected(Rejection::RefreshOff));
