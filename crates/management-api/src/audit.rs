@@ -129,7 +129,7 @@ pub(crate) struct Entry {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditActor)]
 pub(crate) struct Actor {
-    /// `apiKey` or `platformKey`.
+    /// `apiKey`, `platformKey` or `commandLine`.
     #[schema(example = "apiKey")]
     kind: &'static str,
     /// Id of the API key; empty for the platform key.

@@ -18,7 +18,7 @@ use chancery_issuance::management::access::{authenticate_platform, identify};
 use chancery_issuance::management::audit::{self, Attempt, End};
 use chancery_issuance::management::organisations;
 use chancery_model::{Actor, ActorKind, ApiKeyId, Organisation, OrganisationId};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use crate::access::{self, never};
@@ -52,23 +52,59 @@ impl Recorder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     /// What `GET` answers before and after, so many segments above the path.
-    Above(usize),
+    Above(usize, Part),
     /// What the operation answers.
-    Answer,
-    /// Nothing: it is about exchanges, whose claims have no place in a log, or changes nothing that is shown.
+    Answer(Part),
+    /// Nothing: it changes nothing that is shown, or is about many exchanges.
     Nothing,
+}
+
+/// How much of it. Claims, and what is known of people, have no place in a log that is never erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Whole,
+    /// Of the record of an exchange, where it stands.
+    Standing,
+    /// Of an individual, how offers and transaction codes get there.
+    Channels,
+}
+
+impl Part {
+    fn of(self, shown: Value) -> Option<Value> {
+        const STANDING: [&str; 6] =
+            ["status", "credentialStatus", "revocationStatus", "issuanceDeniedReason", "expiresAt", "claimsDueAt"];
+        const CHANNELS: [&str; 4] = ["id", "deliveryChannel", "pinChannel", "revision"];
+        let (resource, members): (&str, &[&str]) = match self {
+            Self::Whole => return Some(shown),
+            Self::Standing => ("credentialHistory", &STANDING),
+            Self::Channels => ("individual", &CHANNELS),
+        };
+        let whole = shown.get(resource)?;
+        let kept = members.iter().filter_map(|name| whole.get(*name).map(|value| ((*name).to_owned(), value.clone())));
+        Some(json!({ resource: kept.collect::<Map<_, _>>() }))
+    }
 }
 
 fn shown(method: &Method, route: &str) -> Shown {
     match (method.as_str(), route) {
         ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
         | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY)
-        | ("PUT", routes::QUOTAS_OF_ORGANISATION) => Shown::Above(0),
+        | ("PUT", routes::QUOTAS_OF_ORGANISATION | routes::RECORD_STATUS) => Shown::Above(0, Part::Whole),
         (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
         | ("PUT", routes::LOGO | routes::COVER)
-        | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => Shown::Above(1),
+        | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => {
+            Shown::Above(1, Part::Whole)
+        }
+        ("PUT" | "DELETE", routes::RECORD) => Shown::Above(0, Part::Standing),
+        (
+            "POST",
+            routes::DENY | routes::CANCEL | routes::RESEND | routes::UNLOCK | routes::NEW_PIN | routes::REOFFER,
+        ) => Shown::Above(1, Part::Standing),
+        ("PUT" | "DELETE", routes::INDIVIDUAL_BY_ID) => Shown::Above(0, Part::Channels),
+        ("POST", routes::INDIVIDUAL) => Shown::Answer(Part::Channels),
         ("POST", routes::ORGANISATIONS | routes::API_KEY | routes::KEYS | routes::DEFINITION | routes::GLOBAL)
-        | ("POST", routes::WEBHOOK | routes::BULKS | routes::STATUS_OF_MANY) => Shown::Answer,
+        | ("POST", routes::WEBHOOK | routes::BULKS | routes::STATUS_OF_MANY) => Shown::Answer(Part::Whole),
         _ => Shown::Nothing,
     }
 }
@@ -207,11 +243,8 @@ impl Recorder {
         request: Request,
         next: Next,
     ) -> Response {
-        let place = match shown(&asked.method, &asked.route) {
-            Shown::Above(segments) => Some(above(&asked.path, segments)),
-            Shown::Answer | Shown::Nothing => None,
-        };
-        let before = self.look(asked, place.as_deref()).await;
+        let shown = shown(&asked.method, &asked.route);
+        let before = self.look(asked, shown).await;
         let begun = match audit::begin(&self.context, organisation, asked.attempt(self, actor, before)).await {
             Ok(begun) => begun,
             // What cannot be written down is not done.
@@ -224,9 +257,10 @@ impl Recorder {
         }
         let mut after = None;
         if response.status().is_success() {
-            after = self.look(asked, place.as_deref()).await;
-            if shown(&asked.method, &asked.route) == Shown::Answer {
+            after = self.look(asked, shown).await;
+            if let Shown::Answer(part) = shown {
                 (response, after) = read(response).await;
+                after = after.and_then(|answer| part.of(answer));
             }
         }
         let end = end(&response, after);
@@ -269,14 +303,15 @@ impl Recorder {
     }
 
     /// What `GET` answers there to the same caller.
-    async fn look(&self, asked: &Asked, place: Option<&str>) -> Option<Value> {
-        let mut request = Request::get(place?).body(Body::empty()).ok()?;
+    async fn look(&self, asked: &Asked, shown: Shown) -> Option<Value> {
+        let Shown::Above(segments, part) = shown else { return None };
+        let mut request = Request::get(above(&asked.path, segments)).body(Body::empty()).ok()?;
         request.headers_mut().insert(AUTHORIZATION, asked.authorization.clone()?);
         let response = match self.shown.clone().oneshot(request).await {
             Ok(response) => response,
             Err(infallible) => match infallible {},
         };
-        read(response).await.1
+        part.of(read(response).await.1?)
     }
 }
 
@@ -327,11 +362,21 @@ mod tests {
     #[test]
     fn what_is_shown_can_be_asked_for() {
         for (method, route, _) in routes::PERMISSIONS {
-            if let Shown::Above(segments) = shown(method, route) {
+            if let Shown::Above(segments, _) = shown(method, route) {
                 let place = above(route, segments);
                 assert!(routes::permission(&Method::GET, &place).is_some(), "{method} {route} shows {place}");
             }
         }
+    }
+
+    #[test]
+    fn of_an_exchange_and_of_a_person_only_what_is_no_secret_is_kept() {
+        let record = json!({ "credentialHistory": { "status": "issuance_denied", "credential": { "claims": {} } } });
+        assert_eq!(Part::Standing.of(record), Some(json!({ "credentialHistory": { "status": "issuance_denied" } })));
+        let person = json!({ "individual": { "id": "7", "email": "a@b.example", "deliveryChannel": "email" } });
+        let kept = json!({ "individual": { "id": "7", "deliveryChannel": "email" } });
+        assert_eq!(Part::Channels.of(person), Some(kept));
+        assert_eq!(Part::Channels.of(json!({})), None);
     }
 
     #[test]

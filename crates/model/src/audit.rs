@@ -57,6 +57,15 @@ pub enum ActorKind {
     ApiKey,
     /// The platform key of the deployment.
     PlatformKey,
+    /// Nobody did: it was done on the command line, by somebody who has the configuration of the server.
+    CommandLine,
+}
+
+impl Actor {
+    /// Whoever has the configuration of the server, and with it the database and the sealing key.
+    pub fn on_command_line() -> Self {
+        Self { kind: ActorKind::CommandLine, id: None, name: String::new(), role: "platform".to_owned() }
+    }
 }
 
 impl ActorKind {
@@ -65,6 +74,7 @@ impl ActorKind {
         match self {
             Self::ApiKey => "apiKey",
             Self::PlatformKey => "platformKey",
+            Self::CommandLine => "commandLine",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod audited;
 mod config;
 mod doctor;
 mod issue;

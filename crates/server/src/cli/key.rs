@@ -11,6 +11,7 @@ use chancery_model::{Organisation, SigningKey, SigningKeyId, Slug};
 use clap::Subcommand;
 use serde_json::{Map, json};
 
+use super::audited::with_keys;
 use super::organisation::faults_in_words;
 use super::{members, say};
 
@@ -77,7 +78,9 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
             let state = if next { "next" } else { "active" };
             let body = members(json!({"algorithm": algorithm, "state": state}));
             let organisation = of.find(context).await?;
-            show(&signing_keys::create(context, &organisation, &body).await.map_err(not_created)?);
+            let change = signing_keys::create(context, &organisation, &body);
+            let made = with_keys(context, &organisation, "createSigningKey", change).await;
+            show(&made.map_err(not_created)?);
         }
         KeyCommand::List { of } => {
             let window = Window { limit: 100, ..Window::default() };
@@ -89,12 +92,16 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
         }
         KeyCommand::Rotate { of } => {
             let organisation = of.find(context).await?;
-            show(&signing_keys::rotate(context, &organisation, &Map::new()).await.map_err(not_created)?);
+            let body = Map::new();
+            let change = signing_keys::rotate(context, &organisation, &body);
+            let signing = with_keys(context, &organisation, "rotateSigningKey", change).await;
+            show(&signing.map_err(not_created)?);
         }
         KeyCommand::State { of, key, state } => {
             let body = members(json!({"state": state}));
             let organisation = of.find(context).await?;
-            let changed = signing_keys::set_state(context, &organisation, id(&key)?, &body).await;
+            let change = signing_keys::set_state(context, &organisation, id(&key)?, None, &body);
+            let changed = with_keys(context, &organisation, "setSigningKeyState", change).await;
             show(&changed.map_err(not_changed)?);
         }
         KeyCommand::Csr { of, key } => {
@@ -106,8 +113,9 @@ pub(super) async fn execute(command: KeyCommand, context: &Context) -> anyhow::R
             let pem = std::fs::read_to_string(&chain).with_context(|| format!("cannot read {}", chain.display()))?;
             let body = members(json!({"certificateChain": pem}));
             let organisation = of.find(context).await?;
-            let certified =
-                signing_keys::certify(context, &organisation, id(&key)?, &body).await.map_err(not_changed)?;
+            let change = signing_keys::certify(context, &organisation, id(&key)?, None, &body);
+            let certified = with_keys(context, &organisation, "uploadCertificateChain", change).await;
+            let certified = certified.map_err(not_changed)?;
             show(&certified.key);
             for warning in certified.warnings {
                 println!("  warning: {warning}");
@@ -144,6 +152,7 @@ fn not_changed(failure: Failure<ChangeRejection>) -> anyhow::Error {
     say(failure, |rejection| match rejection {
         ChangeRejection::NotFound => "the organisation has no such key".to_owned(),
         ChangeRejection::Invalid(faults) => faults_in_words(&faults),
+        ChangeRejection::Stale => "somebody else changed the key at the same time".to_owned(),
         ChangeRejection::State { from, to } => format!("a key that is {from:?} cannot become {to:?}"),
     })
 }

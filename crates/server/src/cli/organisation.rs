@@ -7,7 +7,7 @@ use chancery_model::Organisation;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{members, say};
+use super::{audited, members, say};
 
 #[derive(Subcommand)]
 pub(super) enum OrganisationCommand {
@@ -46,6 +46,7 @@ async fn create(context: &Context, slug: &str, name: &str, issuer: Option<&str>)
             CreateRejection::IssuerTaken => "another organisation has this issuer identifier".to_owned(),
         })
     })?;
+    audited::creation(context, &created.organisation).await;
     println!("organisation  {}", created.organisation.id);
     println!("issuer        {}", created.organisation.issuer.as_str());
     println!("API key       {}   (admin; shown only now)", created.api_key.secret.reveal());

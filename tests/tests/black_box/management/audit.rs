@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chancery_tests::on_every_backend;
-use chancery_tests::platform::{API_KEYS, ISSUE, ORGANISATIONS, issue_body};
+use chancery_tests::platform::{API_KEYS, ISSUE, ORGANISATIONS, history_path, issue_body};
 use reqwest::Method;
 
 use super::*;
@@ -261,5 +261,99 @@ on_every_backend! {
         keep_claims(&operator, 4).await;
         assert_eq!(entries(&operator, "outcome=unfinished").await[0]["sequence"], place + 1);
         assert!(holds(world, &operator, &[]).await);
+    }
+
+    /// From where to where a status went, and why; of an exchange where it stands, and no claim.
+    async fn changes_of_exchanges_show_where_they_stood_and_stand(world: &World) {
+        let operator = world.organisation().await;
+        let mut revocable = samples::staff_badge();
+        revocable["credentialDefinitions"][0]["supportRevocation"] = true.into();
+        let definition = operator.define(&revocable).await;
+        let claims = json!({"given_name": "Xanthippe", "family_name": "Quirinius", "employee_id": "Z-99417"});
+        let offer = operator.offer(&definition, &claims).await;
+        world.wallet().accept(&offer.link).await;
+        let status = format!("{}/revocation-status", history_path(&offer.id));
+        operator.put(&status, json!({"revocationStatus": "Suspended", "reason": "phone lost"})).await.ok();
+        let entry = newest(&operator).await;
+        assert_eq!((&entry["target"], &entry["before"]["revocationStatusChanges"]), (&json!(status), &json!([])));
+        let change = &entry["after"]["revocationStatusChanges"][0];
+        assert_eq!((&change["from"], &change["to"], &change["reason"]), (&json!("Operational"), &json!("Suspended"), &json!("phone lost")));
+
+        let other = operator.offer(&definition, &claims).await;
+        operator.post(&format!("{}/deny", history_path(&other.id)), json!({"reason": "withdrawn"})).await.ok();
+        let entry = newest(&operator).await;
+        let (before, after) = (&entry["before"]["credentialHistory"], &entry["after"]["credentialHistory"]);
+        assert_eq!((&before["status"], &after["status"]), (&json!("offer_sent"), &json!("issuance_denied")));
+        assert_eq!((&before["issuanceDeniedReason"], &after["issuanceDeniedReason"]), (&json!(""), &json!("withdrawn")));
+        operator.delete(&history_path(&other.id)).await.ok();
+        let entry = newest(&operator).await;
+        assert_eq!(entry["before"]["credentialHistory"]["status"], "issuance_denied");
+        assert_eq!(entry["after"], Value::Null);
+        let log = operator.get(&format!("{AUDIT}?limit=100")).await;
+        for claim in ["Xanthippe", "Quirinius", "Z-99417", "openid-credential-offer"] {
+            assert!(!log.mentions(claim), "{claim}: {log}");
+        }
+    }
+
+    /// How offers reach a person, and nothing else of them.
+    async fn changes_of_individuals_show_their_channels(world: &World) {
+        let operator = world.organisation().await;
+        let ada = |channel: &str| json!({"individual": {
+            "name": "Ada Quirinius", "email": "ada@people.example", "externalId": "P-99417", "deliveryChannel": channel,
+        }});
+        let made = operator.post("/v2/config/individual", ada("webhook")).await.ok();
+        let entry = newest(&operator).await;
+        assert_eq!(entry["after"]["individual"]["deliveryChannel"], "webhook");
+        let path = format!("/v2/config/individual/{}", made["individual"]["id"].as_str().expect("an id"));
+        operator.put(&path, ada("none")).await.ok();
+        let entry = newest(&operator).await;
+        let channel = |side: &str| entry[side]["individual"]["deliveryChannel"].clone();
+        assert_eq!((channel("before"), channel("after")), (json!("webhook"), json!("none")));
+        operator.delete(&path).await.ok();
+        assert_eq!(newest(&operator).await["before"]["individual"]["revision"], 2);
+        let log = operator.get(&format!("{AUDIT}?limit=100")).await;
+        for known in ["Quirinius", "ada@people.example", "P-99417"] {
+            assert!(!log.mentions(known), "{known}: {log}");
+        }
+    }
+
+    /// Whoever has the configuration of the server does not get past the log with it.
+    async fn changes_on_the_command_line_are_in_the_chain(world: &World) {
+        let operator = world.organisation().await;
+        let slug = operator.organisation["slug"].as_str().expect("a slug").to_owned();
+        let before = length(&operator).await;
+        assert!(world.command(&["key", "generate", "--organisation", &slug, "--next"]).await);
+        assert!(world.command(&["key", "rotate", "--organisation", &slug]).await);
+        let keys = operator.get(KEYS).await.ok()["keys"].clone();
+        let former = keys.as_array().expect("keys").iter().find(|key| key["state"] == "verify-only").expect("one");
+        let id = former["id"].as_str().expect("an id");
+        assert!(world.command(&["key", "state", "--organisation", &slug, id, "retired"]).await);
+        assert!(!world.command(&["key", "state", "--organisation", &slug, id, "active"]).await);
+        assert!(world.command(&["key", "list", "--organisation", &slug]).await);
+        let all = entries(&operator, "sortOrder=asc").await;
+        let told: Vec<_> = all[usize::try_from(before).expect("a length")..]
+            .iter()
+            .map(|it| (it["actor"]["kind"].as_str(), it["action"].as_str(), it["outcome"].as_str()))
+            .collect();
+        let by_hand = Some("commandLine");
+        assert_eq!(told, [
+            (by_hand, Some("createSigningKey"), Some("done")),
+            (by_hand, Some("rotateSigningKey"), Some("done")),
+            (by_hand, Some("setSigningKeyState"), Some("done")),
+            (by_hand, Some("setSigningKeyState"), Some("refused")),
+        ]);
+        let retired = &all[all.len() - 2];
+        let state_of = |side: &str| {
+            let keys = retired[side]["keys"].as_array().expect("keys").clone();
+            keys.iter().find(|key| key["id"] == id).expect("the key")["state"].clone()
+        };
+        assert_eq!((state_of("before"), state_of("after")), (json!("verify-only"), json!("retired")));
+        assert!(holds(world, &operator, &[]).await);
+
+        let made = format!("{slug}-b");
+        assert!(world.command(&["organisation", "create", &made, "--name", "Made by hand"]).await);
+        let first = "SELECT action FROM audit_entry WHERE actor_kind = 'commandLine' AND action = 'createOrganisation'";
+        assert_eq!(world.database.texts(first).await.len(), 1);
+        assert!(world.command(&["audit", "verify", "--organisation", &made]).await);
     }
 }
