@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 mod addressed;
+mod cuts;
 mod refusals;
 mod workers;
 
