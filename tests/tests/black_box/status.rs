@@ -87,7 +87,11 @@ struct Place {
 
 impl Place {
     fn of(received: &Received) -> Self {
-        let status = &sd_jwt::parts(&received.credential).signed["status"]["status_list"];
+        Self::in_credential(&received.credential)
+    }
+
+    fn in_credential(credential: &str) -> Self {
+        let status = &sd_jwt::parts(credential).signed["status"]["status_list"];
         let index = status["idx"].as_u64().expect("idx");
         Self { uri: status["uri"].as_str().expect("uri").to_owned(), index }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chancery_tests::{Key, Wallet};
+
 use super::*;
 
 /// Issues `count` badges by `wallets` wallets at a time; places in the order of issuance.
@@ -108,6 +110,60 @@ fn two_processes_never_give_the_same_index() {
         places.extend(issue_many(world, &operator, &definition, 64, 320).await);
         assert_eq!(places.len(), 640);
         assert_unlinkable(&places);
+        second.stop().await;
+    }));
+}
+
+/// Copies of one request.
+const COPIES: usize = 10;
+
+/// Lists that the copies of one request are spread over.
+const LISTS: usize = 4;
+
+/// Has a wallet ask for ten copies with one request, of the process at `address`.
+async fn batch(wallet: Wallet, offer: Offer, address: std::net::SocketAddr) -> Vec<Place> {
+    let token = wallet.redeem(&wallet.open(&offer.link).await).await;
+    let nonce = wallet.nonce(&token.opened).await;
+    let mut call = wallet.credential_call(&token, &nonce);
+    let proof = || Wallet { holder_key: Key::p256(), ..wallet.clone() }.proof(&token.opened, &nonce);
+    call.proofs = (0..COPIES).map(|_| proof()).collect();
+    // What was signed names the public URL; who answers is another matter.
+    let path = call.url.splitn(4, '/').nth(3).expect("a path").to_owned();
+    call.url = format!("http://{address}/{path}");
+    let answer = wallet.send(call).await.ok();
+    let credentials = answer["credentials"].as_array().expect("credentials");
+    credentials.iter().map(|it| Place::in_credential(it["credential"].as_str().expect("a credential"))).collect()
+}
+
+/// 64 wallets at once with ten copies each, at two processes: no index twice, no order, and copies of one request in
+/// several lists, evenly.
+#[test]
+fn batches_of_parallel_wallets_at_two_processes_share_no_index_and_no_list() {
+    block_on(World::run(Backend::Networked, async |world: &World| {
+        let (first, second) = (world.another_server().await, world.another_server().await);
+        let faces = [&first, &second].map(|server| server.wallet_address().expect("a wallet face"));
+        let operator = world.platform().organisation(json!({ "policy": {"batchSize": COPIES} })).await;
+        let definition = operator.define(&revocable_badge(&json!({}))).await;
+        let mut running = tokio::task::JoinSet::new();
+        for number in 0..64 {
+            let offer = operator.offer(&definition, &samples::staff_claims()).await;
+            running.spawn(batch(world.wallet(), offer, faces[number % 2]));
+        }
+        let mut places = Vec::new();
+        while let Some(of_one) = running.join_next().await {
+            let of_one = of_one.expect("no panic");
+            assert_eq!(of_one.len(), COPIES);
+            let mut by_list: HashMap<&str, usize> = HashMap::new();
+            for place in &of_one {
+                *by_list.entry(&place.uri).or_default() += 1;
+            }
+            assert!(by_list.len() >= LISTS, "all in {by_list:?}");
+            assert!(by_list.values().all(|copies| *copies <= COPIES.div_ceil(LISTS)), "{by_list:?}");
+            places.extend(of_one);
+        }
+        assert_eq!(places.len(), 640);
+        assert_unlinkable(&places);
+        first.stop().await;
         second.stop().await;
     }));
 }
