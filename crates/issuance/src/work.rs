@@ -86,6 +86,7 @@ async fn attend(
 ) -> Result<Next, Failure<Infallible>> {
     match item.kind {
         WorkKind::Webhooks => webhooks::deliver(ctx, organisation, item.subject_id.into(), now).await,
+        WorkKind::WebhookNotice => webhooks::tell_of_disabled(ctx, organisation, item.subject_id.into(), now).await,
         WorkKind::OfferDelivery => offer_delivery::deliver(ctx, organisation, item.subject_id.into(), now).await,
         WorkKind::History => history::tend(ctx, organisation, now).await,
         WorkKind::Retention => retention::enforce(ctx, organisation, now).await,

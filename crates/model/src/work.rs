@@ -6,6 +6,8 @@
 pub enum WorkKind {
     /// Sends the events of an exchange to the webhooks of its organisation. Subject: the exchange.
     Webhooks,
+    /// Tells a webhook that others of its organisation were disabled by the server. Subject: the webhook that is told.
+    WebhookNotice,
     /// Keeps the counts of a long history. Subject: the organisation.
     History,
     /// Erases what is kept no longer. Subject: the organisation.
@@ -22,8 +24,9 @@ pub enum WorkKind {
 
 impl WorkKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Webhooks,
+        Self::WebhookNotice,
         Self::OfferDelivery,
         Self::History,
         Self::Retention,
@@ -36,6 +39,7 @@ impl WorkKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Webhooks => "webhooks",
+            Self::WebhookNotice => "webhook_notice",
             Self::OfferDelivery => "offer_delivery",
             Self::History => "history",
             Self::Retention => "retention",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chancery_tests::{Backend, Environment, Operator, Options, Receiver, World, on_every_backend, samples};
 use serde_json::{Value, json};
 
+mod cuts;
 mod faults;
 
 const WEBHOOK: &str = "/v2/config/webhook";
@@ -311,5 +312,36 @@ on_every_backend! {
             assert_eq!(receiver.statuses(), ["offer_sent"]);
         })
         .await;
+    }
+
+    /// Whoever still listens is told when the server stops calling somebody, and told again until it was heard.
+    async fn the_other_webhooks_hear_that_one_was_disabled(world: &World) {
+        let (gone, listening) = (Receiver::listen().await, Receiver::listen().await);
+        let (operator, webhook) = subscribed(world, &gone, &["offer_sent"]).await;
+        let other = operator.post(WEBHOOK, body(&listening.url(), &["credential_acked"])).await.ok()["webhook"].clone();
+        let stranger = Receiver::listen().await;
+        subscribed(world, &stranger, &["offer_sent"]).await;
+        gone.answer(&["410 Gone"]);
+        listening.answer(&["500 Oops"]);
+        offer(&operator).await;
+        world.work().await;
+        let first = listening.take();
+        assert_eq!(first.len(), 1, "{first:?}");
+        world.advance(Duration::from_secs(1200));
+        world.work().await;
+        let again = listening.take();
+        assert_eq!((again.len(), &again[0].body), (1, &first[0].body));
+        let event = again[0].event();
+        assert_eq!((&event["type"], &event["webhookID"]), (&json!("webhook.disabled"), &other["id"]));
+        let told = &event["data"]["webhooks"];
+        assert_eq!((&told[0]["id"], &told[0]["payloadUrl"]), (&webhook["id"], &webhook["payloadUrl"]));
+        assert_eq!(told[0]["disabledReason"], "the receiver answered 410 Gone");
+        assert_eq!(event["data"]["organisationId"], operator.organisation_id());
+        assert!(again[0].is_signed_with(other["secretKey"].as_str().expect("a secret")));
+        assert_eq!(again[0].header("webhook-id"), event["deliveryID"]);
+        world.advance(Duration::from_secs(1200));
+        world.work().await;
+        assert!(listening.take().is_empty() && stranger.take().is_empty(), "once it was heard it is over");
+        assert!(deliveries(&operator, &other, "").await.is_empty(), "it is no delivery of an event");
     }
 }

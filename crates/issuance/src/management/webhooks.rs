@@ -3,6 +3,7 @@
 mod deliveries;
 mod delivery;
 mod message;
+mod notice;
 mod request;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use delivery::{Ping, ping};
 pub use message::event_type;
 pub(crate) use message::{instant, sign};
 pub(super) use request::read_secret;
+pub(crate) use notice::tell_of_disabled;
 
 /// Webhooks that an organisation may have.
 pub const MOST: usize = 20;

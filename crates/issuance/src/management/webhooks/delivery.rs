@@ -13,7 +13,7 @@ use chancery_model::{
 };
 use futures::future::join_all;
 
-use super::{Rejection, message, never, open_secrets};
+use super::{Rejection, message, never, notice, open_secrets};
 use crate::sealed::Place;
 use crate::work::Next;
 use crate::{Context, Failure};
@@ -220,7 +220,13 @@ async fn record(
             (true, Some(_)) | (false, None) => {}
         }
         match disabling {
-            Some(reason) => tx.disable_webhook(webhook.id, reason, now).await,
+            Some(reason) => {
+                let first = tx.disable_webhook(webhook.id, reason, now).await?;
+                if first {
+                    notice::announce(tx, webhook.id, now).await?;
+                }
+                Ok(first)
+            }
             None => Ok(false),
         }
     };
@@ -277,7 +283,8 @@ pub async fn ping(ctx: &Context, organisation: &Organisation, id: WebhookId) -> 
     Ok(Ping { started: now, ended, status: attempt.status, failure: outcome.err() })
 }
 
-async fn attempt(
+/// One call; what is known of it, and why it failed, if it did.
+pub(super) async fn attempt(
     ctx: &Context,
     webhook: &Webhook,
     secrets: &WebhookSecrets,

@@ -87,6 +87,32 @@ pub(super) fn ping(organisation: &Organisation, webhook: &Webhook, id: &str, now
     .to_string()
 }
 
+/// The JSON that tells a webhook which others were disabled.
+pub(super) fn disabled(
+    organisation: &Organisation,
+    receiver: &Webhook,
+    disabled: &[&Webhook],
+    id: &str,
+    newest: Timestamp,
+) -> String {
+    let told = disabled.iter().map(|webhook| {
+        json!({
+            "id": webhook.id.to_string(),
+            "payloadUrl": webhook.url,
+            "disabledReason": webhook.disabled_reason.as_deref().unwrap_or_default(),
+            "disabledAt": webhook.disabled_at.map(instant).unwrap_or_default(),
+        })
+    });
+    json!({
+        "deliveryID": id,
+        "webhookID": receiver.id.to_string(),
+        "timestamp": instant(newest),
+        "type": "webhook.disabled",
+        "data": { "organisationId": organisation.id.to_string(), "webhooks": told.collect::<Vec<_>>() },
+    })
+    .to_string()
+}
+
 /// The request that carries `json` to a webhook at `now`; `None` when the URL cannot be called. `id` is the same at every
 /// attempt.
 pub(super) fn sealed(
