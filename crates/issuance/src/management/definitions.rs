@@ -242,12 +242,12 @@ pub async fn list<R>(
     Ok(page)
 }
 
-/// Scopes by which wallets can ask for credentials, in alphabetical order.
+/// Scopes by which wallets can ask for credentials, in alphabetical order: those that the metadata have.
 pub async fn scopes<R>(ctx: &Context, organisation: &Organisation) -> Result<Vec<String>, Failure<R>> {
     let all = ctx.store().read(organisation).await?.all_definitions().await?;
-    let entries = all.into_iter().flat_map(|definition| definition.content.entries);
-    let scopes: BTreeSet<String> = entries.map(|entry| entry.scope).filter(|scope| !scope.is_empty()).collect();
-    Ok(scopes.into_iter().collect())
+    let entries = all.iter().flat_map(|definition| &definition.content.entries);
+    let scopes: BTreeSet<&str> = entries.filter_map(|entry| organisation.policy.scope_for(entry)).collect();
+    Ok(scopes.into_iter().map(str::to_owned).collect())
 }
 
 /// Definitions that were issued from lately, so that an issue call need not read them again.

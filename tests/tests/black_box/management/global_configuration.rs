@@ -157,6 +157,15 @@ on_every_backend! {
         body["credentialDefinitions"][0]["scope"] = "staff".into();
         operator.define(&body).await;
         assert_eq!(operator.get(scopes).await.ok(), json!({"scopes": ["staff"]}));
+        // In HAIP every configuration has a scope, and the metadata name it.
+        let strict = world.platform().organisation(json!({ "policy": {"profile": "haip"} })).await;
+        let mut other = samples::pid();
+        other["credentialDefinitions"][0]["authorizationRequestType"] = "scope_based".into();
+        other["credentialDefinitions"][0]["scope"] = "pid".into();
+        strict.define(&other).await;
+        let named = strict.define(&samples::staff_badge()).await["credentialDefinitions"][0].clone();
+        let expected = ["pid", named["credentialConfigurationId"].as_str().expect("an id")];
+        assert_eq!(strict.get(scopes).await.ok(), json!({ "scopes": expected }));
     }
 
     /// The address of a schema must not lead inside.
