@@ -38,8 +38,12 @@ pub struct Policy {
     pub user_authentication: Vec<String>,
     /// Who may vouch for wallets and for keys.
     pub trust_anchors: TrustAnchors,
-    /// Whether credential requests and responses are encrypted; always both or none (OpenID4VCI §8.2, §10).
+    /// Whether credential requests are encrypted, and responses where nothing else is said (OpenID4VCI §10).
     pub encryption: EncryptionRule,
+    /// Whether credential responses are encrypted; `None`: as requests. A response can only be encrypted where the request
+    /// is (OpenID4VCI §8.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_encryption: Option<EncryptionRule>,
     /// Most key proofs of one credential request; 1: no batches (OpenID4VCI §12.2.4).
     pub batch_size: u16,
     /// Whether token responses carry a refresh token (RFC 6749 §6).
@@ -89,6 +93,7 @@ impl Default for Policy {
             user_authentication: Vec::new(),
             trust_anchors: TrustAnchors::default(),
             encryption: EncryptionRule::Off,
+            response_encryption: None,
             batch_size: 1,
             refresh_tokens: false,
             refresh_token_lifetime: 2_592_000,
@@ -170,13 +175,14 @@ impl Policy {
         }
     }
 
-    /// What the credential endpoints offer and demand. Requests and responses go together (OpenID4VCI §8.2).
+    /// What the credential endpoints offer and demand.
     pub fn message_encryption(&self) -> encryption::Policy {
-        match self.encryption {
-            EncryptionRule::Off => encryption::Policy::off(),
-            rule @ (EncryptionRule::Allowed | EncryptionRule::Required) => encryption::Policy {
-                request: rule,
-                response: rule,
+        let response = self.response_encryption.unwrap_or(self.encryption);
+        match (self.encryption, response) {
+            (EncryptionRule::Off, EncryptionRule::Off) => encryption::Policy::off(),
+            (request, response) => encryption::Policy {
+                request,
+                response,
                 encryptions: ContentEncryption::ALL.to_vec(),
                 compression: Compression::Deflate,
             },

@@ -30,6 +30,10 @@ pub(crate) struct PolicySchema {
     /// `off` (default), `allowed` or `required`: encryption of credential requests and responses (OpenID4VCI §10).
     #[schema(value_type = String, example = "off")]
     encryption: Option<String>,
+    /// `off`, `allowed` or `required`: encryption of credential responses, where it is not that of requests. With
+    /// `encryption` `required` and this `allowed` a wallet that encrypts its request may take the answer in the clear.
+    #[schema(value_type = String, example = "allowed")]
+    response_encryption: Option<String>,
     /// Most key proofs of one credential request. Default: 1, no batches.
     #[schema(minimum = 1, maximum = 100)]
     batch_size: Option<u16>,

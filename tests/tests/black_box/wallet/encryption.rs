@@ -104,6 +104,36 @@ on_every_backend! {
         recipient.decrypt(&answer.text());
     }
 
+    /// ENC-7, ENC-8: each direction has a rule of its own, and the metadata say which.
+    async fn requests_and_responses_have_rules_of_their_own(world: &World) {
+        for (response, offered, required) in [("allowed", true, false), ("off", false, false)] {
+            let scene = Scene::under(world, json!({"encryption": "required", "responseEncryption": response})).await;
+            assert_eq!(scene.opened.issuer["credential_request_encryption"]["encryption_required"], true);
+            let metadata = scene.opened.issuer.get("credential_response_encryption");
+            assert_eq!(metadata.map(|it| it["encryption_required"] == json!(true)), offered.then_some(required), "{response}");
+            let token = scene.redeem().await;
+            let nonce = scene.wallet.nonce(&scene.opened).await;
+            let call = scene.wallet.credential_call(&token, &nonce);
+            scene.wallet.send(call).await.refused(400, "invalid_encryption_parameters");
+            let (call, jwe) = request(&scene, &token, &nonce, &ResponseKey::new());
+            let answer = scene.wallet.send(encrypted(call, &jwe)).await;
+            if offered {
+                assert_eq!(answer.status, 200, "{response}: {answer}");
+            } else {
+                answer.refused(400, "invalid_encryption_parameters");
+            }
+            let nonce = scene.wallet.nonce(&scene.opened).await;
+            let call = scene.wallet.credential_call(&token, &nonce);
+            let plain = Jwe::new(&published(&scene.opened), &payload(&call, &json!({})));
+            assert!(scene.wallet.send(encrypted(call, &plain)).await.ok()["credentials"].is_array(), "{response}");
+        }
+        let operator = world.organisation().await;
+        for impossible in [json!({"responseEncryption": "required"}), json!({"responseEncryption": "sometimes"})] {
+            let policy = "/v2/config/digital-wallet/openid/policy";
+            operator.put(policy, impossible).await.problem_at(400, "/responseEncryption");
+        }
+    }
+
     /// SEC-10, SEC-13: nonsense is refused in the clear, explains itself, and uses nothing up.
     async fn requests_that_are_encrypted_wrongly_are_refused(world: &World) {
         let scene = Scene::under(world, json!({"encryption": "allowed"})).await;

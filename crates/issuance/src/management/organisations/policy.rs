@@ -100,6 +100,8 @@ fn check(policy: &Policy, pointer: &str, faults: &mut Faults) {
     check("nonceLifetime", (10..=3_600).contains(&policy.nonce_lifetime), "10 s to one hour are accepted");
     check("timeRounding", (1..=86_400).contains(&policy.time_rounding), "1 s to one day are accepted");
     check("decoys", policy.decoys <= 16, "at most 16 are accepted");
+    let possible = policy.message_encryption().is_consistent();
+    check("responseEncryption", possible, "a response is encrypted only where requests are: see encryption");
     check("batchSize", (1..=100).contains(&policy.batch_size), "1 (no batches) to 100 are accepted");
     // What nobody can fulfil is a mistake of whoever sets it.
     let nobody = "to enforce attestations, name those who may make them in trustAnchors";
