@@ -1,7 +1,7 @@
 // A fresh organisation on a running server, spoken to in plain HTTP.
 
-const managementUrl = required('CHANCERY_INTEROP_MANAGEMENT_URL')
-const platformKey = required('CHANCERY_INTEROP_PLATFORM_KEY')
+const managementUrl = required('CHANCERY_TEST_MANAGEMENT_URL')
+const platformKey = required('CHANCERY_TEST_PLATFORM_KEY')
 
 // `entry` is put over the entry of the definition.
 export async function createOrganisation(slug, policy = {}, entry = {}) {

@@ -109,13 +109,16 @@ pub(crate) struct ApiKey {
     #[schema(format = Uuid)]
     id: String,
     /// Name for people.
+    #[schema(example = "issuing service")]
     name: String,
     /// What it may do.
     #[schema(value_type = RoleSchema)]
     role: Role,
     /// The secret, for the `Authorization` header: only in the answer to its creation, empty ever after.
+    #[schema(example = "chy_AaHyoQ2f…")]
     api_key: String,
     /// Days from creation to expiry.
+    #[schema(example = 90)]
     expiry_in_days: i64,
     /// When it was created (RFC 3339).
     timestamp: String,

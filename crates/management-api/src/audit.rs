@@ -69,8 +69,10 @@ struct AuditQuery {
     /// Path of what was to be changed.
     target: Option<String>,
     /// From this instant on, in Unix seconds.
+    #[param(minimum = 0, maximum = 253_402_300_799_i64)]
     from: Option<i64>,
     /// Before this instant, in Unix seconds.
+    #[param(minimum = 0, maximum = 253_402_300_799_i64)]
     to: Option<i64>,
 }
 

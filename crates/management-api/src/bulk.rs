@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use self::schema::{BulkAnswer, BulkList, ConfirmBody, IdempotencyHeader, RowList, UploadQuery};
 use crate::access::{Organisational, never};
+use crate::file::File;
 use crate::list::WindowQuery;
 use crate::problem::{Kind, Problem};
 use crate::request::{Id, OptionalBody, Parameters, idempotency};
@@ -31,7 +32,7 @@ use crate::routes;
 #[utoipa::path(
     post, path = routes::BULKS, tag = "Bulk issuance", operation_id = "uploadBulk",
     params(UploadQuery, IdempotencyHeader),
-    request_body(content((String = "text/csv", example = "given_name,row:reference\nAda,P-1\n"), (String = "application/jsonl", example = "{\"claims\":{\"given_name\":\"Ada\"},\"reference\":\"P-1\"}\n"))),
+    request_body(content((File = "text/csv", example = "given_name,row:reference\nAda,P-1\n"), (File = "application/jsonl", example = "{\"claims\":{\"given_name\":\"Ada\"},\"reference\":\"P-1\"}\n"))),
     responses(
         (status = 201, description = "The bulk, to be confirmed", body = BulkAnswer),
         (status = 409, description = "Problem `no-signing-key`"),
@@ -151,7 +152,7 @@ pub(crate) async fn rows(
 #[utoipa::path(
     post, path = routes::BULK_CONFIRM, tag = "Bulk issuance", operation_id = "confirmBulk",
     params(("bulkId" = String, Path, description = "Id of the bulk", format = Uuid)),
-    request_body(content = Option<ConfirmBody>, example = json!({ "skipInvalid": false })),
+    request_body(content = inline(Option<ConfirmBody>), example = json!({ "skipInvalid": false })),
     responses(
         (status = 200, description = "The bulk, which is being issued", body = BulkAnswer),
         (status = 409, description = "Problem `bulk-state` or `no-signing-key`"),

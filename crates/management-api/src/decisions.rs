@@ -194,6 +194,7 @@ fn refuse(rejection: Rejection) -> Problem {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Decided {
     /// Always `true`.
+    #[schema(example = true)]
     success: bool,
     credential_history: CredentialHistory,
 }
@@ -203,6 +204,7 @@ pub(crate) struct Decided {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewPin {
     /// Always `true`.
+    #[schema(example = true)]
     success: bool,
     /// The transaction code, when it was drawn: it is shown only here. Empty when the request named one.
     user_pin: String,

@@ -1,5 +1,6 @@
 //! Credential definitions.
 
+mod body;
 mod schema;
 
 use axum::Json;
@@ -13,9 +14,11 @@ use chancery_model::DefinitionId;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use self::body::NewCredentialDefinition;
+pub(crate) use self::body::{BindingMethodSchema, NewDisplay};
+use self::schema::CredentialDefinition;
 pub(crate) use self::schema::claim_path;
 pub(crate) use self::schema::{Claim, Claims, Display as DisplaySchema};
-use self::schema::{CredentialDefinition, NewCredentialDefinition};
 use crate::access::{Organisational, never};
 use crate::list::{Done, Pagination, WindowQuery};
 use crate::precondition::{IfMatch, IfMatchHeader, tagged};

@@ -1,6 +1,9 @@
 //! `openapi/management.json`: what the handlers say of themselves, and what the tables of permissions and
 //! problems say of all of them.
 
+mod examples;
+mod shapes;
+
 use std::collections::HashMap;
 
 use axum::http::Method;
@@ -65,6 +68,8 @@ pub(crate) fn describe() -> OpenApi {
             complete(operation, method, path, *permission);
         }
     }
+    shapes::settle(&mut description);
+    examples::fill(&mut description);
     let components = description.components.get_or_insert_with(Components::new);
     let scheme =
         |text: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
@@ -125,6 +130,7 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     }
     if method == Method::POST && repetition::is_covered(path) {
         operation.parameters.get_or_insert_default().push(idempotency_key());
+        problems.push((Kind::InvalidIdempotencyKey, "send one key of 1 to 255 printable ASCII characters"));
         problems.push((Kind::RequestUnfinished, "the same request is being answered, or broke off"));
         problems.push((Kind::IdempotencyKeyReused, "choose a new key for each new request"));
     }
@@ -147,7 +153,9 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
 fn idempotency_key() -> RefOr<Parameter> {
     let text = "Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same request under the same \
                 key is answered again for 24 hours, and done once.";
-    let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
+    // No space at either end: HTTP takes it away.
+    let printable = Some("^[!-~]([ -~]{0,253}[!-~])?$");
+    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(printable).build();
     RefOr::T(
         ParameterBuilder::new()
             .name("Idempotency-Key")
@@ -247,6 +255,8 @@ mod tests {
                 if status.starts_with(['4', '5']) {
                     let example = &response["content"]["application/problem+json"]["example"];
                     assert_eq!(example["status"].to_string(), *status, "{place} {status}");
+                } else if let Some(content) = response["content"].get("application/json") {
+                    assert!(content["example"].is_object(), "{place} {status}");
                 }
             }
             if operation.get("requestBody").is_some() {

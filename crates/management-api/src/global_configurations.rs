@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::{Organisational, never};
-use crate::definitions::DisplaySchema;
+use crate::definitions::{BindingMethodSchema, DisplaySchema, NewDisplay};
 use crate::list::{Done, Pagination, WindowQuery};
 use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
@@ -182,6 +182,7 @@ pub(crate) struct GlobalConfigurationSchema {
     /// Lifetime of an offer, in seconds; 0 for that of the organisation's policy.
     authorization_request_expiry: u32,
     /// How holder keys may be named; empty for those of the organisation's policy.
+    #[schema(value_type = Vec<BindingMethodSchema>)]
     credential_binding_methods: Vec<String>,
     /// Least distance of polls, in seconds.
     credential_response_interval: u32,
@@ -221,14 +222,15 @@ pub(crate) struct GlobalConfigurationBody {
     #[schema(minimum = 1, maximum = 36_500)]
     credential_expiration_in_days: Option<u32>,
     /// Display of definitions that have none.
-    credential_branding: DisplaySchema,
+    credential_branding: NewDisplay,
     /// `true` only where the organisation's policy requires encryption.
     credential_request_encryption_required: Option<bool>,
     /// Lifetime of an offer, in seconds. Default: that of the organisation's policy.
     #[schema(minimum = 60, maximum = 31_536_000)]
     authorization_request_expiry: Option<u32>,
-    /// How holder keys may be named: `jwk`, `did:key`, `did:jwk`. Default: those of the organisation's policy.
-    credential_binding_methods: Option<Vec<String>>,
+    /// How holder keys may be named. Default: those of the organisation's policy.
+    #[schema(max_items = 8)]
+    credential_binding_methods: Option<Vec<BindingMethodSchema>>,
     /// Least distance of polls, in seconds. Default: 5.
     #[schema(minimum = 1, maximum = 86_400)]
     credential_response_interval: Option<u32>,

@@ -266,7 +266,9 @@ pub(crate) struct HistoryQuery {
     /// An exchange id, the support code that a wallet was shown, or part of the definition's label.
     search: Option<String>,
     /// Created at this instant or later, in Unix seconds.
+    #[param(minimum = 0, maximum = 253_402_300_799_i64)]
     created_from: Option<i64>,
     /// Created before this instant, in Unix seconds.
+    #[param(minimum = 0, maximum = 253_402_300_799_i64)]
     created_until: Option<i64>,
 }

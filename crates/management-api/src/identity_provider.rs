@@ -121,15 +121,14 @@ fn answer(connection: Connection) -> Response {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct IdentityProviderSchema {
     /// Issuer identifier: an `https` URL with a public address, unless the deployment allows others.
-    #[schema(max_length = 2048)]
+    #[schema(min_length = 1, max_length = 2048, format = "uri")]
     issuer: String,
     /// What this server is called there.
-    #[schema(max_length = 2048)]
+    #[schema(min_length = 1, max_length = 2048)]
     client_id: String,
     /// `client_secret_basic` (default), `client_secret_post`, `private_key_jwt` (with the organisation's active signing
     /// key, which its JWK set publishes) or `none`.
-    #[schema(default = "client_secret_basic")]
-    client_authentication: Option<String>,
+    client_authentication: Option<ClientAuthenticationSchema>,
     /// Shown never again.
     #[schema(max_length = 2048)]
     client_secret: Option<String>,
@@ -137,22 +136,38 @@ pub(crate) struct IdentityProviderSchema {
     scopes: Option<Vec<String>>,
 }
 
+/// How this server authenticates at a provider.
+#[derive(ToSchema)]
+#[schema(as = ClientAuthentication, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes the model's authentication")]
+pub(crate) enum ClientAuthenticationSchema {
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    None,
+}
+
 /// A connection to an OpenID Provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IdentityProvider {
     /// Issuer identifier.
+    #[schema(example = "https://login.example/realms/staff")]
     issuer: String,
     /// What this server is called there.
+    #[schema(example = "chancery")]
     client_id: String,
     /// How this server authenticates there.
-    #[schema(value_type = String, example = "client_secret_basic")]
+    #[schema(value_type = ClientAuthenticationSchema)]
     client_authentication: chancery_model::ProviderAuthentication,
     /// Whether a client secret is kept.
+    #[schema(example = true)]
     client_secret_set: bool,
     /// Scopes to ask for.
+    #[schema(example = json!(["openid", "profile", "email"]))]
     scopes: Vec<String>,
     /// To be registered at the provider.
+    #[schema(example = "https://issuer.example/o/acme/sign-in/callback")]
     redirect_uri: String,
     /// Unix seconds.
     created_at: i64,

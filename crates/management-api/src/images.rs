@@ -13,6 +13,7 @@ use chancery_model::{DefinitionId, ImagePurpose};
 
 use crate::access::Organisational;
 use crate::definitions::DefinitionAnswer;
+use crate::file::File;
 use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::Id;
@@ -22,7 +23,7 @@ use crate::routes;
 #[utoipa::path(
     get, path = routes::LOGO, tag = "Credential definitions", operation_id = "readLogoImage",
     params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
-    responses((status = 200, description = "The picture, PNG or JPEG", content_type = "image/png", body = Vec<u8>)),
+    responses((status = 200, description = "The picture, PNG or JPEG", content((File = "image/png"), (File = "image/jpeg")))),
 )]
 pub(crate) async fn read_logo(
     Organisational(caller): Organisational,
@@ -40,8 +41,8 @@ pub(crate) async fn read_logo(
     put, path = routes::LOGO, tag = "Credential definitions", operation_id = "updateLogoImage",
     params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid), IfMatchHeader),
     request_body(content(
-        (Vec<u8> = "image/png", example = "the bytes of a PNG file"),
-        (Vec<u8> = "image/jpeg", example = "the bytes of a JPEG file"),
+        (File = "image/png", example = "the bytes of a PNG file"),
+        (File = "image/jpeg", example = "the bytes of a JPEG file"),
     )),
     responses(
         (status = 200, description = "The definition that shows it", body = DefinitionAnswer),
@@ -64,7 +65,7 @@ pub(crate) async fn put_logo(
 #[utoipa::path(
     get, path = routes::COVER, tag = "Credential definitions", operation_id = "readCoverImage",
     params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
-    responses((status = 200, description = "The picture, PNG or JPEG", content_type = "image/png", body = Vec<u8>)),
+    responses((status = 200, description = "The picture, PNG or JPEG", content((File = "image/png"), (File = "image/jpeg")))),
 )]
 pub(crate) async fn read_cover(
     Organisational(caller): Organisational,
@@ -81,8 +82,8 @@ pub(crate) async fn read_cover(
     put, path = routes::COVER, tag = "Credential definitions", operation_id = "updateCoverImage",
     params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid), IfMatchHeader),
     request_body(content(
-        (Vec<u8> = "image/png", example = "the bytes of a PNG file"),
-        (Vec<u8> = "image/jpeg", example = "the bytes of a JPEG file"),
+        (File = "image/png", example = "the bytes of a PNG file"),
+        (File = "image/jpeg", example = "the bytes of a JPEG file"),
     )),
     responses(
         (status = 200, description = "The definition that shows it", body = DefinitionAnswer),

@@ -163,16 +163,21 @@ pub(crate) struct IndividualList {
 pub(crate) struct Individual {
     #[schema(format = Uuid)]
     id: String,
+    #[schema(example = "Ada Lovelace")]
     name: String,
+    #[schema(example = "ada@example.org")]
     email: String,
     phone: String,
     /// What the organisation's own systems call the person.
+    #[schema(example = "P-4711")]
     external_id: String,
     /// What kind of id that is.
+    #[schema(example = "payroll")]
     external_id_type: String,
     identity_provider_id: String,
     iam_id: String,
     /// The same as `externalId`: what the issue call's `mapperId` names.
+    #[schema(example = "P-4711")]
     mapper_id: String,
     device_type: String,
     /// How offers reach the person.
@@ -230,8 +235,9 @@ pub(crate) struct IndividualBody {
     #[schema(max_length = 255)]
     name: Option<String>,
     /// An e-mail address in ASCII.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, format = "email")]
     email: Option<String>,
+    /// A telephone number, such as +32 2 123 45 67.
     #[schema(max_length = 32)]
     phone: Option<String>,
     /// What the organisation's own systems call the person; unique in the organisation.
@@ -248,7 +254,7 @@ pub(crate) struct IndividualBody {
     /// How offers reach the person; `email` and `walletEndpoint` need that member.
     delivery_channel: Option<DeliveryChannelSchema>,
     /// Endpoint of the person's wallet that takes offers: an https URL.
-    #[schema(max_length = 2048)]
+    #[schema(max_length = 2048, format = "uri")]
     wallet_endpoint: Option<String>,
     /// How transaction codes reach the person: another channel than that of offers.
     pin_channel: Option<PinChannelSchema>,

@@ -12,6 +12,7 @@ mod decisions;
 mod definitions;
 mod document;
 mod entry;
+mod file;
 mod global_configurations;
 mod history;
 mod identity_provider;

@@ -44,7 +44,7 @@ impl From<chancery_issuance::management::Pagination> for Pagination {
 #[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
 pub(crate) struct WindowQuery {
     /// Items to pass over.
-    #[param(default = 0)]
+    #[param(default = 0, maximum = 4_294_967_295_u32)]
     offset: Option<u32>,
     /// Items to answer.
     #[param(default = 10, minimum = 1, maximum = 100)]
@@ -67,6 +67,7 @@ pub(crate) enum SortOrder {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Done {
     /// Always `true`.
+    #[schema(example = true)]
     success: bool,
 }
 

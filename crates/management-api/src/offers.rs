@@ -77,7 +77,7 @@ pub(crate) struct IssueBody {
     /// Whether the claims are complete.
     issuance_mode: IssuanceModeSchema,
     /// Decides the grant; see above.
-    #[schema(max_length = 12)]
+    #[schema(pattern = r"^(.{4,12})?$")]
     user_pin: Option<String>,
     /// The definition; may be left out when `credential` names a `vct` that only one definition has.
     #[schema(format = Uuid)]
@@ -89,8 +89,7 @@ pub(crate) struct IssueBody {
     credentials: Option<Vec<CredentialBody>>,
     /// Start of the offer link: `openid-credential-offer://`, `haip://` or `haip-vci://`. Default: the last one
     /// under the `haip` profile, the first one otherwise.
-    #[schema(example = "openid-credential-offer://")]
-    url_scheme: Option<String>,
+    url_scheme: Option<UrlScheme>,
     /// Whether this offer demands a key attestation although the definition does not.
     require_key_attestation: Option<bool>,
     /// `Deferred` only: seconds for which missing claims are awaited; 30 days by default. After that the exchange is
@@ -99,7 +98,7 @@ pub(crate) struct IssueBody {
     claims_due_in_seconds: Option<u32>,
     /// Push the offer to this endpoint of a wallet, an https URL: it is called with `credential_offer_uri` (OpenID4VCI
     /// §4.1.3). Goes before the channel of an individual.
-    #[schema(max_length = 2048)]
+    #[schema(max_length = 2048, format = "uri")]
     credential_offer_endpoint: Option<String>,
     /// Make the offer for this individual, and deliver it by the channel of that person. Excludes `mapperId`.
     #[schema(format = Uuid)]
@@ -107,6 +106,18 @@ pub(crate) struct IssueBody {
     /// The same for the individual with this `externalId`.
     #[schema(max_length = 255)]
     mapper_id: Option<String>,
+}
+
+/// Start of an offer link.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only describes the protocol's scheme")]
+pub(crate) enum UrlScheme {
+    #[schema(rename = "openid-credential-offer://")]
+    OpenidCredentialOffer,
+    #[schema(rename = "haip://")]
+    Haip,
+    #[schema(rename = "haip-vci://")]
+    HaipVci,
 }
 
 /// Whether the claims are complete.
@@ -127,12 +138,13 @@ pub(crate) struct CredentialBody {
     #[schema(format = Uuid)]
     id: Option<String>,
     /// Type, equal to the entry's.
+    #[schema(max_length = 2048)]
     vct: Option<String>,
     /// Claims as the definition describes them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
     claims: Option<Value>,
     /// Free object, stored and echoed.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
     credential_metadata: Option<Value>,
 }
 
@@ -142,6 +154,6 @@ pub(crate) struct CredentialBody {
 struct IdempotencyHeader {
     /// Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same request
     /// under the same key is answered again for 24 hours, and begins no second exchange.
-    #[param(rename = "Idempotency-Key")]
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]([ -~]{0,253}[!-~])?$")]
     idempotency_key: Option<String>,
 }

@@ -30,7 +30,10 @@ pub(crate) use policy::PolicySchema;
 #[utoipa::path(
     post, path = routes::ORGANISATIONS, tag = "Platform", operation_id = "createOrganisation",
     request_body(content = NewOrganisationSchema, example = json!({ "slug": "acme", "name": "Acme Registry" })),
-    responses((status = 201, description = "The organisation and its first API key", body = CreatedOrganisation)),
+    responses(
+        (status = 201, description = "The organisation and its first API key", body = CreatedOrganisation),
+        (status = 409, description = "Problem `slug-taken` or `issuer-taken`"),
+    ),
 )]
 pub(crate) async fn create(
     _: OfPlatform,
@@ -206,7 +209,7 @@ pub(crate) struct NewOrganisationSchema {
     name: String,
     /// Credential Issuer Identifier of its own: an https URL without query and trailing slash. Default:
     /// `{public_url}/o/{slug}`.
-    #[schema(example = "https://api.example/registry")]
+    #[schema(max_length = 2048, format = "uri", example = "https://api.example/registry")]
     issuer: Option<String>,
     /// What it asks of wallets; every switch has a default.
     policy: Option<PolicySchema>,
@@ -224,6 +227,15 @@ pub(crate) struct OrganisationChangesSchema {
     policy: Option<PolicySchema>,
 }
 
+/// Whether an organisation issues.
+#[derive(ToSchema)]
+#[schema(as = OrganisationStatus, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only describes the model's status")]
+pub(crate) enum StatusSchema {
+    Active,
+    Suspended,
+}
+
 /// An organisation.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -232,13 +244,16 @@ pub(crate) struct Organisation {
     #[schema(format = Uuid)]
     id: String,
     /// Short name in default URLs.
+    #[schema(example = "acme")]
     slug: String,
     /// Name shown to people.
+    #[schema(example = "Acme Registry")]
     name: String,
     /// Credential Issuer Identifier.
+    #[schema(example = "https://issuer.example/o/acme")]
     issuer: String,
-    /// `active` or `suspended`.
-    #[schema(value_type = String, example = "active")]
+    /// Whether it issues.
+    #[schema(value_type = StatusSchema)]
     status: OrganisationStatus,
     /// What it asks of wallets.
     #[schema(value_type = PolicySchema)]

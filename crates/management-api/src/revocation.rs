@@ -165,13 +165,16 @@ pub(crate) struct FilterBody {
     #[schema(format = Uuid)]
     credential_definition_id: Option<String>,
     /// Issued in these exchanges.
-    #[schema(max_items = 10_000)]
+    #[schema(max_items = 10_000, value_type = Option<Vec<uuid::Uuid>>)]
     credential_exchange_ids: Option<Vec<String>>,
     /// Issued to the wallet with this `client_id`.
+    #[schema(max_length = 2048)]
     holder_did: Option<String>,
     /// Issued at this time or later, in Unix seconds.
+    #[schema(minimum = 0, maximum = 253_402_300_799_i64)]
     issued_from: Option<i64>,
     /// Issued before this time, in Unix seconds.
+    #[schema(minimum = 0, maximum = 253_402_300_799_i64)]
     issued_until: Option<i64>,
     /// Those with this status.
     revocation_status: Option<RevocationStatusSchema>,

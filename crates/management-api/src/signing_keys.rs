@@ -102,6 +102,7 @@ pub(crate) async fn read(
     responses(
         (status = 200, description = "The key", body = SigningKeyAnswer),
         (status = 412, description = "Problem `precondition-failed`"),
+        (status = 409, description = "Problem `key-state`"),
     ),
 )]
 pub(crate) async fn set_state(
@@ -203,9 +204,17 @@ fn answer(key: &chancery_model::SigningKey) -> Response {
 pub(crate) struct NewSigningKeySchema {
     /// `ES256` (default), `ES384` or `EdDSA`.
     algorithm: Option<AlgorithmSchema>,
-    /// `active` (default) or `next`.
-    #[schema(default = "active")]
-    state: Option<String>,
+    /// `active` (default) signs from now on, `next` is published first.
+    state: Option<FirstStateSchema>,
+}
+
+/// State of a new signing key.
+#[derive(ToSchema)]
+#[schema(as = FirstSigningKeyState, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only describes the model's state")]
+pub(crate) enum FirstStateSchema {
+    Active,
+    Next,
 }
 
 /// What a rotation is to bring.
@@ -254,6 +263,7 @@ pub(crate) struct SigningKeyStateBody {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct CertificateChainBody {
     /// PEM, leaf first; empty to take the chain away.
+    #[schema(max_length = 262_144)]
     certificate_chain: String,
 }
 
@@ -278,6 +288,7 @@ pub(crate) struct SigningKey {
     #[schema(format = Uuid)]
     id: String,
     /// `kid` in the JWKS and in credential headers: the RFC 7638 thumbprint.
+    #[schema(example = "fyije3PRVy4yZi-M8dezeFOY5PGfRKBr7HoBG1KU7XA")]
     kid: String,
     /// Signature algorithm.
     #[schema(value_type = AlgorithmSchema)]

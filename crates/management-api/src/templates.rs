@@ -64,7 +64,7 @@ pub(crate) async fn preview(
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct PreviewBody {
     /// An https URL.
-    #[schema(max_length = 2048)]
+    #[schema(min_length = 1, max_length = 2048, format = "uri")]
     credential_definition_uri: String,
 }
 

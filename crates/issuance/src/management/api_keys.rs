@@ -100,13 +100,14 @@ fn read(body: &Map<String, Value>) -> Result<(String, Role, u32), Vec<Fault>> {
     let members = Members::of_body(body);
     members.refuse_others(&[&["name", "role", "expiryInDays"]], &mut faults);
     members.require("name", &mut faults);
-    members.require("role", &mut faults);
+    members.require_text("role", &mut faults);
     let name = members.string("name", 255, &mut faults).map(str::trim);
     if name.is_some_and(str::is_empty) {
         faults.add(members.at("name"), "a name is expected");
     }
     let role = members.choice("role", ROLES, &mut faults);
-    let is_unset = members.value("expiryInDays").and_then(Value::as_f64).is_some_and(|days| days <= 0.0);
+    let days = members.value("expiryInDays").and_then(Value::as_f64);
+    let is_unset = days.is_some_and(|days| days.fract() == 0.0 && (f64::from(i32::MIN)..=0.0).contains(&days));
     let days = if is_unset { None } else { members.integer("expiryInDays", 1..=MOST_DAYS, &mut faults) };
     let read = name.zip(role).map(|(name, role)| (name.to_owned(), role, days.unwrap_or(DEFAULT_DAYS)));
     faults.none_or(read)

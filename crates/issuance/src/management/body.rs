@@ -189,6 +189,14 @@ impl<'v> Members<'v> {
         }
     }
 
+    /// A fault unless the member is there and not the empty string, for members that are read by [`Self::text`] or
+    /// [`Self::choice`].
+    pub(crate) fn require_text(&self, name: &str, faults: &mut Faults) {
+        if self.value(name).is_none_or(|value| value.as_str() == Some("")) {
+            faults.add(self.at(name), "this member is mandatory");
+        }
+    }
+
     /// A fault for each of `names` that is filled.
     pub(crate) fn refuse(&self, names: &[&str], detail: &str, faults: &mut Faults) {
         for name in names.iter().filter(|name| self.filled(name).is_some()) {

@@ -126,7 +126,7 @@ pub async fn set_state(
     let mut faults = Faults::default();
     let members = Members::of_body(body);
     members.refuse_others(&[&["state"]], &mut faults);
-    members.require("state", &mut faults);
+    members.require_text("state", &mut faults);
     let state = members.choice("state", STATES, &mut faults);
     let to = faults.none_or(state).map_err(|faults| Failure::Rejected(ChangeRejection::Invalid(faults)))?;
     let from = key.state;

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::refused;
 use super::schema::ResultQuery;
 use crate::access::{Organisational, may_see_offers};
+use crate::file::File;
 use crate::problem::Problem;
 use crate::request::{Id, Parameters};
 use crate::routes;
@@ -35,7 +36,7 @@ enum Format {
     get, path = routes::BULK_RESULT, tag = "Bulk issuance", operation_id = "fetchBulkResult",
     params(("bulkId" = String, Path, description = "Id of the bulk", format = Uuid), ResultQuery),
     responses(
-        (status = 200, description = "The result", content((String = "text/csv"), (String = "application/jsonl"))),
+        (status = 200, description = "The result", content((File = "text/csv"), (File = "application/jsonl"))),
         (status = 409, description = "Problem `bulk-state`"),
     ),
 )]

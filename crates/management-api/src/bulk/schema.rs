@@ -5,8 +5,10 @@ use chancery_model::RowFaults;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::file::FileFormat;
 use crate::list::Pagination;
 use crate::moment;
+use crate::offers::UrlScheme;
 
 /// One bulk.
 #[derive(Debug, Serialize, ToSchema)]
@@ -151,10 +153,20 @@ pub(crate) struct UploadQuery {
     #[param(format = Uuid)]
     credential_id: Option<String>,
     /// `given`: a transaction code where the row brings one. `generated`: a new one of six digits for every other row.
-    #[param(default = "given")]
-    user_pin: Option<String>,
+    #[param(inline, default = "given")]
+    user_pin: Option<RowPin>,
     /// Start of the offer links, as for the issue call.
-    url_scheme: Option<String>,
+    #[param(inline)]
+    url_scheme: Option<UrlScheme>,
+}
+
+/// Where transaction codes of rows come from.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only describes the query, which the handler reads")]
+pub(crate) enum RowPin {
+    Given,
+    Generated,
 }
 
 #[derive(IntoParams)]
@@ -163,7 +175,7 @@ pub(crate) struct UploadQuery {
 pub(crate) struct IdempotencyHeader {
     /// Name of this request, chosen by the client, 1 to 255 printable ASCII characters. The same file under the same
     /// key is answered again for 24 hours, and makes no second bulk.
-    #[param(rename = "Idempotency-Key")]
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]([ -~]{0,253}[!-~])?$")]
     idempotency_key: Option<String>,
 }
 
@@ -172,7 +184,7 @@ pub(crate) struct IdempotencyHeader {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only describes the query, which the handler reads")]
 pub(crate) struct ResultQuery {
-    /// `csv` or `jsonl`.
-    #[param(default = "csv")]
-    format: Option<String>,
+    /// Form of the file.
+    #[param(inline, default = "csv")]
+    format: Option<FileFormat>,
 }

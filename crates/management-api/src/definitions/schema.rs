@@ -1,124 +1,14 @@
-//! Credential definitions on the wire.
+//! Credential definitions as answers show them.
 
 use chancery_model::{Definition, Entry};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A definition to be created, or the next version of one. The second shape is older: members of one entry
-/// stand at the top level, and `claims` is a JSON Schema whose properties carry `limitDisclosure`.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "only describes the body, which the use case reads")]
-pub(crate) struct NewCredentialDefinition {
-    /// Name for people; five labels are reserved.
-    #[schema(min_length = 3, max_length = 255)]
-    label: String,
-    /// One element per published credential configuration.
-    #[schema(min_items = 1, max_items = 50)]
-    credential_definitions: Vec<NewEntry>,
-    /// `version_01` (OpenID4VCI 1.0).
-    #[schema(default = "version_01")]
-    version: Option<String>,
-    /// How the issuer key is named in credentials: `did:key` puts `kid` into the header, resolved by issuer
-    /// metadata; `x509` puts the certificate chain there.
-    #[schema(default = "did:key")]
-    trust_anchor: Option<String>,
-    /// `kid` of the signing key; empty for the key that is active.
-    kid: Option<String>,
-    /// Whether a wallet must attest itself (OpenID4VCI Appendix E) to get anything of this definition, whatever the
-    /// organisation's policy says. Default: false.
-    #[schema(rename = "enforceWUA")]
-    enforce_wua: Option<bool>,
-    /// Only `false` in this release.
-    support_interactive_authorisation_endpoint: Option<bool>,
-    /// Where claims are fetched that an issue call leaves out.
-    claims_endpoint: Option<NewClaimsEndpoint>,
-    /// Display of entries that have none.
-    display: Option<Display>,
-}
-
-/// A server of the organisation that answers with claims at the moment a wallet asks for the credential.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "only describes the body, which the use case reads")]
-pub(crate) struct NewClaimsEndpoint {
-    /// `https` URL with a public address, unless the deployment allows others.
-    #[schema(max_length = 2048, example = "https://registry.example/claims")]
-    url: String,
-    /// How long an answer is awaited.
-    #[schema(default = 5, minimum = 1, maximum = 15)]
-    deadline_in_seconds: Option<u32>,
-    /// What happens without an answer: `refuse` (the wallet may try again), `defer` (the wallet polls) or `lastKnown` (what
-    /// was fetched earlier for the same person, else as `refuse`).
-    #[schema(default = "refuse")]
-    when_unavailable: Option<String>,
-    /// For how long `lastKnown` may use what was fetched. Default: 30 days.
-    #[schema(default = 2_592_000, minimum = 60, maximum = 31_536_000)]
-    last_known_for_in_seconds: Option<u32>,
-    /// Signs the requests (Standard Webhooks); `whsec_` and base64, or any text. Shown never again.
-    #[schema(min_length = 16, max_length = 255)]
-    secret_key: Option<String>,
-}
-
-/// One published credential configuration.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "only describes the body, which the use case reads")]
-pub(crate) struct NewEntry {
-    /// Id from an earlier answer, in updates.
-    id: Option<String>,
-    /// `dc+sd-jwt`; `jwt_vc_json` and `mso_mdoc` are refused by this release.
-    credential_format: String,
-    /// Type of the credential.
-    vct: String,
-    /// Described claims.
-    claims: Claims,
-    /// Validity of a credential.
-    #[schema(default = 30, minimum = 1, maximum = 36_500)]
-    expiration_in_days: Option<u32>,
-    /// Whether credentials carry a status and can be revoked.
-    #[schema(default = false)]
-    support_revocation: Option<bool>,
-    /// `status_list`; the other methods are refused by this release.
-    #[schema(default = "status_list")]
-    revocation_method: Option<String>,
-    /// Whether they can be suspended too. Default: when they can be revoked. `false` halves the list.
-    support_suspension: Option<bool>,
-    /// Whether one credential of an offer lives at a time. A further copy is denied, or takes the place of the former one
-    /// when `supportCredentialReissuance` is set and credentials can be revoked. Default: false.
-    enforce_credential_uniqueness: Option<bool>,
-    /// Whether a wallet may fetch a fresh copy with a refresh token after it has fetched one. Default: false.
-    support_credential_reissuance: Option<bool>,
-    /// How holder keys may be named: `jwk`, `did:key`, `did:jwk`. Default: the organisation's policy.
-    credential_binding_methods: Option<Vec<String>>,
-    /// `authorization_details` or `scope_based`, equal in all entries.
-    #[schema(default = "authorization_details")]
-    authorization_request_type: Option<String>,
-    /// OAuth scope, only with `scope_based`.
-    scope: Option<String>,
-    /// Least distance of polls for a deferred credential, in seconds.
-    #[schema(default = 5, minimum = 1)]
-    credential_response_interval: Option<u32>,
-    /// Key in `credential_configurations_supported`, unique in the organisation. Default: made from the
-    /// label.
-    credential_configuration_id: Option<String>,
-    /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D).
-    #[schema(default = false)]
-    require_key_attestation: Option<bool>,
-    /// Accepted `key_storage` levels of key attestations (Appendix D.2). Default: those of the organisation.
-    #[schema(example = json!(["iso_18045_high"]))]
-    key_storage: Option<Vec<String>>,
-    /// Accepted `user_authentication` levels of key attestations. Default: those of the organisation.
-    user_authentication: Option<Vec<String>>,
-    /// Algorithms of key proofs. Default: those of the organisation.
-    #[schema(example = json!(["ES256"]))]
-    proof_algorithms: Option<Vec<String>>,
-    /// Claims that come from the identity provider at which the person signs in, in the authorization code flow.
-    identity_mapping: Option<Vec<IdentityMapping>>,
-    /// How the credential looks in a wallet.
-    display: Option<Display>,
-}
+use super::body::{
+    BindingMethodSchema, FormatSchema, RequestTypeSchema, RevocationMethodSchema, TrustAnchorSchema, VersionSchema,
+};
+use crate::signing_keys::AlgorithmSchema;
 
 /// A credential definition.
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,12 +18,13 @@ pub(crate) struct CredentialDefinition {
     #[schema(format = Uuid)]
     credential_definition_id: String,
     /// Name for people.
+    #[schema(example = "Staff badge")]
     label: String,
     /// Protocol profile.
-    #[schema(value_type = String, example = "version_01")]
+    #[schema(value_type = VersionSchema)]
     version: chancery_model::WireVersion,
     /// How the issuer key is named in credentials.
-    #[schema(value_type = String, example = "did:key")]
+    #[schema(value_type = TrustAnchorSchema)]
     trust_anchor: chancery_model::TrustAnchor,
     /// `kid` of the signing key; empty for the key that is active.
     kid: String,
@@ -147,6 +38,7 @@ pub(crate) struct CredentialDefinition {
     /// One element per published credential configuration.
     credential_definitions: Vec<EntryAnswer>,
     /// Version, counting from 1.
+    #[schema(example = 1)]
     revision: u32,
     /// Unix seconds.
     created_at: i64,
@@ -211,12 +103,14 @@ pub(crate) struct EntryAnswer {
     #[schema(format = Uuid)]
     id: String,
     /// Key in `credential_configurations_supported`.
+    #[schema(example = "staff-badge")]
     credential_configuration_id: String,
-    #[schema(value_type = String, example = "dc+sd-jwt")]
+    #[schema(value_type = FormatSchema)]
     credential_format: chancery_model::Format,
     /// Empty: only `jwt_vc_json` has it.
     #[serde(rename = "type")]
     kind: Vec<String>,
+    #[schema(example = "https://issuer.example/staff-badge")]
     vct: String,
     /// Empty: only `mso_mdoc` has it.
     doctype: String,
@@ -224,16 +118,18 @@ pub(crate) struct EntryAnswer {
     validation_path: &'static str,
     claims: Claims,
     /// Validity of a credential.
+    #[schema(example = 365)]
     expiration_in_days: u32,
     support_revocation: bool,
-    #[schema(value_type = String, example = "status_list")]
+    #[schema(value_type = RevocationMethodSchema)]
     revocation_method: chancery_model::RevocationMethod,
     support_suspension: bool,
     enforce_credential_uniqueness: bool,
     support_credential_reissuance: bool,
     /// Empty: the organisation's policy decides.
+    #[schema(value_type = Vec<BindingMethodSchema>)]
     credential_binding_methods: Vec<Value>,
-    #[schema(value_type = String, example = "authorization_details")]
+    #[schema(value_type = RequestTypeSchema)]
     authorization_request_type: chancery_model::AuthorizationRequestType,
     scope: String,
     credential_response_interval: u32,
@@ -243,6 +139,7 @@ pub(crate) struct EntryAnswer {
     /// Empty: the organisation's policy decides.
     user_authentication: Vec<String>,
     /// Empty: the organisation's policy decides.
+    #[schema(value_type = Vec<AlgorithmSchema>)]
     proof_algorithms: Vec<Value>,
     identity_mapping: Vec<IdentityMapping>,
     display: Display,
@@ -301,6 +198,7 @@ impl From<&chancery_model::IdentityMapping> for IdentityMapping {
 
 /// Described claims.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DescribedClaims)]
 pub(crate) struct Claims {
     pub(crate) claims: Vec<Claim>,
 }
@@ -353,13 +251,17 @@ pub(crate) struct ClaimDisplay {
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Display {
+    #[schema(example = "Staff badge")]
     name: String,
     /// BCP 47 tag.
+    #[schema(example = "en")]
     locale: String,
     description: String,
     /// CSS colour.
+    #[schema(example = "#12355b")]
     background_color: String,
     /// CSS colour.
+    #[schema(example = "#ffffff")]
     text_color: String,
     logo: Image,
     background_image: Image,

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 
 use super::{Asked, HistoryQuery, shown};
 use crate::access::Organisational;
+use crate::file::{File, FileFormat};
 use crate::list::SortOrder;
 use crate::problem::Problem;
 use crate::request::Parameters;
@@ -32,7 +33,7 @@ const PER_PAGE: u32 = 100;
     params(ExportQuery, HistoryQuery),
     responses((
         status = 200, description = "The records",
-        content((String = "text/csv"), (String = "application/jsonl"))
+        content((File = "text/csv"), (File = "application/jsonl"))
     )),
 )]
 pub(crate) async fn export(
@@ -199,9 +200,9 @@ fn quoted(field: &str) -> String {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
 struct ExportQuery {
-    /// `csv` or `jsonl`.
-    #[param(default = "csv")]
-    format: Option<String>,
+    /// Form of the file.
+    #[param(inline, default = "csv")]
+    format: Option<FileFormat>,
     /// Newest (`desc`) or oldest (`asc`) first.
     #[param(inline, default = "desc")]
     sort_order: Option<SortOrder>,

@@ -52,8 +52,12 @@ pub(crate) struct CredentialHistory {
     #[schema(value_type = String, example = "InTime")]
     issuance_mode: IssuanceMode,
     /// Whether the offer has a pre-authorized code.
+    #[schema(example = true)]
     is_pre_authorised: bool,
     /// The offer link for the wallet; empty for auditors, because whoever can fetch the offer can redeem it.
+    #[schema(
+        example = "openid-credential-offer://?credential_offer_uri=https%3A%2F%2Fissuer.example%2Fo%2Facme%2Fcredential-offers%2FQNW9R9t-kFLl3dd720LpYA"
+    )]
     credential_offer: String,
     /// `pending` or `ready`: whether the claims are there.
     #[schema(value_type = String, example = "ready")]
@@ -138,8 +142,10 @@ pub(crate) struct CredentialHistory {
     /// Version of the definition that the exchange was started with.
     credential_definition_revision: u32,
     /// Label of the definition.
+    #[schema(example = "Staff badge")]
     credential_label: String,
     /// Configurations on offer.
+    #[schema(example = json!(["staff-badge"]))]
     credential_configuration_ids: Vec<String>,
     /// What was asked for, per entry on offer.
     credentials: Vec<Value>,

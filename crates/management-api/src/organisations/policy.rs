@@ -1,6 +1,10 @@
 //! The policy of an organisation, as it is documented.
 
+use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::definitions::BindingMethodSchema;
+use crate::signing_keys::AlgorithmSchema;
 
 /// What an organisation asks of wallets. Missing members take the values of the `profile`; the defaults named here are
 /// those of `open`.
@@ -9,31 +13,26 @@ use utoipa::ToSchema;
 #[expect(dead_code, reason = "only describes the JSON of the model's policy")]
 pub(crate) struct PolicySchema {
     /// `open` (default), `mixed` or `haip`: where the switches that are left out take their values from.
-    #[schema(value_type = String, example = "open")]
-    profile: Option<String>,
+    profile: Option<ProfileSchema>,
     /// `accept` (default) or `require` pushed authorization requests (RFC 9126).
-    #[schema(value_type = String, example = "accept")]
-    pushed_authorization: Option<String>,
+    pushed_authorization: Option<PushedAuthorizationSchema>,
     /// `off` (default), `observe` or `enforce` wallet attestations (OpenID4VCI Appendix E).
-    #[schema(value_type = String, example = "off")]
-    wallet_attestation: Option<String>,
+    wallet_attestation: Option<AttestationRuleSchema>,
     /// `off` (default), `observe` or `enforce` key attestations (OpenID4VCI Appendix D).
-    #[schema(value_type = String, example = "off")]
-    key_attestation: Option<String>,
+    key_attestation: Option<AttestationRuleSchema>,
     /// Accepted `key_storage` levels of key attestations. Default: any.
-    #[schema(example = json!(["iso_18045_high"]))]
+    #[schema(max_items = 16, example = json!(["iso_18045_high"]))]
     key_storage: Option<Vec<String>>,
     /// Accepted `user_authentication` levels of key attestations. Default: any.
+    #[schema(max_items = 16, example = json!(["iso_18045_high"]))]
     user_authentication: Option<Vec<String>>,
     /// Who may attest wallets and keys.
     trust_anchors: Option<TrustAnchorsSchema>,
     /// `off` (default), `allowed` or `required`: encryption of credential requests and responses (OpenID4VCI §10).
-    #[schema(value_type = String, example = "off")]
-    encryption: Option<String>,
-    /// `off`, `allowed` or `required`: encryption of credential responses, where it is not that of requests. With
-    /// `encryption` `required` and this `allowed` a wallet that encrypts its request may take the answer in the clear.
-    #[schema(value_type = String, example = "allowed")]
-    response_encryption: Option<String>,
+    encryption: Option<EncryptionRuleSchema>,
+    /// Encryption of credential responses, where it is not that of requests. With `encryption` `required` and this `allowed` a
+    /// wallet that encrypts its request may take the answer in the clear.
+    response_encryption: Option<EncryptionRuleSchema>,
     /// Most key proofs of one credential request. Default: 1, no batches.
     #[schema(minimum = 1, maximum = 100)]
     batch_size: Option<u16>,
@@ -46,26 +45,23 @@ pub(crate) struct PolicySchema {
     signed_metadata: Option<bool>,
     /// `dpopOrBearer` (default): the wallet decides. `dpopRequired`: a token request without a DPoP proof is
     /// refused.
-    #[schema(value_type = String, example = "dpopOrBearer")]
-    access_token_binding: Option<String>,
+    access_token_binding: Option<AccessTokenBindingSchema>,
     /// `off`, `accept` (default) or `require` nonces of ours in DPoP proofs (RFC 9449 §8).
-    #[schema(value_type = String, example = "accept")]
-    dpop_nonce: Option<String>,
+    dpop_nonce: Option<DpopNonceSchema>,
     /// `"any"` (default), or `{"registered": [client, …]}`, where a client is its `client_id`, or an object with
     /// `clientId`, `redirectUris` (matched exactly) and `jwks` (keys of `private_key_jwt`; with them the client must
     /// authenticate).
-    #[schema(value_type = Object)]
-    clients: Option<serde_json::Value>,
+    clients: Option<ClientsSchema>,
     /// Whether the token request for a pre-authorized code may leave out `client_id`. Default: true.
     anonymous_access: Option<bool>,
     /// How holder keys may be named in key proofs: `jwk`, `did:key`, `did:jwk`.
-    #[schema(example = json!(["jwk", "did:key", "did:jwk"]))]
-    binding_methods: Option<Vec<String>>,
+    #[schema(min_items = 1)]
+    binding_methods: Option<Vec<BindingMethodSchema>>,
     /// Algorithms accepted in key proofs and DPoP proofs: `ES256`, `ES384`, `EdDSA`.
-    #[schema(example = json!(["ES256", "EdDSA"]))]
-    proof_algorithms: Option<Vec<String>>,
+    #[schema(min_items = 1)]
+    proof_algorithms: Option<Vec<AlgorithmSchema>>,
     /// What `iss` in a key proof may be (OpenID4VCI Appendix F.1).
-    proof_issuer: Option<String>,
+    proof_issuer: Option<ProofIssuerSchema>,
     /// Trust anchors for `x5c` in key proofs: base64 of DER certificates. None: such proofs are refused.
     proof_trust_anchors: Option<Vec<String>>,
     /// Wrong transaction codes after which an offer is locked. Default: 5.
@@ -108,6 +104,106 @@ pub(crate) struct TrustedPartiesSchema {
     #[schema(max_items = 100)]
     certificates: Option<Vec<String>>,
     /// A JWK set of public keys that sign directly.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
+    jwks: Option<serde_json::Value>,
+}
+
+/// Where switches that are left out take their values from.
+#[derive(ToSchema)]
+#[schema(as = PolicyProfile, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum ProfileSchema {
+    Open,
+    Mixed,
+    Haip,
+}
+
+/// Whether authorization requests must be pushed (RFC 9126).
+#[derive(ToSchema)]
+#[schema(as = PushedAuthorizationRule, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum PushedAuthorizationSchema {
+    Accept,
+    Require,
+}
+
+/// What becomes of attestations: not looked at, noted, or demanded.
+#[derive(ToSchema)]
+#[schema(as = AttestationRule, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum AttestationRuleSchema {
+    Off,
+    Observe,
+    Enforce,
+}
+
+/// Whether credential requests and responses are encrypted (OpenID4VCI §10).
+#[derive(ToSchema)]
+#[schema(as = EncryptionRule, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum EncryptionRuleSchema {
+    Off,
+    Allowed,
+    Required,
+}
+
+/// Whether access tokens are bound to a DPoP key (RFC 9449).
+#[derive(ToSchema)]
+#[schema(as = AccessTokenBinding, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum AccessTokenBindingSchema {
+    DpopOrBearer,
+    DpopRequired,
+}
+
+/// Nonces of ours in DPoP proofs (RFC 9449 §8).
+#[derive(ToSchema)]
+#[schema(as = DpopNonceRule, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum DpopNonceSchema {
+    Off,
+    Accept,
+    Require,
+}
+
+/// What `iss` in a key proof may be: as OpenID4VCI Appendix F.1 says, or also the DID of the key.
+#[derive(ToSchema)]
+#[schema(as = ProofIssuerRule, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum ProofIssuerSchema {
+    Strict,
+    HolderDidAllowed,
+}
+
+/// Which clients may redeem offers: `"any"`, or those that are registered.
+#[derive(ToSchema)]
+#[schema(as = Clients, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum ClientsSchema {
+    Any,
+    Registered(Vec<ClientSchema>),
+}
+
+/// A client: its `client_id` alone, or with what else is known of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only describes the JSON of the model's policy")]
+pub(crate) enum ClientSchema {
+    Id(String),
+    Registered(RegisteredClientSchema),
+}
+
+/// What is known of a client.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegisteredClient)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RegisteredClientSchema {
+    #[schema(min_length = 1, max_length = 2048)]
+    client_id: String,
+    /// Where answers may go, matched exactly; none: anywhere the client proves to have asked for.
+    redirect_uris: Option<Vec<String>>,
+    /// A JWK set; with it the client must authenticate (`private_key_jwt`).
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
     jwks: Option<serde_json::Value>,
 }

@@ -23,11 +23,11 @@ pub(crate) struct WebhookBody {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct WebhookDescription {
     /// Receives the events: an https URL, unique in the organisation.
-    #[schema(max_length = 2048)]
+    #[schema(min_length = 1, max_length = 2048, format = "uri")]
     payload_url: String,
     /// `application/json`, or `application/x-www-form-urlencoded` with the JSON in the member `payload`.
-    content_type: String,
-    subscribed_events: SubscribedEvents,
+    content_type: ContentTypeSchema,
+    subscribed_events: NewSubscribedEvents,
     /// Whether nothing is sent.
     #[schema(default = false)]
     disabled: Option<bool>,
@@ -38,6 +38,33 @@ pub(crate) struct WebhookDescription {
     skip_ssl_verification: Option<bool>,
 }
 
+/// Content type of deliveries.
+#[derive(ToSchema)]
+#[schema(as = WebhookContentType)]
+#[expect(dead_code, reason = "only describes the model's content type")]
+pub(crate) enum ContentTypeSchema {
+    #[schema(rename = "application/json")]
+    Json,
+    #[schema(rename = "application/x-www-form-urlencoded")]
+    Form,
+}
+
+/// Event types to subscribe to, by group.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct NewSubscribedEvents {
+    /// There are none.
+    #[schema(max_items = 0)]
+    consent_management_webhook: Option<Vec<String>>,
+    /// Steps of exchanges, as `GET /v2/config/webhooks/event-types` lists them.
+    #[schema(min_items = 1, max_items = 64)]
+    digital_wallet_webhook: Vec<String>,
+    /// There are none.
+    #[schema(max_items = 0)]
+    data_marketplace_webhook: Option<Vec<String>>,
+}
+
 /// Event types by group.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +72,7 @@ pub(crate) struct SubscribedEvents {
     /// Always empty.
     consent_management_webhook: Vec<String>,
     /// Steps of exchanges.
+    #[schema(example = json!(["openid.credential.credential_acked"]))]
     digital_wallet_webhook: Vec<String>,
     /// Always empty.
     data_marketplace_webhook: Vec<String>,
@@ -63,8 +91,10 @@ pub(crate) struct Webhook {
     /// Always empty.
     sandbox_org_id: &'static str,
     /// Receives the events.
+    #[schema(example = "https://hooks.example/chancery")]
     payload_url: String,
     /// Form of the body.
+    #[schema(example = "application/json")]
     content_type: &'static str,
     subscribed_events: SubscribedEvents,
     /// Whether nothing is sent.
@@ -82,6 +112,7 @@ pub(crate) struct Webhook {
     /// When it was created (RFC 3339).
     timestamp: String,
     /// Whether the last attempt succeeded; `true` as long as there was none.
+    #[schema(example = true)]
     is_last_delivery_success: bool,
 }
 
@@ -171,8 +202,8 @@ pub(crate) struct Delivery {
     response_status_str: String,
     /// When it was last attempted, or made (RFC 3339).
     timestamp: String,
-    /// `pending`, `completed`, or `failed` when it was given up.
-    #[schema(value_type = String, example = "completed")]
+    /// How far it is.
+    #[schema(value_type = DeliveryStateSchema)]
     status: DeliveryState,
     /// Why the last attempt failed; empty when it did not.
     status_description: String,
@@ -226,8 +257,19 @@ pub(crate) struct DeliveryList {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
 pub(crate) struct DeliveryQuery {
-    /// `pending`, `completed` or `failed`.
-    status: Option<String>,
+    /// How far the delivery is.
+    #[param(inline)]
+    status: Option<DeliveryStateSchema>,
+}
+
+/// `failed` is given up.
+#[derive(ToSchema)]
+#[schema(as = WebhookDeliveryStatus, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only describes the model's state")]
+pub(crate) enum DeliveryStateSchema {
+    Pending,
+    Completed,
+    Failed,
 }
 
 /// What is to be sent again.
@@ -236,6 +278,7 @@ pub(crate) struct DeliveryQuery {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct ReplayBody {
     /// Instant of the earliest event (RFC 3339).
+    #[schema(max_length = 64, format = DateTime)]
     since: String,
     /// Leaves out what arrived.
     #[schema(default = false)]
@@ -273,6 +316,7 @@ impl EventTypes {
 
 /// Content types of deliveries.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookContentTypes)]
 pub(crate) struct ContentTypes {
     #[serde(rename = "ContentTypes")]
     content_types: Vec<&'static str>,

@@ -38,7 +38,7 @@ pub async fn preview(ctx: &Context, body: &Map<String, Value>) -> Result<Preview
     let mut faults = Faults::default();
     let members = Members::of_body(body);
     members.refuse_others(&[&["credentialDefinitionUri"]], &mut faults);
-    members.require("credentialDefinitionUri", &mut faults);
+    members.require_text("credentialDefinitionUri", &mut faults);
     let url = read_url(&members, &mut faults);
     let url = faults.none_or(url).map_err(invalid)?;
     let request = http::Request::get(url.as_str()).header("accept", "application/json").body(Vec::new());

@@ -169,7 +169,7 @@ fn read_members(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults)
     for (name, why) in LATER {
         members.refuse(&[name], why, faults);
     }
-    members.require("issuanceMode", faults);
+    members.require_text("issuanceMode", faults);
     let mode = members.choice("issuanceMode", MODES, faults);
     let pin = read_pin(members, faults);
     let definition = read_definition(members, faults);

@@ -30,7 +30,8 @@ pub(super) fn read_body(body: &Map<String, Value>) -> Result<Policy, Vec<Fault>>
 fn read_switches(given: &Members<'_>, faults: &mut Faults) -> Policy {
     let profile = given.choice("profile", PROFILES, faults).unwrap_or(Profile::Open);
     let mut policy = profile.policy();
-    for (name, value) in given.raw().iter().filter(|(name, _)| !READ_APART.contains(&name.as_str())) {
+    let has_no_reader = |(name, value): &(&String, &Value)| !value.is_null() && !READ_APART.contains(&name.as_str());
+    for (name, value) in given.raw().iter().filter(has_no_reader) {
         match with_switch(&policy, name, value) {
             Ok(changed) => policy = changed,
             Err(error) => faults.add(given.at(name), error.to_string()),

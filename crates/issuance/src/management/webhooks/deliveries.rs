@@ -128,7 +128,7 @@ fn read(body: &Map<String, Value>) -> Result<(Timestamp, bool), Vec<Fault>> {
     let mut faults = Faults::default();
     let members = Members::of_body(body);
     members.refuse_others(&[&["since", "failedOnly"]], &mut faults);
-    members.require("since", &mut faults);
+    members.require_text("since", &mut faults);
     let failed_only = members.boolean("failedOnly", false, &mut faults);
     let since = members.text("since", 64, &mut faults).and_then(|text| {
         let read = OffsetDateTime::parse(text, &Rfc3339).ok();

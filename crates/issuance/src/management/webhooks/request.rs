@@ -46,9 +46,9 @@ pub(super) fn read(outbound: &Outbound, body: &Map<String, Value>) -> Result<Web
 fn webhook(outbound: &Outbound, members: &Members<'_>, faults: &mut Faults) -> Option<WebhookRequest> {
     let known = ["payloadUrl", "contentType", "subscribedEvents", "disabled", "secretKey", "skipSslVerification"];
     members.refuse_others(&[&known, ANSWERED], faults);
-    for name in ["payloadUrl", "contentType", "subscribedEvents"] {
-        members.require(name, faults);
-    }
+    members.require_text("payloadUrl", faults);
+    members.require_text("contentType", faults);
+    members.require("subscribedEvents", faults);
     members.refuse(&["skipSslVerification"], "certificates are always verified", faults);
     let url = endpoint::read(outbound, members, "payloadUrl", faults);
     let content_type = members.choice("contentType", CONTENT_TYPES, faults);

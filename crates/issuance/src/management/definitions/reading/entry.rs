@@ -162,7 +162,7 @@ impl Reader<'_> {
 }
 
 fn read_format(members: &Members<'_>, faults: &mut Faults) -> Option<Format> {
-    members.require("credentialFormat", faults);
+    members.require_text("credentialFormat", faults);
     let format = members.choice("credentialFormat", FORMATS, faults)?;
     if format.is_none() {
         faults.add(members.at("credentialFormat"), "this format is not issued by this release; it issues dc+sd-jwt");
@@ -346,7 +346,7 @@ fn read_claim_display(item: &Members<'_>, faults: &mut Faults) -> Vec<ClaimDispl
     let mut names: Vec<ClaimDisplay> = Vec::new();
     for (pointer, value) in item.array("display", 50, faults).unwrap_or_default() {
         let Some(display) = Members::of(value, pointer, faults) else { continue };
-        display.require("name", faults);
+        display.require_text("name", faults);
         display.refuse_others(&[&["name", "locale"]], faults);
         let locale = display.text("locale", 35, faults).map(str::to_owned);
         // OpenID4VCI §12.2.4: one name per language.
