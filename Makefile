@@ -5,7 +5,7 @@ PROFILE ?= dev
 CARGO ?= cargo
 SCRIPTS := tests/scripts
 
-.PHONY: help run test check openapi fmt bench interop fuzz tools
+.PHONY: help run test check openapi fmt bench interop contract fuzz tools
 
 help:
 	@echo 'make run      build Chancery, start it with a demo organisation, and show a credential issued'
@@ -14,7 +14,8 @@ help:
 	@echo 'make openapi  write openapi/*.json from the handlers'
 	@echo 'make fmt      format the code'
 	@echo 'make bench    measure complete issuances on both backends (release build)'
-	@echo 'make interop  let wallets and verifiers that others wrote judge a running server'
+	@echo 'make interop  let wallets, verifiers, generated clients and contract tests that others wrote judge running servers'
+	@echo 'make contract the contract tests alone, more=10 times as many of the cases that are drawn, seed=1'
 	@echo 'make fuzz     fuzz every parser of wallet input, seconds=600 each, jobs=1 at a time'
 
 run: tools
@@ -43,6 +44,13 @@ bench: tools
 
 interop: tools
 	tests/interop/run
+
+# For `make contract`: how many times the cases of `make interop`, and where chance begins.
+more ?= 10
+seed ?= 1
+
+contract: tools
+	MORE=$(more) SEED=$(seed) tests/contract/run
 
 # For `make fuzz`: seconds for each target, how many run at a time, and which (all).
 seconds ?= 600

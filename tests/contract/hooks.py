@@ -19,19 +19,35 @@ sys.path.insert(0, str(Path(__file__).parent))
 from rules import RULES  # noqa: E402
 
 OWN = set(json.loads(os.environ["CONTRACT_OWN"]))
+KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?\Z")
 ADDRESS = re.compile(r"^(https?://)[^/?#]*", re.IGNORECASE)
 PNG = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
 
-# Files that fit their media type, which a schema cannot describe.
-schemathesis.openapi.media_type("image/png", strategies.just(PNG))
-schemathesis.openapi.media_type("image/jpeg", strategies.just(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9"))
-schemathesis.openapi.media_type("text/csv", strategies.sampled_from([b"given_name\nAda\n", b"given_name\nAda\nGrace\n"]))
-schemathesis.openapi.media_type("application/jsonl", strategies.just(b'{"claims":{"given_name":"Ada"}}\n'))
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
+# Files that are what their media type says, which no schema describes.
+FILES = {
+    "image/png": [PNG],
+    "image/jpeg": [JPEG],
+    "text/csv": [b"given_name\nAda\n", b"given_name\nAda\nGrace\n"],
+    "application/jsonl": [b'{"claims":{"given_name":"Ada"}}\n'],
+}
+for media_type, files in FILES.items():
+    schemathesis.openapi.media_type(media_type, strategies.sampled_from(files))
 
 
-@schemathesis.deserializer("image/png", "image/jpeg", "text/csv", "application/jsonl")
+@schemathesis.deserializer(*FILES)
 def as_text(context: Any, response: Response) -> str:
     return response.content.decode("latin-1")
+
+
+@schemathesis.hook
+def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
+    # Examples of files are texts in the document; those above take their place.
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            content = operation.get("requestBody", {}).get("content", {}) if isinstance(operation, dict) else {}
+            for media_type in FILES.keys() & content.keys():
+                content[media_type].pop("example", None)
 
 
 @schemathesis.hook
@@ -41,6 +57,10 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
         for name, value in (case.path_parameters or {}).items():
             if str(value) in OWN:
                 case.path_parameters[name] = str(uuid.uuid4())
+    # What is drawn repeats itself: under one key, all requests but the first would be refused (422).
+    headers = case.headers if case.headers is not None else {}
+    if KEY.match(str(headers.get("Idempotency-Key", ""))):
+        headers["Idempotency-Key"] = str(uuid.uuid4())
     # Webhooks and identity providers of made-up hosts: a name that was drawn may exist. This one never does (RFC 6761 §6.4).
     if isinstance(case.body, (dict, list)):
         case.body = nowhere(case.body)
@@ -68,4 +88,4 @@ def breaks_only_rules(response: Response) -> bool:
     if response.status_code != 400:
         return False
     places = response.json()["errors"]
-    return bool(places) and all(place["detail"].startswith(RULES) for place in places)
+    return bool(places) and all(any(rule in place["detail"] for rule in RULES) for place in places)

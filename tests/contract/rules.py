@@ -1,6 +1,6 @@
 """Rules of the product that no schema of its description states.
 
-A request that fits the schema and breaks one of them is refused with 400, rightly: each entry is the beginning of the words of
+A request that fits the schema and breaks one of them is refused with 400, rightly: each entry is part of the words of
 such a refusal. A refusal in any other words is a failure: either the schema promises too much, or the product accepts too little.
 """
 
@@ -20,6 +20,7 @@ TOGETHER = (
     "deliveryChannel email needs it",
     "deliveryChannel walletEndpoint needs it",
     "give credential or credentials with claims",
+    "holderDid and individualId exclude each other",
     "individualId and mapperId exclude each other",
     "issuanceMode InTime needs credential or credentials with claims",
     "name a definition, or give a credential with its vct",
@@ -27,6 +28,7 @@ TOGETHER = (
     "say whose records are to be deleted",
     "scope goes only with authorizationRequestType scope_based",
     "the transaction code takes another channel than the offer",
+    "this clientAuthentication takes no secret",
     "to enforce attestations, name those who may make them in trustAnchors",
     "true goes only with supportRevocation true",
 )
@@ -35,12 +37,15 @@ TOGETHER = (
 KNOWN = (
     "a nextCursor of an earlier answer is expected",
     "encryption is a switch of the organisation's policy, which does not require it",
+    "at least one event type is expected",
     "several definitions have this vct",
+    "the claims of an InTime issuance are part of the issue call",
     "the definition describes no such claim",
     "the definition has no entry with this id",
     "the definition makes the claim",
     "the organisation has a global configuration; update it",
     "the organisation has no active key",
+    "the id of an API key is expected",
     "there is no such definition",
     "there is no such event type",
     "there is no such individual",
@@ -58,11 +63,14 @@ FORMS = (
     "an e-mail address in ASCII is expected",
     "at least 3 characters are expected",
     "base64 of a DER certificate is expected",
+    "cannot stand in a certificate",
     "control characters",
     "neither a user name, a password nor a fragment is accepted",
     "neither white space nor control characters are allowed",
     "one scope without white space, quotes or backslashes is expected",
+    "segment ",
     "the first element is the name of a claim",
+    "the name of a level is expected",
     "the text is not PEM",
     "words for the holder are expected, without control characters",
 )

@@ -64,7 +64,6 @@ struct AuditQuery {
     #[param(inline)]
     outcome: Option<OutcomeSchema>,
     /// Id of the API key that was shown.
-    #[param(format = Uuid)]
     actor_id: Option<String>,
     /// Path of what was to be changed.
     target: Option<String>,

@@ -128,6 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn days_that_no_number_of_days_is_are_refused() {
+        for days in [json!(-0.5), json!(1.5), json!(-3_000_000_000_i64), json!("30")] {
+            let body = json!({ "name": "ci", "role": "issuer", "expiryInDays": days });
+            let faults = read(body.as_object().unwrap()).unwrap_err();
+            assert_eq!(faults.iter().map(|fault| fault.pointer.as_str()).collect::<Vec<_>>(), ["/expiryInDays"]);
+        }
+    }
+
+    #[test]
     fn name_and_role_are_mandatory_and_the_role_is_closed() {
         let faults = read(json!({ "role": "owner", "scopes": ["config"] }).as_object().unwrap()).unwrap_err();
         let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();

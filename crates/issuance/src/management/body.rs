@@ -258,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_text_is_no_mandatory_text() {
+        let read = |members: &Members<'_>, faults: &mut Faults| {
+            for name in ["empty", "null", "absent", "text"] {
+                members.require_text(name, faults);
+            }
+        };
+        assert_eq!(faults_of(&json!({ "empty": "", "null": null, "text": "a" }), read), ["/empty", "/null", "/absent"]);
+    }
+
+    #[test]
     fn every_wrong_member_is_named_at_once() {
         let body = json!({ "name": 1, "flag": "yes", "days": 1.5, "mode": "other", "list": {}, "a/b": 1 });
         let pointers = faults_of(&body, |members, faults| {

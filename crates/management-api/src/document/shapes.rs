@@ -103,6 +103,17 @@ fn without_null(schema: &mut RefOr<Schema>) {
                 object.schema_type = SchemaType::Type(one.clone());
             }
         }
+        // An enumeration with a default comes as itself and the default beside it.
+        RefOr::T(Schema::AllOf(all_of)) => {
+            let beside = all_of.items.pop();
+            if let ([_], Some(RefOr::T(Schema::Object(beside)))) = (&all_of.items[..], beside)
+                && let Some(mut only) = all_of.items.pop()
+            {
+                describe(&mut only, None, beside.default);
+                without_null(&mut only);
+                *schema = only;
+            }
+        }
         RefOr::T(Schema::OneOf(one_of)) => {
             one_of.items.retain(|item| !is_null(item));
             if let [_] = one_of.items[..]

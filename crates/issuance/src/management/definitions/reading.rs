@@ -326,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn empty_texts_are_no_format_and_no_type() {
+        let mut body = badge();
+        body["credentialDefinitions"][0]["credentialFormat"] = json!("");
+        assert_eq!(pointers(&body), ["/credentialDefinitions/0/credentialFormat"]);
+        let mut body = badge();
+        body["credentialDefinitions"][0]["vct"] = json!("");
+        body["credentialDefinitions"][0]["claims"]["claims"][0]["display"] = json!([{ "name": "" }]);
+        let expected = ["/credentialDefinitions/0/vct", "/credentialDefinitions/0/claims/claims/0/display/0/name"];
+        assert_eq!(pointers(&body), expected);
+    }
+
+    #[test]
     fn a_small_definition_takes_the_documented_defaults() {
         let content = read_new(&badge()).unwrap().content;
         let entry = &content.entries[0];

@@ -162,6 +162,13 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_that_is_null_counts_as_left_out() {
+        let nulls =
+            json!({ "anonymousAccess": null, "clients": null, "profile": null, "trustAnchors": null, "decoys": 3 });
+        assert_eq!(read(&nulls).unwrap(), read(&json!({ "decoys": 3 })).unwrap());
+    }
+
+    #[test]
     fn an_attestation_that_nobody_may_make_cannot_be_enforced() {
         assert_eq!(read(&json!({ "profile": "haip" })), Err(vec!["/policy/walletAttestation".to_owned()]));
         assert_eq!(read(&json!({ "keyAttestation": "enforce" })), Err(vec!["/policy/keyAttestation".to_owned()]));

@@ -126,6 +126,8 @@ mod tests {
             ("payloadUrl", json!("https://10.0.0.1/a")),
             ("payloadUrl", json!("https://user:secret@hooks.example/a")),
             ("payloadUrl", json!("hooks")),
+            ("payloadUrl", json!("")),
+            ("contentType", json!("")),
             ("contentType", json!("text/plain")),
             ("secretKey", json!("short")),
             ("skipSslVerification", json!(true)),
