@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from typing import TypeVar
+from uuid import UUID
 
 from chancery_client import AuthenticatedClient
 from chancery_client.api.credential_definitions import create_credential_definition
@@ -67,7 +68,7 @@ def definition_of(issuer: str) -> NewCredentialDefinition:
     return NewCredentialDefinition(label="Library card", credential_definitions=[entry])
 
 
-def request_of(definition_id: object, user_pin: str, claims: dict[str, object]) -> IssueRequest:
+def request_of(definition_id: UUID, user_pin: str, claims: dict[str, object]) -> IssueRequest:
     given = CredentialToIssueClaimsType0()
     given.additional_properties = claims
     return IssueRequest(
@@ -93,7 +94,7 @@ def main() -> None:
     definition = defined.credential_definition
     print(f"definition {definition.credential_definitions[0].credential_configuration_id}")
 
-    claims = {"name": "Ada Sallinen", "card_number": "L-0815", "branches": ["Turku", "Naantali"]}
+    claims: dict[str, object] = {"name": "Ada Sallinen", "card_number": "L-0815", "branches": ["Turku", "Naantali"]}
     wish = request_of(definition.credential_definition_id, "4711", claims)
     answer = issue_credential.sync(client=acme, body=wish, idempotency_key="card-0815")
     issued = answered(HistoryAnswer, answer).credential_history
@@ -104,7 +105,7 @@ def main() -> None:
     assert re.search(r"signature +verified ES256", accepted) and re.search(r"name +Ada Sallinen", accepted)
 
     record = answered(HistoryAnswer, read_credential_history.sync(issued.id, client=acme)).credential_history
-    assert record.status == "credential_acked", record.status
+    assert record.status == "credential_accepted", record.status
     print(f"redeemed: {record.status}")
 
     listed = answered(HistoryList, list_credential_history.sync(client=acme, limit=10))

@@ -66,7 +66,7 @@ const path = { credentialExchangeId: issued.id }
 const record = answered(
   await acme.GET('/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}', { params: { path } })
 ).credentialHistory
-assert.equal(record.status, 'credential_acked')
+assert.equal(record.status, 'credential_accepted')
 console.log(`redeemed: ${record.status}`)
 
 const { credentialHistory, pagination } = answered(
