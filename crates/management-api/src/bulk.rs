@@ -152,7 +152,7 @@ pub(crate) async fn rows(
 #[utoipa::path(
     post, path = routes::BULK_CONFIRM, tag = "Bulk issuance", operation_id = "confirmBulk",
     params(("bulkId" = String, Path, description = "Id of the bulk", format = Uuid)),
-    request_body(content = inline(Option<ConfirmBody>), example = json!({ "skipInvalid": false })),
+    request_body(content = Option<ConfirmBody>, example = json!({ "skipInvalid": false })),
     responses(
         (status = 200, description = "The bulk, which is being issued", body = BulkAnswer),
         (status = 409, description = "Problem `bulk-state` or `no-signing-key`"),

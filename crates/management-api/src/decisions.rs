@@ -69,7 +69,7 @@ pub(crate) async fn deny(
 #[utoipa::path(
     post, path = routes::CANCEL, tag = "Issuance", operation_id = "cancelOffer",
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
-    request_body(content = CancelBody, example = json!({ "reason": "Sent to the wrong person." })),
+    request_body(content = Option<CancelBody>, example = json!({ "reason": "Sent to the wrong person." })),
     responses(
         (status = 200, description = "The offer is withdrawn", body = Decided),
         (status = 409, description = "Problem `exchange-state`"),
@@ -135,7 +135,7 @@ pub(crate) async fn unlock(
 #[utoipa::path(
     post, path = routes::NEW_PIN, tag = "Issuance", operation_id = "replaceUserPin",
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
-    request_body(content = NewPinBody, example = json!({ "userPin": "493027" })),
+    request_body(content = Option<NewPinBody>, example = json!({ "userPin": "493027" })),
     responses(
         (status = 200, description = "The transaction code is replaced", body = NewPin),
         (status = 409, description = "Problem `exchange-state`"),

@@ -21,7 +21,7 @@ use crate::routes;
 /// Generate a signing key.
 #[utoipa::path(
     post, path = routes::KEYS, tag = "Signing keys", operation_id = "createSigningKey",
-    request_body(content = NewSigningKeySchema, example = json!({ "algorithm": "ES256", "state": "active" })),
+    request_body(content = Option<NewSigningKeySchema>, example = json!({ "algorithm": "ES256", "state": "active" })),
     responses((status = 201, description = "The key", body = SigningKeyAnswer)),
 )]
 pub(crate) async fn create(
@@ -60,7 +60,7 @@ pub(crate) async fn list(
 /// stay published as `verify-only`, so that earlier credentials keep verifying.
 #[utoipa::path(
     post, path = routes::KEYS_ROTATE, tag = "Signing keys", operation_id = "rotateSigningKey",
-    request_body(content = RotationSchema, example = json!({ "algorithm": "ES256" })),
+    request_body(content = Option<RotationSchema>, example = json!({ "algorithm": "ES256" })),
     responses((status = 200, description = "The key that signs from now on", body = SigningKeyAnswer)),
 )]
 pub(crate) async fn rotate(
@@ -150,7 +150,7 @@ pub(crate) async fn certify(
     post, path = routes::KEY_CSR, tag = "Signing keys", operation_id = "createCertificateSigningRequest",
     params(("signingKeyId" = String, Path, description = "Id of the key", format = Uuid)),
     request_body(
-        content = CertificateRequestBody,
+        content = Option<CertificateRequestBody>,
         example = json!({ "commonName": "Acme Registry", "names": ["issuer.example"] }),
     ),
     responses((status = 200, description = "The request in PEM (PKCS#10)", body = CertificateRequest)),

@@ -227,7 +227,6 @@ pub(in crate::management) fn read_display_at(
 ) -> Option<Display> {
     const KNOWN: &[&str] =
         &["name", "description", "locale", "backgroundColor", "textColor", "logo", "backgroundImage"];
-    members.filled(name)?;
     let given = members.object(name, faults)?;
     given.refuse_others(&[KNOWN], faults);
     let text = |name: &str, longest, faults: &mut Faults| given.text(name, longest, faults).map(str::to_owned);
@@ -252,7 +251,6 @@ pub(in crate::management) fn read_display_at(
 }
 
 fn read_image(display: &Members<'_>, name: &str, faults: &mut Faults) -> Option<Image> {
-    display.filled(name)?;
     let image = display.object(name, faults)?;
     image.refuse_others(&[&["uri", "altText"]], faults);
     let alt_text = image.text("altText", 255, faults).map(str::to_owned);
@@ -323,6 +321,17 @@ mod tests {
                 "claims": { "claims": [{ "path": ["name"], "limitDisclosure": true }, { "path": ["desk"], "mandatory": false }] }
             }]
         })
+    }
+
+    #[test]
+    fn a_display_is_an_object_and_so_are_its_pictures() {
+        for nothing in [json!(false), json!(""), json!([])] {
+            let mut body = badge();
+            body["display"] = nothing.clone();
+            assert_eq!(pointers(&body), ["/display"]);
+            body["display"] = json!({ "name": "Badge", "logo": nothing, "backgroundImage": {} });
+            assert_eq!(pointers(&body), ["/display/logo"]);
+        }
     }
 
     #[test]
