@@ -99,10 +99,7 @@ pub(crate) async fn read(
     get, path = routes::OWN_ORGANISATION, tag = "Organisation", operation_id = "readOwnOrganisation",
     responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
 )]
-pub(crate) async fn own(
-    Organisational(caller): Organisational,
-    State(ctx): State<Context>,
-) -> Response {
+pub(crate) async fn own(Organisational(caller): Organisational, State(ctx): State<Context>) -> Response {
     answer(&ctx, &caller.organisation)
 }
 

@@ -188,7 +188,8 @@ impl<'s> Directory<'s> {
 
     /// Replaces the quotas and nothing else; `false` when there is no such organisation.
     pub async fn set_quotas(&self, id: OrganisationId, quotas: &Quotas, now: Timestamp) -> Result<bool, StoreError> {
-        self.change(id, [(Column::Quotas, Expr::value(to_json(quotas)?))], now).await
+        let set = [(Column::Quotas, Expr::value(to_json(quotas)?))];
+        Ok(self.change(id, set, None, now).await?.is_some())
     }
 
     /// Suspends an organisation or lets it act again; `false` when there is no such organisation.

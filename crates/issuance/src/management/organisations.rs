@@ -3,9 +3,7 @@
 mod draft;
 mod policy;
 
-use chancery_model::{
-    Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role, Timestamp,
-};
+use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role, Timestamp};
 use chancery_protocol::IssuerIdentifier;
 use chancery_storage::OrganisationConflict;
 use serde_json::{Map, Value};

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use chancery_keys::{Algorithm, CertificateChain, ChainFinding, KeyError, SoftwareKey};
 use chancery_model::{Organisation, SigningKey, SigningKeyId, SigningKeyState, Timestamp};
-use chancery_storage::StoreError;
 use serde_json::{Map, Value};
 
 use super::body::{Fault, Faults, Members};

@@ -26,8 +26,8 @@ pub(super) use delivery::pause;
 pub use delivery::{Ping, ping};
 pub use message::event_type;
 pub(crate) use message::{instant, sign};
-pub(super) use request::read_secret;
 pub(crate) use notice::tell_of_disabled;
+pub(super) use request::read_secret;
 
 /// Webhooks that an organisation may have.
 pub const MOST: usize = 20;
