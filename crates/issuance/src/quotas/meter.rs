@@ -38,6 +38,8 @@ struct Meter {
     pending: u64,
     /// May be taken without counting.
     share: u64,
+    /// How often it was counted.
+    counts: u64,
     /// When it was seen that nothing is left.
     used_up_at: Option<Timestamp>,
     /// One count at a time. Whoever counts is told when something that was taken is spent or goes back.
@@ -48,7 +50,16 @@ struct Meter {
 /// Something that was taken out of a quota. It goes back when this is dropped without having been spent.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Taken(Option<(Arc<Meters>, OrganisationId, u64)>);
+pub(crate) struct Taken(Option<Share>);
+
+#[derive(Debug)]
+struct Share {
+    meters: Arc<Meters>,
+    organisation: OrganisationId,
+    count: u64,
+    /// How often it had been counted when this was taken.
+    counts: u64,
+}
 
 impl Taken {
     /// Where there is no quota.
@@ -58,10 +69,13 @@ impl Taken {
 
     /// It was used for what it was taken for, and that is committed.
     pub(crate) fn spend(mut self) {
-        if let Some((meters, organisation, count)) = self.0.take() {
+        if let Some(Share { meters, organisation, count, counts }) = self.0.take() {
             meters.settle(organisation, |meter| {
                 meter.pending = meter.pending.saturating_sub(count);
-                meter.used = meter.used.saturating_add(count);
+                // What was taken before the last count may be in it.
+                if counts == meter.counts {
+                    meter.used = meter.used.saturating_add(count);
+                }
             });
         }
     }
@@ -69,7 +83,7 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some((meters, organisation, count)) = self.0.take() {
+        if let Some(Share { meters, organisation, count, .. }) = self.0.take() {
             meters.settle(organisation, |meter| {
                 meter.pending = meter.pending.saturating_sub(count);
                 meter.used_up_at = None;
@@ -92,14 +106,13 @@ impl Meters {
     ) -> Result<Result<Taken, Option<u32>>, E> {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let place = (organisation, day, limit);
-        let taken = || Taken(Some((Arc::clone(self), organisation, count)));
+        let taken = |counts| Taken(Some(Share { meters: Arc::clone(self), organisation, count, counts }));
         let counting = match self.with(place, |meter| meter.take_known(count, now)) {
-            Known::Taken => return Ok(Ok(taken())),
+            Known::Taken(counts) => return Ok(Ok(taken(counts))),
             Known::UsedUp => return Ok(Err(None)),
             Known::Nothing(counting) => counting,
         };
         let _turn = counting.lock().await;
-        let mut refused = None;
         for _ in 0..COUNTS {
             // Another request may have counted while this one waited. Nothing is taken during the count, so that all that
             // it may miss is pending now.
@@ -108,25 +121,25 @@ impl Meters {
                     meter.share = 0;
                     Ok((meter.pending, Arc::clone(&meter.settled)))
                 }
-                known @ (Known::Taken | Known::UsedUp) => Err(known),
+                known @ (Known::Taken(_) | Known::UsedUp) => Err(known),
             });
             let (pending, settled) = match known {
                 Ok(begun) => begun,
-                Err(Known::Taken) => return Ok(Ok(taken())),
+                Err(Known::Taken(counts)) => return Ok(Ok(taken(counts))),
                 Err(Known::UsedUp | Known::Nothing(_)) => return Ok(Err(None)),
             };
             let found = counted().await?;
-            refused = match self.with(place, |meter| meter.note(found, pending, count, now)) {
-                Ok(()) => return Ok(Ok(taken())),
+            match self.with(place, |meter| meter.note(found, pending, count, now)) {
+                Ok(counts) => return Ok(Ok(taken(counts))),
                 Err(None) => return Ok(Err(None)),
-                soon @ Err(Some(_)) => soon.err().flatten(),
-            };
+                Err(Some(_)) => {}
+            }
             // What is at work may be in the count already, or go back.
             if timeout(PATIENCE, settled.notified()).await.is_err() {
                 break;
             }
         }
-        Ok(Err(refused))
+        Ok(Err(Some(SOON)))
     }
 
     /// Does something with a meter, which begins anew when the day or the limit has changed.
@@ -161,7 +174,8 @@ impl Meters {
 
 /// What can be said without counting.
 enum Known {
-    Taken,
+    /// It was taken, after so many counts.
+    Taken(u64),
     UsedUp,
     /// Nothing; it may be counted when it is one's turn.
     Nothing(Arc<tokio::sync::Mutex<()>>),
@@ -172,7 +186,7 @@ impl Meter {
         if let Some(rest) = self.share.checked_sub(count) {
             self.share = rest;
             self.pending = self.pending.saturating_add(count);
-            return Known::Taken;
+            return Known::Taken(self.counts);
         }
         match self.used_up_at {
             Some(at) if at <= now && now < at.plus(BELIEVED) => Known::UsedUp,
@@ -180,9 +194,10 @@ impl Meter {
         }
     }
 
-    /// Takes `count` after it was found what counts. `pending` is what was at work when the count began: it may be in the
+    /// Takes `count` after it was found what counts, and answers how often it was counted. `pending` is what was at work when the count began: it may be in the
     /// count or not.
-    fn note(&mut self, found: u64, pending: u64, count: u64, now: Timestamp) -> Result<(), Option<u32>> {
+    fn note(&mut self, found: u64, pending: u64, count: u64, now: Timestamp) -> Result<u64, Option<u32>> {
+        self.counts = self.counts.wrapping_add(1);
         // What was done today was done, also when its record was deleted.
         self.used = if self.day.is_some() { self.used.max(found) } else { found };
         let left = u64::from(self.limit).saturating_sub(self.used);
@@ -193,7 +208,7 @@ impl Meter {
         }
         self.share = (free / PARTS).max(count).saturating_sub(count);
         self.pending = self.pending.saturating_add(count);
-        Ok(())
+        Ok(self.counts)
     }
 }
 
