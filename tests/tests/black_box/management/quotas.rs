@@ -63,9 +63,9 @@ on_every_backend! {
         let unknown = format!("/v2/platform/organisations/{UNKNOWN}/quotas");
         world.platform().put(&unknown, json!({})).await.problem(404);
         world.platform().get(&unknown).await.problem(404);
-        let log = operator.get("/v2/config/audit?action=setQuotas").await.ok();
+        let log = operator.get("/v2/config/audit?action=setQuotas&outcome=done").await.ok();
         let entry = log["auditEntries"].as_array().and_then(|all| all.first()).cloned().unwrap_or_default();
-        assert_eq!(entry["actor"]["kind"], "platform", "{log}");
+        assert_eq!((&entry["actor"]["kind"], &entry["before"]["quotas"]), (&json!("platformKey"), &some), "{log}");
     }
 
     async fn a_day_has_as_many_exchanges_as_the_quota_says(world: &World) {
@@ -176,10 +176,11 @@ on_every_backend! {
         }
         let refused = operator.get(QUOTAS).await;
         assert_problem(&refused, 429, "too-many-requests");
-        assert_eq!(refused.header("retry-after"), Some("1"));
+        // What processes share refills a sixteenth slower than the whole.
+        assert!(matches!(refused.header("retry-after"), Some("1" | "2")), "{refused}");
         operator.with_key("nothing").get(QUOTAS).await.problem(401);
         bystander.get(QUOTAS).await.ok();
-        world.advance(Duration::from_secs(1));
+        world.advance(Duration::from_secs(2));
         operator.get(QUOTAS).await.ok();
     }
 }
