@@ -103,7 +103,7 @@ on_every_backend! {
             })
             .await;
             let entry = &definition["credentialDefinitions"][0];
-            let claims = json!({"employee_id": "E-7"});
+            let claims = json!({"given_name": "Oyelaran", "employee_id": "E-7"});
             let offer = operator
                 .offer_of(json!({
                     "issuanceMode": "InTime",
