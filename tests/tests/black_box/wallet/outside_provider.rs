@@ -18,7 +18,10 @@ struct Desk {
 
 impl Desk {
     async fn open(world: &World) -> Self {
-        let operator = world.organisation().await;
+        // A registered wallet is told of everything that goes wrong.
+        let client = json!({"clientId": "wallet-dev", "redirectUris": [Wallet::REDIRECT_URI]});
+        let policy = json!({"clients": {"registered": [client]}});
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
         let redirect_uri = format!("{}/sign-in/callback", operator.issuer());
         let people = json!({"E-7": {"given_name": "Oyelaran", "family_name": "Brightwater", "staff_id": "Registry"}});
         let provider = OutsideProvider::start(&world.env, &redirect_uri, SECRET, &people).await;
