@@ -44,7 +44,7 @@ KNOWN = (
     "the definition has no entry with this",
     "the definition makes the claim",
     "the organisation has a global configuration; update it",
-    "the organisation has no active key",
+    "the organisation has no such signing key",
     "the id of an API key is expected",
     "there is no such definition",
     "there is no such event type",

@@ -237,9 +237,10 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// `30` and `30.0` are the same JSON number.
-fn whole_number(value: &Value) -> Option<u64> {
-    let float = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=4_294_967_295.0).contains(number));
+/// `30` and `30.0` are the same JSON number. Beyond 2^53 not every whole number is one.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    let exact = 0.0..=9_007_199_254_740_992.0;
+    let float = value.as_f64().filter(|number| number.fract() == 0.0 && exact.contains(number));
     value.as_u64().or_else(|| float.and_then(|number| format!("{number:.0}").parse().ok()))
 }
 

@@ -76,7 +76,7 @@ pub(crate) enum WhenUnavailableSchema {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewEntry {
     /// Id from an earlier answer, in updates.
-    #[schema(format = Uuid)]
+    #[schema(max_length = 64)]
     id: Option<String>,
     /// `jwt_vc_json` and `mso_mdoc` are refused by this release.
     credential_format: FormatSchema,

@@ -202,7 +202,8 @@ pub(crate) struct RegisteredClientSchema {
     #[schema(min_length = 1, max_length = 2048)]
     client_id: String,
     /// Where answers may go, matched exactly; none: anywhere the client proves to have asked for.
-    redirect_uris: Option<Vec<String>>,
+    #[schema(required = false, max_items = 50)]
+    redirect_uris: Vec<String>,
     /// A JWK set; with it the client must authenticate (`private_key_jwt`).
     #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
     jwks: Option<serde_json::Value>,

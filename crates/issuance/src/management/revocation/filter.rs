@@ -5,7 +5,7 @@ use chancery_storage::HolderFilter;
 use serde_json::Value;
 
 use super::STATUSES;
-use crate::management::body::{Faults, Members};
+use crate::management::body::{Faults, Members, whole_number};
 
 const MEMBERS: &[&str] =
     &["credentialDefinitionId", "credentialExchangeIds", "holderDid", "issuedFrom", "issuedUntil", "revocationStatus"];
@@ -48,7 +48,8 @@ pub(super) fn read(body: &Members<'_>, most: usize, faults: &mut Faults) -> Opti
 
 fn seconds(members: &Members<'_>, name: &str, faults: &mut Faults) -> Option<Timestamp> {
     let value = members.value(name)?;
-    let seconds = value.as_i64().filter(|seconds| (0..=253_402_300_799).contains(seconds));
+    let seconds = whole_number(value).and_then(|seconds| i64::try_from(seconds).ok());
+    let seconds = seconds.filter(|seconds| *seconds <= 253_402_300_799);
     if seconds.is_none() {
         faults.add(members.at(name), "whole unix seconds are expected");
     }
@@ -73,6 +74,7 @@ mod tests {
         assert_eq!(faults(&json!({})), ["/filter"]);
         assert_eq!(faults(&Value::Null), ["/filter"]);
         assert!(faults(&json!({ "issuedFrom": 0 })).is_empty());
+        assert!(faults(&json!({ "issuedFrom": 733.0 })).is_empty());
     }
 
     #[test]
