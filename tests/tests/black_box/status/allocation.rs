@@ -125,7 +125,11 @@ async fn batch(wallet: Wallet, offer: Offer, address: std::net::SocketAddr) -> V
     let token = wallet.redeem(&wallet.open(&offer.link).await).await;
     let nonce = wallet.nonce(&token.opened).await;
     let mut call = wallet.credential_call(&token, &nonce);
-    let proof = || Wallet { holder_key: Key::p256(), ..wallet.clone() }.proof(&token.opened, &nonce);
+    let proof = || {
+        let mut other = wallet.clone();
+        other.holder_key = Key::p256();
+        other.proof(&token.opened, &nonce)
+    };
     call.proofs = (0..COPIES).map(|_| proof()).collect();
     // What was signed names the public URL; who answers is another matter.
     let path = call.url.splitn(4, '/').nth(3).expect("a path").to_owned();
