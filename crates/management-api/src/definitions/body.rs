@@ -113,7 +113,7 @@ pub(crate) struct NewEntry {
     credential_response_interval: Option<u32>,
     /// Key in `credential_configurations_supported`, unique in the organisation. Default: made from the
     /// label.
-    #[schema(pattern = r##"^[!#-\[\]-~]{1,255}$"##)]
+    #[schema(pattern = r##"^[!#-\[\]-~]{0,255}$"##)]
     credential_configuration_id: Option<String>,
     /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D). Default: false.
     require_key_attestation: Option<bool>,
