@@ -90,6 +90,7 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "individual",
     "offer_delivery",
     "claims_endpoint",
+    "event_watch",
 ];
 
 /// Applies what is missing.
