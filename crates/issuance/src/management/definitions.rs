@@ -294,7 +294,8 @@ enum Refusal {
 }
 
 /// What only the organisation's other data can tell: the signing key exists, configuration ids are unique, attestations
-/// that are demanded can be had, and a scope stands for credentials of one definition, because a request by it begins one exchange (AUT-8).
+/// that are demanded can be had, and a scope stands for credentials of one definition, because a request by it begins one
+/// exchange (AUT-8).
 async fn check_against_organisation<R>(
     ctx: &Context,
     organisation: &Organisation,

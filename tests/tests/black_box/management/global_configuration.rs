@@ -158,7 +158,7 @@ on_every_backend! {
         operator.define(&body).await;
         assert_eq!(operator.get(scopes).await.ok(), json!({"scopes": ["staff"]}));
         // In HAIP every configuration has a scope, and the metadata name it.
-        let strict = world.platform().organisation(json!({ "policy": {"profile": "haip"} })).await;
+        let strict = world.platform().organisation(json!({ "policy": {"profile": "haip", "walletAttestation": "observe"} })).await;
         let mut other = samples::pid();
         other["credentialDefinitions"][0]["authorizationRequestType"] = "scope_based".into();
         other["credentialDefinitions"][0]["scope"] = "pid".into();
