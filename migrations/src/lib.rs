@@ -20,6 +20,7 @@ mod m20261121_000013_configuration;
 mod m20261121_000014_audit;
 mod m20261121_000015_individuals;
 mod m20261130_000016_claims_endpoint;
+mod m20261130_000017_access;
 mod m20261130_000018_watches_and_quotas;
 mod m20261130_000019_sign_in;
 mod plan;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000014_audit::Migration),
             Box::new(m20261121_000015_individuals::Migration),
             Box::new(m20261130_000016_claims_endpoint::Migration),
+            Box::new(m20261130_000017_access::Migration),
             Box::new(m20261130_000018_watches_and_quotas::Migration),
             Box::new(m20261130_000019_sign_in::Migration),
         ]
@@ -91,6 +93,7 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "offer_delivery",
     "claims_endpoint",
     "event_watch",
+    "access_provider",
 ];
 
 /// Applies what is missing.

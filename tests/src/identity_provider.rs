@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::jwt::{Damage, Jwt};
+use crate::jwt::{Damage, Jwt, object};
 use crate::key::{Key, base64url, random, sha256};
 
 /// A provider on a free loopback port: discovery, keys, token and userinfo endpoints. Its authorization endpoint is
@@ -114,6 +114,25 @@ impl IdentityProvider {
     /// Signs with a new key from now on, and publishes only that.
     pub fn rotate_key(&self) {
         self.state().key = Key::p256();
+    }
+
+    /// Signs with this key from now on, and publishes only that.
+    pub fn set_key(&self, key: Key) {
+        self.state().key = key;
+    }
+
+    /// An access token (RFC 9068) for five minutes, to be changed or sent; `claims` are added, or take the place of others.
+    pub fn access_token(&self, audience: &str, claims: Value) -> Jwt {
+        let state = self.state();
+        let now = state.env.now().seconds();
+        let mut all = json!({
+            "iss": state.issuer, "aud": audience, "sub": "person-1", "client_id": "console", "jti": random(16),
+            "iat": now, "exp": now + 300,
+        });
+        for (name, value) in object(claims) {
+            all[name] = value;
+        }
+        Jwt::new(&state.key, json!({"typ": "at+jwt", "kid": state.key.thumbprint()}), all)
     }
 
     /// Paths that were asked for so far, oldest first.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    RSA_PKCS1_SHA256,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,6 +22,7 @@ enum Pair {
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    Rsa(RsaKeyPair),
 }
 
 impl Key {
@@ -46,12 +49,18 @@ impl Key {
         Self(Arc::new(Pair::Ed25519(Ed25519KeyPair::generate().expect("an Ed25519 key"))))
     }
 
+    /// A fresh RSA key of 2048 bits, which signs RS256. Wallets have none.
+    pub fn rsa() -> Self {
+        Self(Arc::new(Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key"))))
+    }
+
     /// The JOSE name of the algorithm it signs with.
     pub fn algorithm(&self) -> &'static str {
         match &*self.0 {
             Pair::P256(_) => "ES256",
             Pair::P384(_) => "ES384",
             Pair::Ed25519(_) => "EdDSA",
+            Pair::Rsa(_) => "RS256",
         }
     }
 
@@ -64,6 +73,8 @@ impl Key {
             Pair::P256(_) => json!({"crv": "P-256", "kty": "EC", "x": base64url(x), "y": base64url(y)}),
             Pair::P384(_) => json!({"crv": "P-384", "kty": "EC", "x": base64url(x), "y": base64url(y)}),
             Pair::Ed25519(_) => json!({"crv": "Ed25519", "kty": "OKP", "x": base64url(point)}),
+            // RSAPublicKey of RFC 8017 App. A.1.1 in DER, of a key of 2048 bits with the exponent 65537.
+            Pair::Rsa(_) => json!({"e": "AQAB", "kty": "RSA", "n": base64url(&point[9..265])}),
         }
     }
 
@@ -78,10 +89,11 @@ impl Key {
             Pair::P256(_) => vec![0x80, 0x24],
             Pair::P384(_) => vec![0x81, 0x24],
             Pair::Ed25519(_) => vec![0xed, 0x01],
+            Pair::Rsa(_) => panic!("no wallet has an RSA key"),
         };
         match &*self.0 {
             Pair::P256(_) | Pair::P384(_) => bytes.extend(compressed(self.public_bytes())),
-            Pair::Ed25519(_) => bytes.extend(self.public_bytes()),
+            Pair::Ed25519(_) | Pair::Rsa(_) => bytes.extend(self.public_bytes()),
         }
         format!("did:key:z{}", bs58::encode(bytes).into_string())
     }
@@ -106,6 +118,11 @@ impl Key {
                 pair.sign(&SystemRandom::new(), message).expect("an ECDSA signature").as_ref().to_vec()
             }
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).expect("an RSA signature");
+                signature
+            }
         }
     }
 
@@ -113,6 +130,7 @@ impl Key {
         match &*self.0 {
             Pair::P256(pair) | Pair::P384(pair) => pair.public_key().as_ref(),
             Pair::Ed25519(pair) => pair.public_key().as_ref(),
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
         }
     }
 }

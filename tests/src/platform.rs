@@ -52,12 +52,15 @@ struct Api {
     http: Http,
     base: String,
     key: String,
+    /// Of the `Authorization` header.
+    scheme: &'static str,
+    headers: Vec<(String, String)>,
 }
 
 impl Platform {
     /// Speaks to the management face at `base`, a URL without a trailing slash, under the platform key.
     pub fn new(http: Http, base: String, key: String) -> Self {
-        Self { api: Api { http, base, key } }
+        Self { api: Api { http, base, key, scheme: "ApiKey", headers: Vec::new() } }
     }
 
     /// A new organisation with a name of its own and a signing key, and an administrator of it.
@@ -140,6 +143,19 @@ impl Operator {
     /// The same program, which calls another process of the server: `base` is a URL without a trailing slash.
     pub fn at(&self, base: &str) -> Self {
         Self { api: Api { base: base.to_owned(), ..self.api.clone() }, organisation: self.organisation.clone() }
+    }
+
+    /// The same organisation under an access token instead of a key.
+    pub fn with_token(&self, token: &str) -> Self {
+        let api = Api { key: token.to_owned(), scheme: "Bearer", ..self.api.clone() };
+        Self { api, organisation: self.organisation.clone() }
+    }
+
+    /// The same with one more header in every request.
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        let mut operator = self.clone();
+        operator.api.headers.push((name.to_owned(), value.to_owned()));
+        operator
     }
 
     /// The same organisation under a new API key of that role: `admin`, `issuer` or `auditor`.
@@ -283,8 +299,11 @@ pub fn issue_body(definition: &Value, claims: &Value) -> Value {
 
 impl Api {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, &format!("{}{path}", self.base));
-        request.header("authorization", format!("ApiKey {}", self.key))
+        let mut request = self.http.request(method, &format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request.header("authorization", format!("{} {}", self.scheme, self.key))
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {

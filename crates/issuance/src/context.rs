@@ -14,6 +14,7 @@ use crate::encryption_keyring::EncryptionKeyrings;
 use crate::keyring::Keyrings;
 use crate::mail::{Mailer, Smtp};
 use crate::management::access::Keys;
+use crate::management::access_provider::Configured;
 use crate::management::definitions::Definitions;
 use crate::management::global_configurations::Defaults;
 use crate::management::idempotency::Sweeps;
@@ -21,6 +22,7 @@ use crate::management::identity_provider::Connected;
 use crate::management::watch::Feeds;
 use crate::outbound::{Addresses, Outbound};
 use crate::provider::Providers;
+use crate::provider::access_token::Verified;
 use crate::quotas::QuotaMeters;
 use crate::rate_limits::{Budgets, RateLimits};
 use crate::status_lists::StatusLists;
@@ -47,6 +49,8 @@ struct Inner {
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
     api_keys: Keys,
+    access_providers: Configured,
+    verified_tokens: Verified,
     definitions: Definitions,
     defaults: Defaults,
     identity_providers: Connected,
@@ -106,6 +110,8 @@ impl Context {
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
+            access_providers: Configured::default(),
+            verified_tokens: Verified::default(),
             definitions: Definitions::default(),
             defaults: Defaults::default(),
             identity_providers: Connected::default(),
@@ -236,6 +242,14 @@ impl Context {
 
     pub(crate) fn api_keys(&self) -> &Keys {
         &self.0.api_keys
+    }
+
+    pub(crate) fn access_providers(&self) -> &Configured {
+        &self.0.access_providers
+    }
+
+    pub(crate) fn verified_tokens(&self) -> &Verified {
+        &self.0.verified_tokens
     }
 
     pub(crate) fn defaults(&self) -> &Defaults {

@@ -25,6 +25,17 @@ impl<R> Failure<R> {
     }
 }
 
+impl<R: Copy> Failure<R> {
+    /// The same failure once more, for somebody else who wants to know; causes become texts.
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Rejected(rejection) => Self::Rejected(*rejection),
+            Self::Unavailable(cause) => Self::Unavailable(anyhow::anyhow!("{cause:#}")),
+            Self::Internal(cause) => Self::Internal(anyhow::anyhow!("{cause:#}")),
+        }
+    }
+}
+
 impl<R> From<StoreError> for Failure<R> {
     fn from(error: StoreError) -> Self {
         match error {

@@ -4,6 +4,7 @@
 //! refusal names every fault of the body by its JSON Pointer.
 
 pub mod access;
+pub mod access_provider;
 pub mod api_keys;
 pub mod audit;
 pub(crate) mod body;

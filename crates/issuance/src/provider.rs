@@ -3,6 +3,7 @@
 //! The way there is [`depart`], the way back is [`arrive`]. In between the browser is elsewhere, and what must be known
 //! again is in [`Departure`].
 
+pub(crate) mod access_token;
 mod error;
 mod key;
 
@@ -83,16 +84,23 @@ pub(crate) struct Person {
 }
 
 /// Metadata of providers by issuer identifier, with their keys.
-pub(crate) struct Providers(Cache<String, Arc<Metadata>>);
+pub(crate) struct Providers {
+    known: Cache<String, Arc<Metadata>>,
+    /// What was fetched a moment ago for the sake of a key: unknown keys in the tokens of strangers ask a provider no more
+    /// often than this forgets.
+    renewed: Cache<String, Arc<Metadata>>,
+}
 
 impl Default for Providers {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(1000).time_to_live(Self::LIFETIME).build())
+        let kept = |lifetime| Cache::builder().max_capacity(1000).time_to_live(lifetime).build();
+        Self { known: kept(Self::LIFETIME), renewed: kept(Self::PAUSE) }
     }
 }
 
 impl Providers {
     const LIFETIME: Duration = Duration::from_secs(600);
+    const PAUSE: Duration = Duration::from_secs(10);
 }
 
 type Metadata = ProviderMetadata<
@@ -205,7 +213,7 @@ pub(crate) async fn arrive(
     let mut claims = match verify(id_token, metadata.jwks(), &expected) {
         // The keys may have been rotated since they were fetched.
         Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
-            ctx.providers().0.invalidate(&provider.issuer).await;
+            ctx.providers().known.invalidate(&provider.issuer).await;
             let renewed = ctx.provider_metadata(&provider.issuer).await?;
             verify(id_token, renewed.jwks(), &expected)?
         }
@@ -364,12 +372,21 @@ async fn client_assertion(
 impl Context {
     /// What the provider says about itself, with its keys; fetched once at a time and kept for ten minutes.
     async fn provider_metadata(&self, issuer: &str) -> Result<Arc<Metadata>, ProviderError> {
-        let fetch = async {
-            let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|_| ProviderError::NotAUrl)?;
-            Ok::<_, ProviderError>(Arc::new(Metadata::discover_async(issuer, self.outbound()).await?))
-        };
-        let fetched = self.providers().0.try_get_with(issuer.to_owned(), fetch).await;
+        let fetched = self.providers().known.try_get_with(issuer.to_owned(), self.discover(issuer)).await;
         fetched.map_err(|error| ProviderError::clone(&error))
+    }
+
+    /// The same, fetched within the last ten seconds: for a key that is not among those known.
+    async fn renewed_provider_metadata(&self, issuer: &str) -> Result<Arc<Metadata>, ProviderError> {
+        let fetched = self.providers().renewed.try_get_with(issuer.to_owned(), self.discover(issuer)).await;
+        let renewed = fetched.map_err(|error| ProviderError::clone(&error))?;
+        self.providers().known.insert(issuer.to_owned(), Arc::clone(&renewed)).await;
+        Ok(renewed)
+    }
+
+    async fn discover(&self, issuer: &str) -> Result<Arc<Metadata>, ProviderError> {
+        let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|_| ProviderError::NotAUrl)?;
+        Ok(Arc::new(Metadata::discover_async(issuer, self.outbound()).await?))
     }
 }
 

@@ -1,16 +1,16 @@
 //! Who is asking, and whether the table in `routes.rs` lets them.
 
 use axum::extract::{FromRequestParts, MatchedPath};
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use chancery_issuance::management::access::{self, AccessRejection, Caller};
+use chancery_issuance::management::access::{self, AccessRejection, Caller, Identity, TokenRejection};
 use chancery_issuance::{Context, Failure};
 use chancery_model::Role;
 
-use crate::problem::{Kind, Problem};
+use crate::presence::{Credentials, Presence};
+use crate::problem::{Challenge, Kind, Problem};
 use crate::routes::{self, Permission};
 
-/// The holder of an API key that may use the operation at hand.
+/// The holder of an API key, or a person with an access token, that may use the operation at hand.
 pub(crate) struct Organisational(pub(crate) Caller);
 
 /// The holder of the platform key.
@@ -21,19 +21,19 @@ impl FromRequestParts<Context> for Organisational {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Context) -> Result<Self, Problem> {
         let permission = permission(parts)?;
-        let authorization = authorization(parts)?;
-        let caller = access::authenticate(ctx, authorization.as_deref())
-            .await
-            .map_err(|failure| Problem::of(failure, refuse))?;
+        let presence = Presence::at(ctx, &parts.headers, &parts.extensions).await;
+        let caller = presence.admitted(ctx).await.map_err(|failure| Problem::of(failure, refuse))?;
         tracing::Span::current().record("organisation", caller.organisation.slug.as_str());
         ctx.admit_program(&caller.organisation).await.map_err(|exceeded| {
             let detail = "the organisation's programs send more requests a minute than its quota says";
             Problem::new(Kind::TooManyRequests, detail).retry_after(exceeded.retry_after)
         })?;
         if !may(caller.role, permission) {
-            let detail =
-                format!("this operation is for {}; the key has the role {}", roles(permission), name(caller.role));
-            return Err(Problem::new(Kind::Forbidden, detail));
+            let detail = format!("this operation is for {}; yours is {}", roles(permission), caller.role.name());
+            return Err(match caller.identity {
+                Identity::ApiKey(_) => Problem::new(Kind::Forbidden, detail),
+                Identity::Person(_) => Problem::new(Kind::Forbidden, detail).challenging(Challenge::InsufficientScope),
+            });
         }
         Ok(Self(caller))
     }
@@ -46,8 +46,8 @@ impl FromRequestParts<Context> for OfPlatform {
         if permission(parts)? != Permission::Platform {
             return Err(Problem::internal());
         }
-        let authorization = authorization(parts)?;
-        access::authenticate_platform(ctx, authorization.as_deref()).map_err(refuse)?;
+        let credentials = Credentials::of(&parts.headers).map_err(refuse)?;
+        access::authenticate_platform(ctx, &credentials.presented()).map_err(refuse)?;
         Ok(Self)
     }
 }
@@ -56,9 +56,9 @@ impl FromRequestParts<Context> for OfPlatform {
 pub(crate) fn roles(permission: Permission) -> &'static str {
     match permission {
         Permission::Platform => "the platform key",
-        Permission::Administer => "keys with the role admin",
-        Permission::Issue => "keys with the role admin or issuer",
-        Permission::Read => "keys of every role",
+        Permission::Administer => "the role admin",
+        Permission::Issue => "the roles admin and issuer",
+        Permission::Read => "every role",
     }
 }
 
@@ -73,18 +73,9 @@ pub(crate) fn may(role: Role, permission: Permission) -> bool {
     }
 }
 
-/// Whether keys of a role may see what redeems an offer: whoever can fetch it can take the credential.
+/// Whether callers of a role may see what redeems an offer: whoever can fetch it can take the credential.
 pub(crate) fn may_see_offers(role: Role) -> bool {
     may(role, Permission::Issue)
-}
-
-/// Name of a role in the API.
-pub(crate) fn name(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "admin",
-        Role::Issuer => "issuer",
-        Role::Auditor => "auditor",
-    }
 }
 
 fn permission(parts: &Parts) -> Result<Permission, Problem> {
@@ -95,27 +86,44 @@ fn permission(parts: &Parts) -> Result<Permission, Problem> {
     })
 }
 
-/// The header, once. Two of them could mean two callers.
-fn authorization(parts: &Parts) -> Result<Option<String>, Problem> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(refuse(AccessRejection::Malformed));
-    }
-    let text = first.map(|value| value.to_str().map(str::to_owned));
-    text.transpose().map_err(|_| refuse(AccessRejection::Malformed))
-}
-
 fn refuse(rejection: AccessRejection) -> Problem {
     let (kind, detail) = match rejection {
-        AccessRejection::Missing => (Kind::Unauthorized, "send Authorization: ApiKey <key>"),
-        AccessRejection::Malformed => (Kind::Unauthorized, "the Authorization header is not ApiKey <key>"),
+        AccessRejection::Missing => (Kind::Unauthorized, "send Authorization: ApiKey <key>, or Bearer <access token>"),
+        AccessRejection::Malformed => {
+            (Kind::Unauthorized, "the Authorization header is neither ApiKey <key> nor Bearer <access token>")
+        }
         AccessRejection::Unknown => (Kind::Unauthorized, "the key is not known here"),
         AccessRejection::Expired => (Kind::Unauthorized, "the key has expired"),
         AccessRejection::Revoked => (Kind::Unauthorized, "the key was revoked"),
         AccessRejection::Suspended => (Kind::OrganisationSuspended, "the organisation is suspended"),
+        AccessRejection::NoRole => {
+            let detail = "the access token gives no role here: no rule of the access provider fits its claims";
+            return Problem::new(Kind::Forbidden, detail).challenging(Challenge::InsufficientScope);
+        }
+        AccessRejection::Token(rejection) => {
+            return Problem::new(Kind::Unauthorized, of_token(rejection)).challenging(Challenge::InvalidToken);
+        }
     };
     Problem::new(kind, detail)
+}
+
+/// What is wrong with a token, in the characters of RFC 6750 §3.
+fn of_token(rejection: TokenRejection) -> &'static str {
+    match rejection {
+        TokenRejection::Malformed => "the access token is not a signed JWT",
+        TokenRejection::NoOrganisation => {
+            "aud names no organisation here by its issuer identifier, or several: send X-OrganisationId"
+        }
+        TokenRejection::Foreign => "the access token does not come from the access provider of an organisation here",
+        TokenRejection::Audience => "aud does not hold the audience that the access provider is configured with",
+        TokenRejection::Type => "typ does not say that it is an access token (at+jwt)",
+        TokenRejection::Bound => "the access token is bound to a key (cnf); only bearer tokens are taken",
+        TokenRejection::Algorithm => "alg is none of RS256, PS256, ES256, ES384, EdDSA",
+        TokenRejection::Signature => "the signature does not verify with the keys of the access provider",
+        TokenRejection::Expired => "the access token has expired",
+        TokenRejection::NotYet => "nbf or iat of the access token is in the future",
+        TokenRejection::Claims => "sub, exp, nbf or iat is missing or has the wrong form",
+    }
 }
 
 /// Lets use cases that refuse nothing use the common conversion.

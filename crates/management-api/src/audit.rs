@@ -18,7 +18,7 @@ use crate::routes;
 
 /// List the audit log.
 ///
-/// Every change and every refused attempt with an API key of the organisation, and what the platform did to it. Issuances are
+/// Every change and every refused attempt with an API key or access token of the organisation, and what the platform did to it. Issuances are
 /// not in it: the record of each says who called for it, in `issuedBy` and `issuedFrom`. Entries are chained in the order of
 /// their completion; note `head` elsewhere now and then, and `chancery audit verify --anchor` proves that nothing before it was
 /// changed.
@@ -38,6 +38,7 @@ pub(crate) async fn list(
         outcome: query.read("outcome", "unfinished, done, refused or failed is expected", AuditOutcome::parse),
         actor: query
             .read("actorId", "the id of an API key is expected", |text| ApiKeyId::parse(text).map(ApiKeyId::as_uuid)),
+        actor_name: given(query.text("actorName")),
         target: given(query.text("target")),
         since: query.seconds("from"),
         until: query.seconds("to"),
@@ -65,6 +66,8 @@ struct AuditQuery {
     outcome: Option<OutcomeSchema>,
     /// Id of the API key that was shown.
     actor_id: Option<String>,
+    /// Name of the API key that was shown, or of a person: issuer identifier of the access provider, `#`, `sub`.
+    actor_name: Option<String>,
     /// Path of what was to be changed.
     target: Option<String>,
     /// From this instant on, in Unix seconds.
@@ -130,14 +133,14 @@ pub(crate) struct Entry {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditActor)]
 pub(crate) struct Actor {
-    /// `apiKey`, `platformKey` or `commandLine`.
+    /// `apiKey`, `platformKey`, `person` or `commandLine`.
     #[schema(example = "apiKey")]
     kind: &'static str,
-    /// Id of the API key; empty for the platform key.
+    /// Id of the API key; empty for others.
     id: String,
-    /// Name of the API key.
+    /// Name of the API key; of a person the issuer identifier of the access provider, `#` and `sub`.
     name: String,
-    /// Its role.
+    /// The role it has; empty when it has none.
     role: String,
 }
 

@@ -11,7 +11,9 @@ use chancery_issuance::management::Fault;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Components, Content, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required,
     ResponseBuilder, ServerBuilder,
@@ -46,7 +48,8 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Audit log", description = "What was changed, by whom, and who tried to"),
         (name = "Webhooks", description = "Events of exchanges for the organisation's own services"),
         (name = "Quotas", description = "How much an organisation may do"),
-        (name = "API keys", description = "Access to this API"),
+        (name = "API keys", description = "Access to this API for programs"),
+        (name = "Access provider", description = "Access to this API for people"),
         (name = "Platform", description = "Organisations, for the holder of the platform key"),
     ),
 )]
@@ -74,8 +77,16 @@ pub(crate) fn describe() -> OpenApi {
     let scheme =
         |text: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
     components.add_security_scheme("ApiKey", scheme("`ApiKey <key>`: a key of an organisation, with a role"));
+    components.add_security_scheme("Bearer", SecurityScheme::Http(bearer()));
     components.add_security_scheme("PlatformKey", scheme("`ApiKey <platform key>`: the key of the deployment"));
     description
+}
+
+/// Access tokens of people.
+fn bearer() -> Http {
+    let text = "An access token of the organisation's access provider, whose claims give a role. Unless `aud` names the issuer \
+                identifier of the organisation, `X-OrganisationId` says which organisation is meant.";
+    HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(text)).build()
 }
 
 /// Names of operations by method and route.
@@ -101,8 +112,9 @@ fn operation<'d>(description: &'d mut OpenApi, method: &Method, path: &str) -> O
 
 fn complete(operation: &mut Operation, method: &Method, path: &str, permission: Permission) {
     let is_platform = permission == Permission::Platform;
-    let scheme = if is_platform { "PlatformKey" } else { "ApiKey" };
-    operation.security = Some(vec![SecurityRequirement::new(scheme, Vec::<String>::new())]);
+    let schemes: &[&str] = if is_platform { &["PlatformKey"] } else { &["ApiKey", "Bearer"] };
+    let requirement = |scheme: &&str| SecurityRequirement::new(*scheme, Vec::<String>::new());
+    operation.security = Some(schemes.iter().map(requirement).collect());
     let note = format!("For {}.", access::roles(permission));
     let text = operation.description.take().filter(|text| !text.is_empty());
     operation.description = Some(text.map_or(note.clone(), |text| format!("{text}\n\n{note}")));
@@ -121,9 +133,8 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
         problems.push((Kind::InvalidQuery, "/sortOrder: asc or desc is expected"));
     }
     if !is_platform {
-        problems
-            .push((Kind::Forbidden, "this operation is for keys with the role admin; the key has the role auditor"));
         problems.push((Kind::TooManyRequests, "the organisation's programs send more requests a minute than they may"));
+        problems.push((Kind::Forbidden, "this operation is for the role admin; yours is auditor"));
     }
     if path.contains('{') {
         problems.push((Kind::NotFound, "there is no such record"));

@@ -14,6 +14,7 @@ use chancery_issuance::management::LARGEST_BODY;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
+use crate::presence::recognise;
 use crate::problem::{Kind, Problem};
 use crate::recording::{Recorder, record};
 use crate::repetition::repeat;
@@ -39,6 +40,7 @@ pub(crate) fn router(context: Context, trusted_proxies: usize) -> Router {
         })
         .layer(from_fn_with_state(recorder, record))
         .layer(from_fn_with_state(context.clone(), repeat))
+        .layer(from_fn_with_state(context.clone(), recognise))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state((context.clone(), trusted_proxies), enter))

@@ -5,6 +5,7 @@
 //! [`chancery_issuance::management`].
 
 mod access;
+mod access_provider;
 mod api_keys;
 mod audit;
 mod bulk;
@@ -24,6 +25,7 @@ mod offers;
 mod organisations;
 mod policy;
 mod precondition;
+mod presence;
 mod problem;
 mod quotas;
 mod recording;

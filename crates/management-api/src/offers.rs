@@ -49,7 +49,7 @@ pub(crate) async fn issue(
 ) -> Result<Response, Problem> {
     let idempotency = idempotency(&headers, routes::ISSUE, &body.bytes)?;
     let render = |history: &_| serde_json::to_vec(&HistoryAnswer::from(history)).unwrap_or_default();
-    let by = IssuedBy { key: caller.key, address };
+    let by = IssuedBy { actor: caller.issuing(), address };
     let answer = offers::issue(&ctx, &caller.organisation, by, &body.members, idempotency.as_ref(), render).await;
     let answer = answer.map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {

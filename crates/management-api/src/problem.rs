@@ -49,9 +49,9 @@ kinds! {
     /// The idempotency key has the wrong form.
     InvalidIdempotencyKey: BAD_REQUEST, "invalid-idempotency-key", "The Idempotency-Key header is malformed";
     /// No key, or one that opens nothing.
-    Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed";
-    /// The key has another role.
-    Forbidden: FORBIDDEN, "forbidden", "The key may not do this";
+    Unauthorized: UNAUTHORIZED, "unauthorized", "An API key or access token is needed";
+    /// The caller has another role, or none.
+    Forbidden: FORBIDDEN, "forbidden", "Your role may not do this";
     /// The organisation is suspended.
     OrganisationSuspended: FORBIDDEN, "organisation-suspended", "The organisation is suspended";
     /// Nothing there for this caller.
@@ -122,18 +122,42 @@ pub(crate) struct Problem {
     faults: Vec<Fault>,
     /// Seconds after which it is worth trying again, when that is known.
     retry_after: Option<u32>,
+    challenge: Option<Challenge>,
+}
+
+/// What is wrong with an access token (RFC 6750 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// It is not to be believed, or over.
+    InvalidToken,
+    /// It allows less than what was asked for.
+    InsufficientScope,
+}
+
+impl Challenge {
+    fn code(self) -> &'static str {
+        match self {
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+        }
+    }
 }
 
 impl Problem {
     /// `detail` is for people and names no secret.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), faults: Vec::new(), retry_after: None }
+        Self { kind, detail: detail.into(), faults: Vec::new(), retry_after: None, challenge: None }
     }
 
     /// Says after how many seconds it is worth trying again.
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    /// The same about an access token; `detail` keeps to the characters of RFC 6750 §3.
+    pub(crate) fn challenging(self, challenge: Challenge) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 
     /// A body that breaks rules.
@@ -149,7 +173,7 @@ impl Problem {
             count => format!(" (and {} more in errors)", count - 1),
         };
         let detail = first.map(|fault| format!("{}: {}{more}", fault.pointer, fault.detail)).unwrap_or_default();
-        Self { kind, detail, faults, retry_after: None }
+        Self { kind, detail, faults, retry_after: None, challenge: None }
     }
 
     /// Nothing there, or nothing of this caller's.
@@ -211,13 +235,28 @@ impl Problem {
         }
     }
 
+    /// RFC 6750 §3: the error only where a token was shown.
+    fn bearer_challenge(&self) -> HeaderValue {
+        const REALM: &str = "Bearer realm=\"chancery\"";
+        let text = match self.challenge {
+            Some(challenge) => {
+                format!("{REALM}, error=\"{}\", error_description=\"{}\"", challenge.code(), self.detail)
+            }
+            None => REALM.to_owned(),
+        };
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(REALM))
+    }
+
     /// The whole answer to a request to `instance`.
     pub(crate) fn respond(&self, instance: &str) -> Response {
         let body = serde_json::to_vec(&self.document(instance)).unwrap_or_default();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.kind == Kind::Unauthorized {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"chancery\""));
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey realm=\"chancery\""));
+        }
+        if self.kind == Kind::Unauthorized || self.challenge.is_some() {
+            headers.append(WWW_AUTHENTICATE, self.bearer_challenge());
         }
         let retry_after = self.retry_after.or((self.kind == Kind::Unavailable).then_some(RETRY_SECONDS));
         if let Some(seconds) = retry_after {

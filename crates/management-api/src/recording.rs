@@ -1,7 +1,8 @@
 //! Writes the audit log, for every operation at once: changes before and after they are made, refusals afterwards.
 //!
 //! Not written are reads that are let in, and issuances, whose records say who called for them. Nor are attempts without a
-//! key that was ever given out: they belong to no organisation, and anybody could fill a log with them.
+//! key that was ever given out, or a token that can be believed: they belong to no organisation, and anybody could fill a
+//! log with them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,12 +10,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, HeaderValue};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::Context;
-use chancery_issuance::management::access::{authenticate_platform, identify};
+use chancery_issuance::management::access::authenticate_platform;
 use chancery_issuance::management::audit::{self, Attempt, End};
 use chancery_issuance::management::organisations;
 use chancery_model::{Actor, ActorKind, ApiKeyId, Organisation, OrganisationId};
@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 
 use crate::access::{self, never};
 use crate::document;
+use crate::presence::{self, Credentials, Presence};
 use crate::problem::Problem;
 use crate::request::{Address, REQUEST_ID};
 use crate::routes::{self, Permission};
@@ -90,6 +91,7 @@ fn shown(method: &Method, route: &str) -> Shown {
     match (method.as_str(), route) {
         ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
         | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY)
+        | ("PUT" | "DELETE", routes::ACCESS_PROVIDER)
         | ("PUT", routes::QUOTAS_OF_ORGANISATION | routes::RECORD_STATUS) => Shown::Above(0, Part::Whole),
         (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
         | ("PUT", routes::LOGO | routes::COVER)
@@ -115,14 +117,16 @@ struct Asked {
     route: String,
     path: String,
     permission: Permission,
-    authorization: Option<HeaderValue>,
+    /// The headers that say who asks.
+    credentials: HeaderMap,
+    presence: Presence,
     address: String,
     request_id: String,
 }
 
 impl Asked {
     /// `None` for paths that lead nowhere.
-    fn of(request: &Request) -> Option<Self> {
+    fn of(request: &Request, presence: Presence) -> Option<Self> {
         let route = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
         let permission = routes::permission(request.method(), &route)?;
         let headers = request.headers();
@@ -131,7 +135,8 @@ impl Asked {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             permission,
-            authorization: headers.get(AUTHORIZATION).cloned(),
+            credentials: presence::repeated(headers),
+            presence,
             address: request.extensions().get().map(|Address(text)| text.clone()).unwrap_or_default(),
             request_id: request_id.to_owned(),
             route,
@@ -177,7 +182,8 @@ struct Party {
 }
 
 pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, next: Next) -> Response {
-    let Some(asked) = Asked::of(&request) else { return next.run(request).await };
+    let presence = Presence::at(&recorder.context, request.headers(), request.extensions()).await;
+    let Some(asked) = Asked::of(&request, presence) else { return next.run(request).await };
     if asked.is_read() || asked.is_issuance() {
         let response = next.run(request).await;
         if is_worth_an_entry(&asked, response.status()) {
@@ -213,8 +219,11 @@ fn is_worth_an_entry(asked: &Asked, status: StatusCode) -> bool {
 impl Recorder {
     /// Who this is; `None` for strangers, and when it cannot be found out.
     async fn party(&self, asked: &Asked) -> Option<Party> {
-        let authorization = asked.authorization.as_ref().and_then(|value| value.to_str().ok());
-        if asked.permission == Permission::Platform && authenticate_platform(&self.context, authorization).is_ok() {
+        let holds_platform_key = || {
+            let credentials = Credentials::of(&asked.credentials);
+            credentials.is_ok_and(|it| authenticate_platform(&self.context, &it.presented()).is_ok())
+        };
+        if asked.permission == Permission::Platform && holds_platform_key() {
             let actor =
                 Actor { kind: ActorKind::PlatformKey, id: None, name: String::new(), role: "platform".to_owned() };
             let organisation = match asked.route.as_str() {
@@ -223,10 +232,10 @@ impl Recorder {
             };
             return Some(Party { actor, organisation, is_let_in: true });
         }
-        let identified = identify(&self.context, authorization).await.ok()?;
-        let is_let_in = identified.standing.is_ok() && access::may(identified.caller.role, asked.permission);
-        let actor = identified.caller.actor();
-        Some(Party { actor, organisation: Some(Organisation::clone(&identified.caller.organisation)), is_let_in })
+        let identified = asked.presence.known()?;
+        let is_let_in = identified.standing.as_ref().is_ok_and(|caller| access::may(caller.role, asked.permission));
+        let organisation = Organisation::clone(&identified.organisation);
+        Some(Party { actor: identified.actor.clone(), organisation: Some(organisation), is_let_in })
     }
 
     async fn organisation_in(&self, path: &str) -> Option<Organisation> {
@@ -306,7 +315,7 @@ impl Recorder {
     async fn look(&self, asked: &Asked, shown: Shown) -> Option<Value> {
         let Shown::Above(segments, part) = shown else { return None };
         let mut request = Request::get(above(&asked.path, segments)).body(Body::empty()).ok()?;
-        request.headers_mut().insert(AUTHORIZATION, asked.authorization.clone()?);
+        request.headers_mut().extend(asked.credentials.clone());
         let response = match self.shown.clone().oneshot(request).await {
             Ok(response) => response,
             Err(infallible) => match infallible {},
@@ -353,7 +362,8 @@ mod tests {
             route: route.to_owned(),
             path: path.to_owned(),
             permission: Permission::Administer,
-            authorization: None,
+            credentials: HeaderMap::new(),
+            presence: Presence::stranger(),
             address: String::new(),
             request_id: String::new(),
         }

@@ -5,18 +5,19 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chancery_issuance::Context;
-use chancery_issuance::management::access::{self as entrance, Caller};
+use chancery_issuance::management::access::Caller;
 use chancery_issuance::management::idempotency::{self, Course};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, never};
+use crate::presence::Presence;
 use crate::problem::{Kind, Problem};
 use crate::request::{IDEMPOTENCY_KEY, buffered, idempotency};
 use crate::routes::{self, Permission};
@@ -38,8 +39,8 @@ struct Kept {
 pub(crate) async fn repeat(State(ctx): State<Context>, request: Request, next: Next) -> Response {
     let Some(permission) = covered(&request) else { return next.run(request).await };
     // Who is not let in is refused where everybody is.
-    let authorization = request.headers().get(AUTHORIZATION).cloned();
-    let Some(caller) = let_in(&ctx, authorization, permission).await else { return next.run(request).await };
+    let presence = Presence::at(&ctx, request.headers(), request.extensions()).await;
+    let Some(caller) = let_in(&presence, permission) else { return next.run(request).await };
     attend(&ctx, &caller, request, next).await.unwrap_or_else(Problem::into_response)
 }
 
@@ -59,11 +60,9 @@ pub(crate) fn is_covered(route: &str) -> bool {
     is_of_organisation && !matches!(route, routes::ISSUE | routes::BULKS)
 }
 
-async fn let_in(ctx: &Context, authorization: Option<HeaderValue>, permission: Permission) -> Option<Caller> {
-    let authorization = authorization.as_ref().and_then(|value| value.to_str().ok());
-    let identified = entrance::identify(ctx, authorization).await.ok()?;
-    identified.standing.ok()?;
-    access::may(identified.caller.role, permission).then_some(identified.caller)
+fn let_in(presence: &Presence, permission: Permission) -> Option<Caller> {
+    let caller = presence.known()?.standing.clone().ok()?;
+    access::may(caller.role, permission).then_some(caller)
 }
 
 async fn attend(ctx: &Context, caller: &Caller, request: Request, next: Next) -> Result<Response, Problem> {

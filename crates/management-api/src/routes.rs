@@ -7,9 +7,9 @@ use utoipa_axum::routes;
 
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
-    api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider, images,
-    individuals, offers, organisations, policy, quotas, retention, revocation, signing_keys, templates, transcript,
-    webhooks,
+    access_provider, api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider,
+    images, individuals, offers, organisations, policy, quotas, retention, revocation, signing_keys, templates,
+    transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -22,6 +22,7 @@ pub(crate) const OWN_ORGANISATION: &str = "/v2/config/organisation";
 pub(crate) const API_KEY: &str = "/v2/config/admin/apikey";
 pub(crate) const API_KEY_BY_ID: &str = "/v2/config/admin/apikey/{apiKeyId}";
 pub(crate) const API_KEYS: &str = "/v2/config/admin/apikeys";
+pub(crate) const ACCESS_PROVIDER: &str = "/v2/config/admin/access-provider";
 pub(crate) const KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
 pub(crate) const KEYS_ROTATE: &str = "/v2/config/digital-wallet/openid/key-management/rotate";
 pub(crate) const KEY: &str = "/v2/config/digital-wallet/openid/key-management/{signingKeyId}";
@@ -97,11 +98,11 @@ pub(crate) const CONTENT_TYPES: &str = "/v2/config/webhooks/payload/content-type
 pub(crate) enum Permission {
     /// The holder of the platform key.
     Platform,
-    /// Keys with the role `admin`.
+    /// The role `admin`.
     Administer,
-    /// Keys with the role `admin` or `issuer`.
+    /// The roles `admin` and `issuer`.
     Issue,
-    /// Every key of the organisation.
+    /// Every role.
     Read,
 }
 
@@ -122,6 +123,9 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::POST, API_KEY, Administer),
     (Method::DELETE, API_KEY_BY_ID, Administer),
     (Method::GET, API_KEYS, Read),
+    (Method::PUT, ACCESS_PROVIDER, Administer),
+    (Method::GET, ACCESS_PROVIDER, Read),
+    (Method::DELETE, ACCESS_PROVIDER, Administer),
     (Method::POST, KEYS, Administer),
     (Method::GET, KEYS, Read),
     (Method::POST, KEYS_ROTATE, Administer),
@@ -213,6 +217,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(api_keys::list))
+        .routes(routes!(access_provider::configure, access_provider::read, access_provider::remove))
         .routes(routes!(signing_keys::create, signing_keys::list))
         .routes(routes!(signing_keys::rotate))
         .routes(routes!(signing_keys::read))

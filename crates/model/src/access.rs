@@ -21,6 +21,17 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    /// Name in the API, in the audit log and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Issuer => "issuer",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
 /// SHA-256 of a code, token or key; the only form in which those are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);

@@ -39,17 +39,30 @@ pub struct AuditEntry {
 /// Who asked for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// What kind of key was shown.
+    /// What was shown.
     pub kind: ActorKind,
-    /// The key; `None` for the platform key, of which there is one.
+    /// The API key; `None` for others.
     pub id: Option<Uuid>,
-    /// Name of the key.
+    /// Name of the API key, or of the person; empty for the platform key.
     pub name: String,
-    /// Role of the key.
+    /// The role it has; empty when it has none.
     pub role: String,
 }
 
-/// What kind of key somebody showed.
+impl Actor {
+    /// Name of a person: issuer identifier of the provider, `#` and `sub` there. An issuer identifier has no fragment, so
+    /// no two people have one name.
+    pub fn person(issuer: &str, subject: &str) -> String {
+        format!("{issuer}#{subject}")
+    }
+
+    /// Whoever has the configuration of the server, and with it the database and the sealing key.
+    pub fn on_command_line() -> Self {
+        Self { kind: ActorKind::CommandLine, id: None, name: String::new(), role: "platform".to_owned() }
+    }
+}
+
+/// What somebody showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ActorKind {
@@ -59,13 +72,8 @@ pub enum ActorKind {
     PlatformKey,
     /// Nobody did: it was done on the command line, by somebody who has the configuration of the server.
     CommandLine,
-}
-
-impl Actor {
-    /// Whoever has the configuration of the server, and with it the database and the sealing key.
-    pub fn on_command_line() -> Self {
-        Self { kind: ActorKind::CommandLine, id: None, name: String::new(), role: "platform".to_owned() }
-    }
+    /// An access token of the organisation's access provider.
+    Person,
 }
 
 impl ActorKind {
@@ -75,6 +83,7 @@ impl ActorKind {
             Self::ApiKey => "apiKey",
             Self::PlatformKey => "platformKey",
             Self::CommandLine => "commandLine",
+            Self::Person => "person",
         }
     }
 }

@@ -84,10 +84,28 @@ impl Exchange {
 /// Who called for an issuance. This is what the audit log has of it: the record is its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedBy {
-    /// The API key.
-    pub key: ApiKeyId,
+    /// Who.
+    pub actor: IssuingActor,
     /// Network address; empty when it is not known.
     pub address: String,
+}
+
+/// Who may call for an issuance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuingActor {
+    /// The holder of an API key.
+    ApiKey(ApiKeyId),
+    /// Somebody who signed in at the access provider, as [`crate::Actor::person`] names them.
+    Person(String),
+}
+
+impl fmt::Display for IssuingActor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(key) => write!(f, "{key}"),
+            Self::Person(name) => f.write_str(name),
+        }
+    }
 }
 
 /// The secrets of an exchange, sealed together.

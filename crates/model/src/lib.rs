@@ -5,6 +5,7 @@
 //! allows, a [`Credential`] is one signed credential that left the building, and the transcript is what happened.
 
 mod access;
+mod access_provider;
 mod audit;
 mod authorization;
 mod bulk;
@@ -36,6 +37,7 @@ mod webhook;
 mod work;
 
 pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
+pub use access_provider::{AccessProvider, AccessTerms, ClaimRule, RoleRule};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditLink, AuditOutcome};
 pub use authorization::{
     Authorization, AuthorizationSecret, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn,
@@ -52,8 +54,8 @@ pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};
 pub use event_watch::{EventWatch, NumberedEvent};
 pub use exchange::{
-    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, Fetch, GrantKind, IssuanceMode, IssuedBy, Submission,
-    TransactionCode,
+    CredentialStatus, Exchange, ExchangeSecrets, ExchangeStatus, Fetch, GrantKind, IssuanceMode, IssuedBy,
+    IssuingActor, Submission, TransactionCode,
 };
 pub use global_configuration::{GlobalConfiguration, GlobalDefaults};
 pub use grant::{Grant, GrantedCredential};

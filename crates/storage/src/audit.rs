@@ -20,6 +20,8 @@ pub struct AuditFilter {
     pub outcome: Option<AuditOutcome>,
     /// The key that was shown.
     pub actor: Option<Uuid>,
+    /// Name of the key or person, as [`Actor::name`].
+    pub actor_name: Option<String>,
     /// Path of what was to be changed.
     pub target: Option<String>,
     /// From this instant on.
@@ -65,7 +67,7 @@ impl Read {
 
     fn audit_where(&self, filter: &AuditFilter) -> Select<Entity> {
         let mut find = self.scope.find::<Entity>();
-        let AuditFilter { action, outcome, actor, target, since, until } = filter;
+        let AuditFilter { action, outcome, actor, actor_name, target, since, until } = filter;
         if let Some(action) = action {
             find = find.filter(Column::Action.eq(action));
         }
@@ -74,6 +76,9 @@ impl Read {
         }
         if let Some(actor) = actor {
             find = find.filter(Column::ActorId.eq(*actor));
+        }
+        if let Some(name) = actor_name {
+            find = find.filter(Column::ActorName.eq(name));
         }
         if let Some(target) = target {
             find = find.filter(Column::Target.eq(target));

@@ -24,7 +24,7 @@ use crate::{Listed, Page, StoreError, api_keys, page};
 
 /// The organisations of the deployment.
 ///
-/// Lookups by id, slug and path are remembered for five seconds; a change made through another process is seen after
+/// Lookups by id, slug, issuer identifier and path are remembered for five seconds; a change made through another process is seen after
 /// that time, one made here at once.
 #[derive(Clone, Copy)]
 pub struct Directory<'s> {
@@ -44,6 +44,7 @@ pub enum OrganisationConflict {
 pub(crate) struct Known {
     by_id: Cache<OrganisationId, Option<Arc<Organisation>>>,
     by_slug: Cache<Slug, Option<Arc<Organisation>>>,
+    by_issuer: Cache<String, Option<Arc<Organisation>>>,
     by_path: Cache<String, Arc<[Arc<Organisation>]>>,
     by_host: Cache<String, Arc<[Arc<Organisation>]>>,
 }
@@ -78,6 +79,17 @@ impl<'s> Directory<'s> {
         }
         let found = self.one(Condition::all().add(Column::Slug.eq(slug.as_str()))).await?;
         cache.insert(slug.clone(), found.clone()).await;
+        Ok(found)
+    }
+
+    /// The organisation with exactly this issuer identifier, active or suspended.
+    pub async fn organisation_by_issuer(&self, issuer: &str) -> Result<Option<Arc<Organisation>>, StoreError> {
+        let cache = &self.store.known.by_issuer;
+        if let Some(known) = cache.get(issuer).await {
+            return Ok(known);
+        }
+        let found = self.one(Condition::all().add(Column::Issuer.eq(issuer))).await?;
+        cache.insert(issuer.to_owned(), found.clone()).await;
         Ok(found)
     }
 
@@ -249,6 +261,7 @@ impl<'s> Directory<'s> {
     fn forget(&self) {
         self.store.known.by_id.invalidate_all();
         self.store.known.by_slug.invalidate_all();
+        self.store.known.by_issuer.invalidate_all();
         self.store.known.by_path.invalidate_all();
         self.store.known.by_host.invalidate_all();
     }
@@ -264,6 +277,7 @@ impl Default for Known {
         Self {
             by_id: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
             by_slug: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
+            by_issuer: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
             by_path: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
             by_host: Cache::builder().max_capacity(Self::CAPACITY).time_to_live(Self::LIFETIME).build(),
         }

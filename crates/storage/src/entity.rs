@@ -121,6 +121,14 @@ tables! {
         sealed_secrets: Vec<u8>,
         updated_at: i64,
     }
+    /// The access provider of an organisation.
+    access_provider "access_provider" (organisation_id) {
+        key { organisation_id: Uuid, }
+        revision: i64,
+        terms: String,
+        created_at: i64,
+        updated_at: i64,
+    }
     /// Configuration ids that are taken.
     configuration "configuration" (organisation_id) {
         key { organisation_id: Uuid, configuration_id: String, }
@@ -159,6 +167,7 @@ tables! {
         answers: i64,
         issued_by: Option<Uuid>,
         issued_from: Option<String>,
+        issued_by_person: Option<String>,
     }
     /// What authorisations allow.
     exchange_grant "exchange_grant" (organisation_id) {

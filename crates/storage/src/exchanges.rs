@@ -6,7 +6,8 @@ mod offers;
 mod segments;
 mod supply;
 
-use chancery_model::{Exchange, ExchangeId, ExchangeStatus, IssuedBy, SecretHash};
+use chancery_model::{Exchange, ExchangeId, ExchangeStatus, IssuedBy, IssuingActor, SecretHash};
+use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect, Set};
 
 use crate::entity::exchange::{ActiveModel, Column, Entity, Model};
@@ -80,7 +81,8 @@ pub(crate) fn to_row(exchange: &Exchange) -> Result<ActiveModel, StoreError> {
         updated_at: Set(exchange.updated_at.millis()),
         claims_due_at: Set(exchange.claims_due_at.map(chancery_model::Timestamp::millis)),
         answers: Set(0),
-        issued_by: Set(exchange.issued_by.as_ref().map(|by| by.key.as_uuid())),
+        issued_by: Set(issuing_key(exchange.issued_by.as_ref())),
+        issued_by_person: Set(issuing_person(exchange.issued_by.as_ref())),
         issued_from: Set(exchange.issued_by.as_ref().map(|by| by.address.clone())),
         ..Default::default()
     })
@@ -115,8 +117,25 @@ pub(crate) fn from_row(model: Model) -> Result<Exchange, StoreError> {
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),
         claims_due_at: maybe_instant(model.claims_due_at),
-        issued_by: model
-            .issued_by
-            .map(|key| IssuedBy { key: key.into(), address: model.issued_from.unwrap_or_default() }),
+        issued_by: issued_by(model.issued_by, model.issued_by_person, model.issued_from),
     })
+}
+
+fn issuing_key(by: Option<&IssuedBy>) -> Option<Uuid> {
+    match &by?.actor {
+        IssuingActor::ApiKey(key) => Some(key.as_uuid()),
+        IssuingActor::Person(_) => None,
+    }
+}
+
+fn issuing_person(by: Option<&IssuedBy>) -> Option<String> {
+    match &by?.actor {
+        IssuingActor::ApiKey(_) => None,
+        IssuingActor::Person(name) => Some(name.clone()),
+    }
+}
+
+fn issued_by(key: Option<Uuid>, person: Option<String>, address: Option<String>) -> Option<IssuedBy> {
+    let actor = key.map(|key| IssuingActor::ApiKey(key.into())).or(person.map(IssuingActor::Person))?;
+    Some(IssuedBy { actor, address: address.unwrap_or_default() })
 }

@@ -11,6 +11,7 @@
 //!
 //! Whatever happens once is one conditional UPDATE whose row count is the answer. Never read a row, decide, and write.
 
+mod access_providers;
 mod api_keys;
 mod audit;
 mod authorizations;

@@ -3,9 +3,11 @@
 use chancery_tests::{Answer, Operator, World, samples};
 use serde_json::{Value, json};
 
+mod access_provider;
 mod api_keys;
 mod audit;
 mod bad_input;
+mod bearer;
 mod certificates;
 mod deferred;
 mod definition_lists;

@@ -1,54 +1,109 @@
-//! Who is asking: API keys of organisations, and the platform key.
+//! Who is asking: API keys of organisations, people who signed in at an organisation's access provider, and the platform
+//! key.
 
+mod bearer;
+
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chancery_keys::jws::Opened;
 use chancery_model::{
-    Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, Organisation, OrganisationId, OrganisationStatus, Role,
-    SecretHash, Timestamp,
+    Actor, ActorKind, ApiKey, ApiKeyId, ApiKeySecret, IssuingActor, Organisation, OrganisationId, OrganisationStatus,
+    Role, SecretHash, Timestamp,
 };
 use moka::future::Cache;
 use subtle::ConstantTimeEq as _;
 
 use crate::{Context, Failure};
 
-/// The scheme of the `Authorization` header.
+/// The scheme of the `Authorization` header for API keys.
 pub const SCHEME: &str = "ApiKey";
 
-/// Somebody with an API key of an organisation.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The organisation the key belongs to.
-    pub organisation: Arc<Organisation>,
-    /// What the key may do.
-    pub role: Role,
-    /// The key.
-    pub key: ApiKeyId,
-    /// Name of the key.
-    pub name: String,
-    /// Finds the key again.
-    hash: SecretHash,
+/// The scheme for access tokens (RFC 6750 §2.1).
+pub const BEARER: &str = "Bearer";
+
+/// What a request says about who asks.
+#[derive(Clone, Copy, Default)]
+pub struct Presented<'r> {
+    /// The `Authorization` header.
+    pub authorization: Option<&'r str>,
+    /// Id of the organisation that is meant: for access tokens whose audience does not say it. Keys say it themselves.
+    pub organisation: Option<&'r str>,
 }
 
-impl Caller {
-    /// The caller as the audit log names it.
-    pub fn actor(&self) -> Actor {
-        let role = match self.role {
-            Role::Admin => "admin",
-            Role::Issuer => "issuer",
-            Role::Auditor => "auditor",
-        };
-        Actor { kind: ActorKind::ApiKey, id: Some(self.key.as_uuid()), name: self.name.clone(), role: role.to_owned() }
+/// Not the values: the first is a secret.
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Presented")
     }
 }
 
-/// Somebody who has, or had, an API key of an organisation.
+/// Somebody who may act for an organisation.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The organisation.
+    pub organisation: Arc<Organisation>,
+    /// What they may do.
+    pub role: Role,
+    /// Who they are.
+    pub identity: Identity,
+    /// What they were let in for.
+    evidence: Evidence,
+}
+
+/// What can be examined again.
+#[derive(Clone)]
+enum Evidence {
+    /// Finds an API key again.
+    Key(SecretHash),
+    /// An access token whose signature has been verified.
+    Token(Arc<Opened>),
+}
+
+/// Not the claims of a token, which are personal.
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Evidence")
+    }
+}
+
+/// Who a caller is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The holder of an API key.
+    ApiKey(ApiKeyId),
+    /// A person, as [`Actor::person`] names them.
+    Person(String),
+}
+
+impl Caller {
+    /// The caller as records of exchanges name it.
+    pub fn issuing(&self) -> IssuingActor {
+        match &self.identity {
+            Identity::ApiKey(key) => IssuingActor::ApiKey(*key),
+            Identity::Person(name) => IssuingActor::Person(name.clone()),
+        }
+    }
+
+    /// The caller as changes of status name it.
+    pub(crate) fn label(&self) -> String {
+        match &self.identity {
+            Identity::ApiKey(key) => format!("apikey:{key}"),
+            Identity::Person(name) => format!("person:{name}"),
+        }
+    }
+}
+
+/// Somebody who is known to an organisation, let in or not.
 #[derive(Clone, Debug)]
 pub struct Identified {
-    /// Who it is.
-    pub caller: Caller,
-    /// Why it is not let in, if so.
-    pub standing: Result<(), AccessRejection>,
+    /// In whose log it belongs.
+    pub organisation: Arc<Organisation>,
+    /// The caller as the audit log names it.
+    pub actor: Actor,
+    /// The caller, or why it is not let in.
+    pub standing: Result<Caller, AccessRejection>,
 }
 
 /// Why a caller is not let in.
@@ -56,7 +111,7 @@ pub struct Identified {
 pub enum AccessRejection {
     /// There is no `Authorization` header.
     Missing,
-    /// The header is not `ApiKey <key>`.
+    /// The header is neither `ApiKey <key>` nor `Bearer <token>`.
     Malformed,
     /// No such key, or not one for this operation.
     Unknown,
@@ -64,48 +119,101 @@ pub enum AccessRejection {
     Expired,
     /// The key was revoked.
     Revoked,
-    /// The key is good, its organisation is suspended.
+    /// Key or token are good, the organisation is suspended.
     Suspended,
+    /// The access token is not to be believed.
+    Token(TokenRejection),
+    /// The access token is good, and gives no role.
+    NoRole,
 }
 
-/// Lets in the holder of an API key. A key revoked by another process is refused after five seconds at the
-/// latest.
-pub async fn authenticate(ctx: &Context, authorization: Option<&str>) -> Result<Caller, Failure<AccessRejection>> {
-    let Identified { caller, standing } = identify(ctx, authorization).await?;
-    standing.map_err(Failure::Rejected)?;
-    note_use(ctx, &caller.organisation, caller.key, ctx.env().now()).await;
+/// Why an access token is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRejection {
+    /// It is no signed JWT, or longer than we read.
+    Malformed,
+    /// Neither the caller nor its audience says which organisation is meant.
+    NoOrganisation,
+    /// The organisation that is meant has no access provider, another one, or does not exist.
+    Foreign,
+    /// It is for another audience.
+    Audience,
+    /// It is no access token by its `typ`.
+    Type,
+    /// It is bound to a key (`cnf`), so holding it proves nothing.
+    Bound,
+    /// `alg` is none that we take.
+    Algorithm,
+    /// The signature is none of the provider's.
+    Signature,
+    /// It has expired.
+    Expired,
+    /// It comes from the future.
+    NotYet,
+    /// A claim is missing, or of the wrong form.
+    Claims,
+}
+
+/// What the `Authorization` header shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown<'h> {
+    Key(&'h str),
+    Token(&'h str),
+}
+
+/// Says who this is, also when they are not let in any more. Who shows nothing that was ever given out is nobody. A key that
+/// another process revoked, and an access provider that it changed, are believed for five more seconds at most.
+pub async fn identify(ctx: &Context, presented: &Presented<'_>) -> Result<Identified, Failure<AccessRejection>> {
+    match shown(presented.authorization).map_err(Failure::Rejected)? {
+        Shown::Key(text) => identify_key(ctx, text).await,
+        Shown::Token(text) => bearer::identify(ctx, text, presented).await,
+    }
+}
+
+/// Lets somebody in who was identified, if they are to be, and notes the use of a key.
+pub async fn admit(ctx: &Context, identified: &Identified) -> Result<Caller, AccessRejection> {
+    let caller = identified.standing.clone()?;
+    if let Identity::ApiKey(key) = caller.identity {
+        note_use(ctx, &identified.organisation, key, ctx.env().now()).await;
+    }
     Ok(caller)
 }
 
-/// Says whose API key this is, also when it opens nothing any more. Who shows no key that was ever given out is nobody.
-pub async fn identify(ctx: &Context, authorization: Option<&str>) -> Result<Identified, Failure<AccessRejection>> {
-    let reject = |rejection| Err(Failure::Rejected(rejection));
-    let text = match key_text(authorization) {
-        Ok(text) => text,
-        Err(rejection) => return reject(rejection),
-    };
-    let Some(secret) = ApiKeySecret::parse(text) else { return reject(AccessRejection::Unknown) };
-    let Some(organisation) = ctx.store().directory().organisation(secret.organisation()).await? else {
-        return reject(AccessRejection::Unknown);
-    };
+async fn identify_key(ctx: &Context, text: &str) -> Result<Identified, Failure<AccessRejection>> {
+    let unknown = || Failure::Rejected(AccessRejection::Unknown);
+    let secret = ApiKeySecret::parse(text).ok_or_else(unknown)?;
+    let organisation = ctx.store().directory().organisation(secret.organisation()).await?.ok_or_else(unknown)?;
     let now = ctx.env().now();
-    let Some(key) = find_key(ctx, &organisation, secret.hash()).await? else {
-        return reject(AccessRejection::Unknown);
+    let key = find_key(ctx, &organisation, secret.hash()).await?.ok_or_else(unknown)?;
+    let actor = Actor {
+        kind: ActorKind::ApiKey,
+        id: Some(key.id.as_uuid()),
+        name: key.name.clone(),
+        role: key.role.name().to_owned(),
     };
-    let standing = standing(&key, &organisation, now);
-    let caller = Caller { organisation, role: key.role, key: key.id, name: key.name.clone(), hash: key.hash };
-    Ok(Identified { caller, standing })
+    let standing = standing(&key, &organisation, now).map(|()| Caller {
+        organisation: Arc::clone(&organisation),
+        role: key.role,
+        identity: Identity::ApiKey(key.id),
+        evidence: Evidence::Key(key.hash),
+    });
+    Ok(Identified { organisation, actor, standing })
 }
 
 /// Whether a caller would still be let in, for what goes on after the answer has begun. Believes what
-/// [`authenticate`] believes.
+/// [`identify`] believes.
 pub(crate) async fn recheck<R>(ctx: &Context, caller: &Caller) -> Result<Result<(), AccessRejection>, Failure<R>> {
     let now = ctx.env().now();
     let Some(organisation) = ctx.store().directory().organisation(caller.organisation.id).await? else {
         return Ok(Err(AccessRejection::Unknown));
     };
-    let found = find_key(ctx, &organisation, caller.hash).await?;
-    Ok(found.map_or(Err(AccessRejection::Unknown), |key| standing(&key, &organisation, now)))
+    match &caller.evidence {
+        Evidence::Key(hash) => {
+            let found = find_key(ctx, &organisation, *hash).await?;
+            Ok(found.map_or(Err(AccessRejection::Unknown), |key| standing(&key, &organisation, now)))
+        }
+        Evidence::Token(token) => bearer::recheck(ctx, &organisation, token, caller.role).await,
+    }
 }
 
 fn standing(key: &ApiKey, organisation: &Organisation, now: Timestamp) -> Result<(), AccessRejection> {
@@ -122,8 +230,11 @@ fn standing(key: &ApiKey, organisation: &Organisation, now: Timestamp) -> Result
 }
 
 /// Lets in the holder of the platform key.
-pub fn authenticate_platform(ctx: &Context, authorization: Option<&str>) -> Result<(), AccessRejection> {
-    let text = key_text(authorization)?;
+pub fn authenticate_platform(ctx: &Context, presented: &Presented<'_>) -> Result<(), AccessRejection> {
+    let text = match shown(presented.authorization)? {
+        Shown::Key(text) => text,
+        Shown::Token(_) => return Err(AccessRejection::Unknown),
+    };
     let given = SecretHash::of(text);
     let known = ctx.settings().platform_key.ok_or(AccessRejection::Unknown)?;
     let equal = bool::from(given.as_bytes().ct_eq(known.as_bytes()));
@@ -131,14 +242,18 @@ pub fn authenticate_platform(ctx: &Context, authorization: Option<&str>) -> Resu
 }
 
 /// RFC 9110 §11.1: the scheme is compared without case.
-fn key_text(authorization: Option<&str>) -> Result<&str, AccessRejection> {
+fn shown(authorization: Option<&str>) -> Result<Shown<'_>, AccessRejection> {
     let header = authorization.ok_or(AccessRejection::Missing)?;
-    let (scheme, key) = header.trim().split_once(' ').ok_or(AccessRejection::Malformed)?;
-    let key = key.trim_start();
-    if !scheme.eq_ignore_ascii_case(SCHEME) || key.is_empty() || key.len() > 512 || key.contains(' ') {
-        return Err(AccessRejection::Malformed);
+    let (scheme, text) = header.trim().split_once(' ').ok_or(AccessRejection::Malformed)?;
+    let text = text.trim_start();
+    let is_one_of_at_most = |longest| !text.is_empty() && text.len() <= longest && !text.contains(' ');
+    if scheme.eq_ignore_ascii_case(SCHEME) && is_one_of_at_most(512) {
+        Ok(Shown::Key(text))
+    } else if scheme.eq_ignore_ascii_case(BEARER) && is_one_of_at_most(bearer::LONGEST) {
+        Ok(Shown::Token(text))
+    } else {
+        Err(AccessRejection::Malformed)
     }
-    Ok(key)
 }
 
 async fn find_key<R>(
@@ -206,12 +321,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_documented_authorization_form_is_read() {
-        assert_eq!(key_text(Some("ApiKey abc")), Ok("abc"));
-        assert_eq!(key_text(Some("apikey  abc")), Ok("abc"));
-        assert_eq!(key_text(None), Err(AccessRejection::Missing));
-        for wrong in ["", "ApiKey", "ApiKey ", "Bearer abc", "ApiKey a b", &format!("ApiKey {}", "a".repeat(513))] {
-            assert_eq!(key_text(Some(wrong)), Err(AccessRejection::Malformed), "{wrong}");
+    fn only_the_documented_authorization_forms_are_read() {
+        assert_eq!(shown(Some("ApiKey abc")), Ok(Shown::Key("abc")));
+        assert_eq!(shown(Some("apikey  abc")), Ok(Shown::Key("abc")));
+        assert_eq!(shown(Some("Bearer a.b.c")), Ok(Shown::Token("a.b.c")));
+        assert_eq!(shown(Some("bearer a.b.c")), Ok(Shown::Token("a.b.c")));
+        assert_eq!(shown(None), Err(AccessRejection::Missing));
+        let (long_key, long_token) = (format!("ApiKey {}", "a".repeat(513)), format!("Bearer {}", "a".repeat(16_385)));
+        for wrong in
+            ["", "ApiKey", "ApiKey ", "Bearer", "Basic abc", "ApiKey a b", "Bearer a b", &long_key, &long_token]
+        {
+            assert_eq!(shown(Some(wrong)), Err(AccessRejection::Malformed), "{wrong}");
         }
     }
 }

@@ -93,7 +93,8 @@ pub(crate) fn make(
     NewApiKey { key, secret }
 }
 
-const ROLES: &[(&str, Role)] = &[("admin", Role::Admin), ("issuer", Role::Issuer), ("auditor", Role::Auditor)];
+pub(super) const ROLES: &[(&str, Role)] =
+    &[("admin", Role::Admin), ("issuer", Role::Issuer), ("auditor", Role::Auditor)];
 
 fn read(body: &Map<String, Value>) -> Result<(String, Role, u32), Vec<Fault>> {
     let mut faults = Faults::default();

@@ -198,7 +198,7 @@ impl Draft {
 
 /// OpenID Connect Discovery 1.0 §3: a URL without query and fragment. What its name leads to is looked at when it is
 /// asked.
-fn check_issuer(ctx: &Context, issuer: &str) -> Result<(), String> {
+pub(super) fn check_issuer(ctx: &Context, issuer: &str) -> Result<(), String> {
     let url = Url::parse(issuer).map_err(|_| "a URL is expected".to_owned())?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err("the URL has neither query nor fragment".to_owned());

@@ -147,7 +147,7 @@ impl Order {
         members.require_text("revocationStatus", faults);
         let to = members.choice("revocationStatus", STATUSES, faults);
         let reason = members.text("reason", LONGEST_REASON, faults).unwrap_or_default().to_owned();
-        Some(Self { to: to?, reason, actor: format!("apikey:{}", caller.key), now })
+        Some(Self { to: to?, reason, actor: caller.label(), now })
     }
 
     /// Which of the credentials that are meant change; none when they are there already.

@@ -253,3 +253,23 @@ proptest! {
         let _ = decode(&text);
     }
 }
+
+#[test]
+fn a_jws_that_somebody_else_verifies_is_taken_apart_as_strictly() {
+    let of_rsa = format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#), URL_SAFE_NO_PAD.encode("{}"));
+    let opened = open(&of_rsa).unwrap();
+    assert_eq!(opened.header["alg"], "RS256");
+    assert_eq!(
+        (opened.message, opened.signature),
+        (of_rsa.rsplit_once('.').unwrap().0.as_bytes().to_vec(), vec![0; 3])
+    );
+    for (header, error) in [
+        (r#"{"alg":"RS256","crit":["b64"]}"#, JwsError::Critical),
+        (r#"{"alg":"RS256","alg":"none"}"#, JwsError::Duplicate { part: Part::Header, name: "alg".to_owned() }),
+        ("[]", JwsError::NotAnObject { part: Part::Header }),
+    ] {
+        assert_eq!(open(&forged(header, "{}", &ES256)).unwrap_err(), error, "{header}");
+    }
+    assert_eq!(open("a.b").unwrap_err(), JwsError::Parts { got: 2 });
+    assert_eq!(open(&"a".repeat(MAX_BYTES + 1)).unwrap_err(), JwsError::TooLong { got: MAX_BYTES + 1 });
+}

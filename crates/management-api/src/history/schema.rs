@@ -267,7 +267,7 @@ impl From<&History> for CredentialHistory {
             require_key_attestation: exchange.require_key_attestation,
             expires_at: exchange.expires_at.seconds(),
             claims_due_at: exchange.claims_due_at.map(|at| at.seconds()).unwrap_or_default(),
-            issued_by: exchange.issued_by.as_ref().map(|by| by.key.to_string()).unwrap_or_default(),
+            issued_by: exchange.issued_by.as_ref().map(|by| by.actor.to_string()).unwrap_or_default(),
             issued_from: exchange.issued_by.as_ref().map(|by| by.address.clone()).unwrap_or_default(),
             credential_offer_endpoint: to.endpoint.clone(),
             offer_delivery: DeliverySchema::from(to.link.as_ref()),

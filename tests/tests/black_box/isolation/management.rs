@@ -172,7 +172,8 @@ on_every_backend! {
                 if path.ends_with("/export") {
                     assert_eq!(list.status, 200, "{list}");
                 } else {
-                    list.expect(if path.ends_with("/identity-provider") { 404 } else { 200 });
+                    let is_absent = ["/identity-provider", "/access-provider"].iter().any(|end| path.ends_with(end));
+                    list.expect(if is_absent { 404 } else { 200 });
                 }
                 owner.assert_unmentioned(&list);
             }
