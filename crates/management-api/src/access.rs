@@ -25,7 +25,7 @@ impl FromRequestParts<Context> for Organisational {
         let caller = presence.admitted(ctx).await.map_err(|failure| Problem::of(failure, refuse))?;
         tracing::Span::current().record("organisation", caller.organisation.slug.as_str());
         ctx.admit_program(&caller.organisation).await.map_err(|exceeded| {
-            let detail = "the organisation's programs send more requests a minute than its quota says";
+            let detail = "the organisation sends more requests a minute than its quota says";
             Problem::new(Kind::TooManyRequests, detail).retry_after(exceeded.retry_after)
         })?;
         if !may(caller.role, permission) {

@@ -98,7 +98,8 @@ fn refuse(rejection: Rejection) -> Problem {
 
 fn answer(provider: AccessProvider, organisation: &Organisation) -> Response {
     let AccessProvider { revision, terms, created_at, updated_at } = provider;
-    let role_rule = |it: chancery_model::RoleRule| RoleRule { claim: it.rule.claim, values: it.rule.values, role: it.role };
+    let role_rule =
+        |it: chancery_model::RoleRule| RoleRule { claim: it.rule.claim, values: it.rule.values, role: it.role };
     let access_provider = Shown {
         organisation_id: organisation.id.to_string(),
         issuer: terms.issuer,

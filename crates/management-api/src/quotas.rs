@@ -89,7 +89,7 @@ pub(crate) struct QuotasSchema {
     /// Credentials that are neither expired nor revoked; those that are suspended count.
     #[schema(maximum = 1_000_000_000)]
     live_credentials: Option<u32>,
-    /// Requests with API keys of the organisation.
+    /// Requests with API keys or access tokens of the organisation.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     requests_per_minute: Option<u32>,
 }
@@ -122,7 +122,7 @@ struct UsageSchema {
     exchanges_per_day: Option<DaySchema>,
     /// Credentials that are neither expired nor revoked.
     live_credentials: Option<UseSchema>,
-    /// Requests with API keys of the organisation. A sixth of them may come at once, and ten at least.
+    /// Requests with API keys or access tokens of the organisation. A sixth of them may come at once, and ten at least.
     requests_per_minute: Option<RateSchema>,
 }
 

@@ -1,15 +1,18 @@
 //! Access tokens of an organisation's access provider (RFC 6750, RFC 9068).
 
+use std::time::Duration;
+
 use chancery_tests::identity_provider::{Fault, IdentityProvider};
 use chancery_tests::jwt::{Damage, Jwt};
 use chancery_tests::key::Key;
-use chancery_tests::on_every_backend;
 use chancery_tests::platform::{API_KEYS, ISSUE, issue_body};
+use chancery_tests::{Stream, on_every_backend};
 use reqwest::Method;
 
 use super::*;
 
 const PROVIDER: &str = "/v2/config/admin/access-provider";
+const EVENTS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history/events";
 
 fn rules() -> Value {
     json!([
@@ -351,6 +354,46 @@ on_every_backend! {
         assert_problem(&somebody.get(DEFINITIONS).await, 403, "organisation-suspended");
         world.platform().resume(&operator).await;
         somebody.get(DEFINITIONS).await.ok();
+    }
+
+    /// Not before the token does, and not because of what gives others a role.
+    async fn a_stream_of_a_person_ends_with_what_gave_the_role(world: &World) {
+        let (operator, provider) = signed_in(world).await;
+        let open = async |claims| {
+            let request = person(&operator, &provider, claims).request(Method::GET, EVENTS);
+            Stream::open(request).await.expect("a stream")
+        };
+        let mut of_reader = open(json!({"realm": {"roles": ["reader"]}})).await;
+        let mut of_owner = open(owners()).await;
+        let only_owners = json!([{"claim": ["groups"], "values": ["owners"], "role": "admin"}]);
+        trust(&operator, &provider, json!({"roles": only_owners})).await;
+        assert_eq!(of_reader.event("end").await.text("reason"), "refused");
+        world.advance(Duration::from_secs(300));
+        of_owner.event("ready").await;
+        world.advance(Duration::from_secs(61));
+        assert_eq!(of_owner.event("end").await.text("reason"), "refused");
+
+        let mut again = open(owners()).await;
+        again.event("ready").await;
+        trust(&operator, &provider, json!({"roles": [{"claim": ["groups"], "values": ["owners"], "role": "issuer"}]})).await;
+        assert_eq!(again.event("end").await.text("reason"), "refused", "under another role one is another caller");
+        let mut last = open(owners()).await;
+        last.event("ready").await;
+        assert_eq!(operator.delete(PROVIDER).await.status, 204);
+        assert_eq!(last.event("end").await.text("reason"), "refused");
+        assert_eq!(last.block().await, None);
+    }
+
+    async fn requests_of_people_count_against_the_quota(world: &World) {
+        let (operator, provider) = signed_in(world).await;
+        let path = format!("/v2/platform/organisations/{}/quotas", operator.organisation_id());
+        world.platform().put(&path, json!({"requestsPerMinute": 60})).await.ok();
+        let somebody = person(&operator, &provider, owners());
+        for _ in 0..10 {
+            somebody.get(DEFINITIONS).await.ok();
+        }
+        assert_problem(&somebody.get(DEFINITIONS).await, 429, "too-many-requests");
+        assert_problem(&operator.get(DEFINITIONS).await, 429, "too-many-requests");
     }
 
     async fn tokens_open_nothing_without_the_access_provider(world: &World) {
