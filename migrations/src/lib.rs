@@ -94,6 +94,7 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "claims_endpoint",
     "event_watch",
     "access_provider",
+    "organisation_image",
 ];
 
 /// Applies what is missing.

@@ -26,6 +26,7 @@ mod page;
 pub mod quotas;
 pub mod retention;
 pub mod revocation;
+pub mod sandboxes;
 pub mod signing_keys;
 pub mod templates;
 pub mod transcript;

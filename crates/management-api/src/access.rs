@@ -96,6 +96,10 @@ fn refuse(rejection: AccessRejection) -> Problem {
         AccessRejection::Expired => (Kind::Unauthorized, "the key has expired"),
         AccessRejection::Revoked => (Kind::Unauthorized, "the key was revoked"),
         AccessRejection::Suspended => (Kind::OrganisationSuspended, "the organisation is suspended"),
+        AccessRejection::Unbound => (Kind::Unauthorized, "the sandbox organisation of the key is gone"),
+        AccessRejection::Sandbox => {
+            (Kind::UnknownSandbox, "X-SandboxOrgId names no sandbox organisation of yours that is deployed")
+        }
         AccessRejection::NoRole => {
             let detail = "the access token gives no role here: no rule of the access provider fits its claims";
             return Problem::new(Kind::Forbidden, detail).challenging(Challenge::InsufficientScope);

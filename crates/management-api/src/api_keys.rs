@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chancery_issuance::Context;
-use chancery_issuance::management::api_keys::{self, CreateRejection, NewApiKey, RevokeRejection};
+use chancery_issuance::management::api_keys::{self, BindRejection, CreateRejection, NewApiKey, RevokeRejection};
 use chancery_model::{ApiKeyId, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,6 +57,31 @@ pub(crate) async fn list(
     }))
 }
 
+/// Bind an API key to a sandbox organisation.
+///
+/// From then on it acts for that one alone, with its role; without `sandboxOrgId` it acts for the organisation again. Its text
+/// stays.
+#[utoipa::path(
+    put, path = routes::API_KEY_SANDBOX, tag = "API keys", operation_id = "bindApiKey",
+    params(("apiKeyId" = String, Path, description = "Id of the key", format = Uuid)),
+    request_body(content = BindingSchema, example = json!({ "sandboxOrgId": "0198f6a1-6a0e-7c50-9f0e-2b6f4d8f0c10" })),
+    responses((status = 200, description = "The key", body = ApiKeyAnswer)),
+)]
+pub(crate) async fn bind(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ApiKeyId>,
+    body: Body,
+) -> Result<Json<ApiKeyAnswer>, Problem> {
+    let bound = api_keys::bind(&ctx, &caller.organisation, id, &body.members).await.map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            BindRejection::NotFound => Problem::not_found("API key"),
+            BindRejection::Invalid(faults) => Problem::invalid(faults),
+        })
+    })?;
+    Ok(Json(ApiKeyAnswer { api_key: ApiKey::new(&bound, String::new()) }))
+}
+
 /// Revoke an API key.
 #[utoipa::path(
     delete, path = routes::API_KEY_BY_ID, tag = "API keys", operation_id = "revokeApiKey",
@@ -89,6 +114,15 @@ pub(crate) struct NewApiKeySchema {
     /// Days after which it expires; zero and negative values are taken as 30.
     #[schema(default = 30, maximum = 3650)]
     expiry_in_days: Option<i32>,
+}
+
+/// Whom a key acts for.
+#[derive(ToSchema)]
+#[schema(as = ApiKeyBinding, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct BindingSchema {
+    /// The sandbox organisation; empty or left out: none.
+    sandbox_org_id: Option<String>,
 }
 
 /// What a key may do.
@@ -126,6 +160,8 @@ pub(crate) struct ApiKey {
     expiry_timestamp: String,
     /// Last use, to the minute (RFC 3339); empty when never.
     last_used_timestamp: String,
+    /// The sandbox organisation that it is bound to; empty when none.
+    sandbox_org_id: String,
     /// Whether it was revoked.
     revoked: bool,
     /// When it was revoked (RFC 3339); empty when never.
@@ -147,6 +183,7 @@ impl ApiKey {
             timestamp: moment::text(key.created_at),
             expiry_timestamp: moment::text(key.expires_at),
             last_used_timestamp: key.last_used_at.map(moment::text).unwrap_or_default(),
+            sandbox_org_id: key.sandbox.map(|id| id.to_string()).unwrap_or_default(),
             revoked: key.revoked_at.is_some(),
             revoked_timestamp: key.revoked_at.map(moment::text).unwrap_or_default(),
         }

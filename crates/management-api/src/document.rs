@@ -50,6 +50,7 @@ Requests may carry `X-Request-Id`; every answer does.";
         (name = "Quotas", description = "How much an organisation may do"),
         (name = "API keys", description = "Access to this API for programs"),
         (name = "Access provider", description = "Access to this API for people"),
+        (name = "Sandbox organisations", description = "Organisations below the organisation, for trying things out"),
         (name = "Platform", description = "Organisations, for the holder of the platform key"),
     ),
 )]
@@ -139,6 +140,11 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     if path.contains('{') {
         problems.push((Kind::NotFound, "there is no such record"));
     }
+    if knows_sandboxes(path) {
+        operation.parameters.get_or_insert_default().push(sandbox());
+        // Bodies and queries that are wrong have their own example of a 400.
+        problems.push((Kind::UnknownSandbox, "X-SandboxOrgId names no sandbox organisation of yours that is deployed"));
+    }
     if method == Method::POST && repetition::is_covered(path) {
         operation.parameters.get_or_insert_default().push(idempotency_key());
         problems.push((Kind::InvalidIdempotencyKey, "send one key of 1 to 255 printable ASCII characters"));
@@ -158,6 +164,28 @@ fn complete(operation: &mut Operation, method: &Method, path: &str, permission: 
     let sample = json!([{ "lang": "Shell", "label": "curl", "source": curl(operation, method, path) }]);
     let extensions = utoipa::openapi::extensions::ExtensionsBuilder::new().add("x-codeSamples", sample).build();
     operation.extensions.get_or_insert_default().merge(extensions);
+}
+
+/// Whether an operation is about what sandbox organisations have, too.
+fn knows_sandboxes(path: &str) -> bool {
+    let parts = ["digital-wallet/", "webhook", "individual", "audit", "quotas", "organisation"];
+    path.strip_prefix("/v2/config/").is_some_and(|rest| parts.iter().any(|part| rest.starts_with(part)))
+}
+
+/// The header by which people choose a sandbox organisation.
+fn sandbox() -> RefOr<Parameter> {
+    let text = "Id of the sandbox organisation that is meant, for callers with an access token. API keys are bound to theirs, and the \
+                header is ignored. `X-SubwalletId` is its older name.";
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    RefOr::T(
+        ParameterBuilder::new()
+            .name("X-SandboxOrgId")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(text))
+            .schema(Some(schema))
+            .build(),
+    )
 }
 
 /// The header that every `POST` of an organisation takes.

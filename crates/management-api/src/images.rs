@@ -142,7 +142,7 @@ fn too_large(most: usize) -> Problem {
 }
 
 /// The bytes of a picture, whatever they are declared as.
-pub(crate) struct Picture(Vec<u8>);
+pub(crate) struct Picture(pub(crate) Vec<u8>);
 
 impl FromRequest<Context> for Picture {
     type Rejection = Problem;

@@ -34,6 +34,7 @@ mod request;
 mod retention;
 mod revocation;
 mod routes;
+mod sandboxes;
 mod signing_keys;
 mod templates;
 mod transcript;

@@ -136,7 +136,7 @@ pub(crate) async fn update(
 
 /// Suspend an organisation.
 ///
-/// Wallets get 404 and its own API keys 403 until it is resumed. Nothing is lost.
+/// Wallets get 404 and its own API keys 403 until it is resumed, and its sandboxes are suspended with it. Nothing is lost.
 #[utoipa::path(
     post, path = routes::SUSPEND, tag = "Platform", operation_id = "suspendOrganisation",
     params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
@@ -166,7 +166,7 @@ pub(crate) async fn resume(
     resumed.map(|resumed| answer(&ctx, &resumed)).map_err(|failure| Problem::of(failure, refuse))
 }
 
-/// Delete an organisation and everything it owns.
+/// Delete an organisation, its sandboxes and everything they own.
 #[utoipa::path(
     delete, path = routes::ORGANISATION, tag = "Platform", operation_id = "deleteOrganisation",
     params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
@@ -240,6 +240,8 @@ pub(crate) struct Organisation {
     /// Id.
     #[schema(format = Uuid)]
     id: String,
+    /// Id of the organisation that this one is a sandbox of; empty when it is none.
+    parent_id: String,
     /// Short name in default URLs.
     #[schema(example = "acme")]
     slug: String,
@@ -265,6 +267,7 @@ impl From<&chancery_model::Organisation> for Organisation {
     fn from(organisation: &chancery_model::Organisation) -> Self {
         Self {
             id: organisation.id.to_string(),
+            parent_id: organisation.parent.map(|id| id.to_string()).unwrap_or_default(),
             slug: organisation.slug.to_string(),
             name: organisation.name.clone(),
             issuer: organisation.issuer.as_str().to_owned(),

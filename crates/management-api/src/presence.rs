@@ -14,14 +14,21 @@ use chancery_issuance::{Context, Failure};
 /// Name of the header with the organisation that an access token is meant for.
 pub(crate) const ORGANISATION: HeaderName = HeaderName::from_static("x-organisationid");
 
+/// Name of the header with the sandbox organisation that a person acts for.
+pub(crate) const SANDBOX: HeaderName = HeaderName::from_static("x-sandboxorgid");
+
+/// Its older name; the newer one goes before.
+const SUBWALLET: HeaderName = HeaderName::from_static("x-subwalletid");
+
 /// Headers that say who asks.
-const NAMES: [HeaderName; 2] = [AUTHORIZATION, ORGANISATION];
+const NAMES: [HeaderName; 4] = [AUTHORIZATION, ORGANISATION, SANDBOX, SUBWALLET];
 
 /// What a request says about who asks.
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
     authorization: Option<String>,
     organisation: Option<String>,
+    sandbox: Option<String>,
 }
 
 impl Credentials {
@@ -30,11 +37,16 @@ impl Credentials {
         Ok(Self {
             authorization: only(headers, &AUTHORIZATION)?,
             organisation: only(headers, &ORGANISATION)?.filter(|text| !text.is_empty()),
+            sandbox: joined(headers, &SANDBOX).or_else(|| joined(headers, &SUBWALLET)),
         })
     }
 
     pub(crate) fn presented(&self) -> Presented<'_> {
-        Presented { authorization: self.authorization.as_deref(), organisation: self.organisation.as_deref() }
+        Presented {
+            authorization: self.authorization.as_deref(),
+            organisation: self.organisation.as_deref(),
+            sandbox: self.sandbox.as_deref(),
+        }
     }
 }
 
@@ -46,6 +58,12 @@ fn only(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Access
     }
     let text = first.map(|value| value.to_str().map(|text| text.trim().to_owned()));
     text.transpose().map_err(|_| AccessRejection::Malformed)
+}
+
+/// All values of a header that API keys do not care about; of two, what comes out is no id. Nothing counts as absent.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
+    Some(values.join(",").trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// The headers that say who asks, for a request of our own to the same end.

@@ -44,6 +44,8 @@ kinds! {
     InvalidRequest: BAD_REQUEST, "invalid-request", "The request body breaks rules";
     /// The body is not a JSON object.
     MalformedJson: BAD_REQUEST, "malformed-json", "The request body is not a JSON object";
+    /// The header names no sandbox organisation of the caller.
+    UnknownSandbox: BAD_REQUEST, "unknown-sandbox", "There is no such sandbox organisation";
     /// A query parameter is wrong.
     InvalidQuery: BAD_REQUEST, "invalid-query", "A query parameter is wrong";
     /// The idempotency key has the wrong form.
@@ -76,6 +78,8 @@ kinds! {
     ExchangeState: CONFLICT, "exchange-state", "The exchange is not where this can be done";
     /// What was issued cannot take that status.
     RevocationState: CONFLICT, "revocation-state", "The status cannot become that";
+    /// There are as many sandbox organisations as there may be.
+    SandboxLimit: CONFLICT, "sandbox-limit", "There are too many sandbox organisations";
     /// The bulk does not stand where this can be done.
     BulkState: CONFLICT, "bulk-state", "The bulk is not where this can be done";
     /// No active signing key.

@@ -91,10 +91,10 @@ fn shown(method: &Method, route: &str) -> Shown {
     match (method.as_str(), route) {
         ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
         | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY)
-        | ("PUT" | "DELETE", routes::ACCESS_PROVIDER)
+        | ("PUT" | "DELETE", routes::ACCESS_PROVIDER | routes::SANDBOX_BY_ID)
         | ("PUT", routes::QUOTAS_OF_ORGANISATION | routes::RECORD_STATUS) => Shown::Above(0, Part::Whole),
         (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
-        | ("PUT", routes::LOGO | routes::COVER)
+        | ("PUT", routes::LOGO | routes::COVER | routes::SANDBOX_NAME | routes::SANDBOX_LOGO | routes::SANDBOX_COVER)
         | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => {
             Shown::Above(1, Part::Whole)
         }
@@ -106,7 +106,8 @@ fn shown(method: &Method, route: &str) -> Shown {
         ("PUT" | "DELETE", routes::INDIVIDUAL_BY_ID) => Shown::Above(0, Part::Channels),
         ("POST", routes::INDIVIDUAL) => Shown::Answer(Part::Channels),
         ("POST", routes::ORGANISATIONS | routes::API_KEY | routes::KEYS | routes::DEFINITION | routes::GLOBAL)
-        | ("POST", routes::WEBHOOK | routes::BULKS | routes::STATUS_OF_MANY) => Shown::Answer(Part::Whole),
+        | ("POST", routes::WEBHOOK | routes::BULKS | routes::STATUS_OF_MANY | routes::SANDBOX)
+        | ("PUT", routes::API_KEY_SANDBOX) => Shown::Answer(Part::Whole),
         _ => Shown::Nothing,
     }
 }

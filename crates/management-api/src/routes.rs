@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
     access_provider, api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider,
-    images, individuals, offers, organisations, policy, quotas, retention, revocation, signing_keys, templates,
-    transcript, webhooks,
+    images, individuals, offers, organisations, policy, quotas, retention, revocation, sandboxes, signing_keys,
+    templates, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -21,6 +21,7 @@ pub(crate) const QUOTAS: &str = "/v2/config/quotas";
 pub(crate) const OWN_ORGANISATION: &str = "/v2/config/organisation";
 pub(crate) const API_KEY: &str = "/v2/config/admin/apikey";
 pub(crate) const API_KEY_BY_ID: &str = "/v2/config/admin/apikey/{apiKeyId}";
+pub(crate) const API_KEY_SANDBOX: &str = "/v2/config/admin/apikey/{apiKeyId}/sandbox-org";
 pub(crate) const API_KEYS: &str = "/v2/config/admin/apikeys";
 pub(crate) const ACCESS_PROVIDER: &str = "/v2/config/admin/access-provider";
 pub(crate) const KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
@@ -78,6 +79,13 @@ pub(crate) const STATUS_OF_MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/
 pub(crate) const TRANSCRIPT: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
 
+pub(crate) const SANDBOX: &str = "/v2/config/sandbox-org";
+pub(crate) const SANDBOX_BY_ID: &str = "/v2/config/sandbox-org/{sandboxOrgId}";
+pub(crate) const SANDBOX_NAME: &str = "/v2/config/sandbox-org/{sandboxOrgId}/name";
+pub(crate) const SANDBOX_LOGO: &str = "/v2/config/sandbox-org/{sandboxOrgId}/logoimage";
+pub(crate) const SANDBOX_COVER: &str = "/v2/config/sandbox-org/{sandboxOrgId}/coverimage";
+pub(crate) const SANDBOXES: &str = "/v2/config/sandbox-orgs";
+
 pub(crate) const INDIVIDUAL: &str = "/v2/config/individual";
 pub(crate) const INDIVIDUAL_BY_ID: &str = "/v2/config/individual/{individualId}";
 pub(crate) const INDIVIDUALS: &str = "/v2/config/individuals";
@@ -122,7 +130,16 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::GET, OWN_ORGANISATION, Read),
     (Method::POST, API_KEY, Administer),
     (Method::DELETE, API_KEY_BY_ID, Administer),
+    (Method::PUT, API_KEY_SANDBOX, Administer),
     (Method::GET, API_KEYS, Read),
+    (Method::POST, SANDBOX, Administer),
+    (Method::GET, SANDBOX_BY_ID, Read),
+    (Method::PUT, SANDBOX_BY_ID, Administer),
+    (Method::DELETE, SANDBOX_BY_ID, Administer),
+    (Method::PUT, SANDBOX_NAME, Administer),
+    (Method::PUT, SANDBOX_LOGO, Administer),
+    (Method::PUT, SANDBOX_COVER, Administer),
+    (Method::GET, SANDBOXES, Read),
     (Method::PUT, ACCESS_PROVIDER, Administer),
     (Method::GET, ACCESS_PROVIDER, Read),
     (Method::DELETE, ACCESS_PROVIDER, Administer),
@@ -216,7 +233,14 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(organisations::own))
         .routes(routes!(api_keys::create))
         .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::bind))
         .routes(routes!(api_keys::list))
+        .routes(routes!(sandboxes::create))
+        .routes(routes!(sandboxes::read, sandboxes::update, sandboxes::delete))
+        .routes(routes!(sandboxes::rename))
+        .routes(routes!(sandboxes::put_logo))
+        .routes(routes!(sandboxes::put_cover))
+        .routes(routes!(sandboxes::list))
         .routes(routes!(access_provider::configure, access_provider::read, access_provider::remove))
         .routes(routes!(signing_keys::create, signing_keys::list))
         .routes(routes!(signing_keys::rotate))

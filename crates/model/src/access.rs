@@ -75,6 +75,8 @@ pub struct ApiKey {
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The sandbox organisation for which it acts, instead of the one it belongs to.
+    pub sandbox: Option<OrganisationId>,
     /// Last use, to the minute.
     pub last_used_at: Option<Timestamp>,
 }

@@ -2,11 +2,11 @@
 
 use crate::{DefinitionId, Timestamp};
 
-/// A picture of a definition.
+/// A picture of a definition, or of an organisation itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredImage {
-    /// The definition it belongs to.
-    pub definition_id: DefinitionId,
+    /// The definition it belongs to; `None` when it is the organisation's own.
+    pub definition_id: Option<DefinitionId>,
     /// What it is for.
     pub purpose: ImagePurpose,
     /// What it is.
@@ -21,7 +21,7 @@ pub struct StoredImage {
 
 impl std::fmt::Debug for StoredImage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StoredImage({} of {}, {} bytes)", self.purpose.name(), self.definition_id, self.bytes.len())
+        write!(f, "StoredImage({}, {} bytes)", self.purpose.name(), self.bytes.len())
     }
 }
 

@@ -15,13 +15,19 @@ use crate::{OrganisationId, Policy, Quotas, Timestamp};
 pub struct Organisation {
     /// Admin-side id.
     pub id: OrganisationId,
+    /// The organisation that this one is a sandbox of.
+    pub parent: Option<OrganisationId>,
     /// Short name in default URLs.
     pub slug: Slug,
     /// Name shown to people.
     pub name: String,
     /// The Credential Issuer Identifier, which is also the authorization server's issuer (OpenID4VCI §12.2.1).
     pub issuer: IssuerIdentifier,
-    /// Suspended organisations answer 404 to wallets and 403 to their own keys.
+    /// Name of its own logo (see [`crate::StoredImage::name`]).
+    pub logo: Option<String>,
+    /// Name of its own cover.
+    pub cover: Option<String>,
+    /// Suspended organisations answer 404 to wallets and 403 to their own keys. A sandbox is suspended with its parent.
     pub status: OrganisationStatus,
     /// What the organisation asks of wallets.
     pub policy: Policy,
@@ -33,17 +39,30 @@ pub struct Organisation {
     pub updated_at: Timestamp,
 }
 
+impl Organisation {
+    /// Public URL of the picture with this name.
+    pub fn image_url(&self, name: &str) -> String {
+        self.issuer.endpoint(&format!("images/{name}"))
+    }
+}
+
 /// The stored fields of an organisation, for the directory.
 #[derive(Clone, Debug)]
 pub struct OrganisationRecord {
     /// See [`Organisation::id`].
     pub id: OrganisationId,
+    /// See [`Organisation::parent`].
+    pub parent: Option<OrganisationId>,
     /// See [`Organisation::slug`].
     pub slug: Slug,
     /// See [`Organisation::name`].
     pub name: String,
     /// See [`Organisation::issuer`].
     pub issuer: IssuerIdentifier,
+    /// See [`Organisation::logo`].
+    pub logo: Option<String>,
+    /// See [`Organisation::cover`].
+    pub cover: Option<String>,
     /// See [`Organisation::status`].
     pub status: OrganisationStatus,
     /// See [`Organisation::policy`].
@@ -58,8 +77,21 @@ pub struct OrganisationRecord {
 
 impl From<OrganisationRecord> for Organisation {
     fn from(record: OrganisationRecord) -> Self {
-        let OrganisationRecord { id, slug, name, issuer, status, policy, quotas, created_at, updated_at } = record;
-        Self { id, slug, name, issuer, status, policy, quotas, created_at, updated_at }
+        let OrganisationRecord {
+            id,
+            parent,
+            slug,
+            name,
+            issuer,
+            logo,
+            cover,
+            status,
+            policy,
+            quotas,
+            created_at,
+            updated_at,
+        } = record;
+        Self { id, parent, slug, name, issuer, logo, cover, status, policy, quotas, created_at, updated_at }
     }
 }
 

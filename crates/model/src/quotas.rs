@@ -16,3 +16,14 @@ pub struct Quotas {
     /// Requests of the organisation's own programs.
     pub requests_per_minute: Option<u32>,
 }
+
+impl Quotas {
+    /// These limits, and the other ones where there is none.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            exchanges_per_day: self.exchanges_per_day.or(other.exchanges_per_day),
+            live_credentials: self.live_credentials.or(other.live_credentials),
+            requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
+        }
+    }
+}

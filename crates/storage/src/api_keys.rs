@@ -1,6 +1,6 @@
 //! Keys for the management API.
 
-use chancery_model::{ApiKey, ApiKeyId, SecretHash, Timestamp};
+use chancery_model::{ApiKey, ApiKeyId, OrganisationId, SecretHash, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, Set};
 
@@ -46,6 +46,16 @@ impl Transaction {
         Ok(self.scope.happened(revoke).await?)
     }
 
+    /// Binds a key to a sandbox organisation, or to none; `false` when it is unknown.
+    pub async fn bind_api_key(&self, id: ApiKeyId, sandbox: Option<OrganisationId>) -> Result<bool, StoreError> {
+        let bind = self
+            .scope
+            .update::<Entity>()
+            .col_expr(Column::SandboxId, Expr::value(sandbox.map(OrganisationId::as_uuid)))
+            .filter(Column::Id.eq(id.as_uuid()));
+        Ok(self.scope.happened(bind).await?)
+    }
+
     /// Notes that a key was used at `at`, cut to the minute: a key in constant use is one UPDATE a minute. `false`
     /// when a use in this minute or later was noted before.
     pub async fn note_api_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<bool, StoreError> {
@@ -71,6 +81,7 @@ pub(crate) fn to_row(key: &ApiKey) -> Result<ActiveModel, StoreError> {
         expires_at: Set(key.expires_at.millis()),
         revoked_at: Set(key.revoked_at.map(Timestamp::millis)),
         last_used_at: Set(key.last_used_at.map(Timestamp::millis)),
+        sandbox_id: Set(key.sandbox.map(OrganisationId::as_uuid)),
         ..Default::default()
     })
 }
@@ -85,6 +96,7 @@ fn from_row(model: Model) -> Result<ApiKey, StoreError> {
         created_at: instant(model.created_at),
         expires_at: instant(model.expires_at),
         revoked_at: maybe_instant(model.revoked_at),
+        sandbox: model.sandbox_id.map(OrganisationId::from),
         last_used_at: maybe_instant(model.last_used_at),
     })
 }

@@ -1,5 +1,8 @@
 //! Organisations: where each [`Organisation`] value comes from.
 
+mod sandboxes;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +10,14 @@ use chancery_model::{
     ApiKey, Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Policy, Quotas, Slug, Timestamp,
 };
 use moka::future::Cache;
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Insert, Iterable, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set,
 };
+
+pub use sandboxes::SandboxConflict;
 
 use crate::connection::Durability;
 use crate::entity::api_key;
@@ -24,8 +30,8 @@ use crate::{Listed, Page, StoreError, api_keys, page};
 
 /// The organisations of the deployment.
 ///
-/// Lookups by id, slug, issuer identifier and path are remembered for five seconds; a change made through another process is seen after
-/// that time, one made here at once.
+/// Lookups by id, slug, issuer identifier and path are remembered for five seconds; a change made through another process
+/// is seen after that time, one made here at once.
 #[derive(Clone, Copy)]
 pub struct Directory<'s> {
     store: &'s Inner,
@@ -108,7 +114,7 @@ impl<'s> Directory<'s> {
         if !missing.is_empty() {
             let wanted = Column::IssuerPath.is_in(missing.iter().copied());
             let rows = Entity::find().filter(wanted).all(self.store.database.reader()).await;
-            let fresh = self.store.database.noting(rows)?.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+            let fresh = self.of_rows(self.store.database.noting(rows)?).await?;
             for path in missing {
                 let there: Arc<[_]> = fresh.iter().filter(|it| it.issuer.path() == path).cloned().collect();
                 cache.insert(path.to_owned(), there).await;
@@ -128,7 +134,7 @@ impl<'s> Directory<'s> {
         }
         let find = Entity::find().filter(Column::IssuerHost.eq(host)).order_by_asc(Column::Id).limit(Self::SAME_HOST);
         let rows = find.all(self.store.database.reader()).await;
-        let found: Arc<[_]> = self.store.database.noting(rows)?.into_iter().map(from_row).collect::<Result<_, _>>()?;
+        let found: Arc<[_]> = self.of_rows(self.store.database.noting(rows)?).await?.into();
         cache.insert(host.to_owned(), Arc::clone(&found)).await;
         Ok(found)
     }
@@ -150,7 +156,7 @@ impl<'s> Directory<'s> {
             .limit(page.limit)
             .all(database)
             .await?;
-        let items = rows.into_iter().map(|row| from_row(row).map(Arc::unwrap_or_clone)).collect::<Result<_, _>>()?;
+        let items = self.of_rows(rows).await?.into_iter().map(Arc::unwrap_or_clone).collect();
         Ok(Listed { items, total })
     }
 
@@ -215,7 +221,7 @@ impl<'s> Directory<'s> {
         Ok(self.change(id, set, None, now).await?.is_some())
     }
 
-    /// Deletes an organisation and everything it owns; `false` when there is none.
+    /// Deletes an organisation, its sandboxes and everything they own; `false` when there is none.
     pub async fn delete(&self, id: OrganisationId) -> Result<bool, StoreError> {
         let connection = self.store.database.write(id, Durability::Full).await?;
         let deleted = Entity::delete_by_id(id.as_uuid()).exec(&connection).await?.rows_affected == 1;
@@ -242,13 +248,36 @@ impl<'s> Directory<'s> {
         update.returning(Query::returning().columns(Column::iter()));
         let changed = self.store.database.writer().query_one(&update).await?;
         self.forget();
-        let changed = changed.map(|row| Model::from_query_result(&row, "")).transpose()?;
-        changed.map(|row| from_row(row).map(Arc::unwrap_or_clone)).transpose()
+        let rows = changed.map(|row| Model::from_query_result(&row, "")).transpose()?.into_iter().collect();
+        Ok(self.of_rows(rows).await?.pop().map(Arc::unwrap_or_clone))
     }
 
     async fn one(&self, condition: Condition) -> Result<Option<Arc<Organisation>>, StoreError> {
         let found = Entity::find().filter(condition).one(self.store.database.reader()).await;
-        self.store.database.noting(found)?.map(from_row).transpose()
+        let rows = self.store.database.noting(found)?.into_iter().collect();
+        Ok(self.of_rows(rows).await?.pop())
+    }
+
+    /// Sandbox organisations are suspended with their parent, and have its quotas where they have none: it is looked up
+    /// where there is one.
+    async fn of_rows(&self, rows: Vec<Model>) -> Result<Vec<Arc<Organisation>>, StoreError> {
+        let mut organisations = Vec::new();
+        for row in rows {
+            organisations.push(Organisation::from(from_row(row)?));
+        }
+        let ids: BTreeSet<Uuid> =
+            organisations.iter().filter_map(|it| it.parent).map(OrganisationId::as_uuid).collect();
+        if !ids.is_empty() {
+            let find = Entity::find().filter(Column::Id.is_in(ids)).all(self.store.database.reader());
+            let parents = self.store.database.noting(find.await)?;
+            let parents = parents.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+            for organisation in &mut organisations {
+                if let Some(parent) = parents.iter().find(|it| Some(it.id) == organisation.parent) {
+                    follow(organisation, parent);
+                }
+            }
+        }
+        Ok(organisations.into_iter().map(Arc::new).collect())
     }
 
     async fn conflict_of(&self, record: &OrganisationRecord) -> Result<OrganisationConflict, DbErr> {
@@ -290,6 +319,13 @@ impl std::fmt::Debug for Directory<'_> {
     }
 }
 
+fn follow(sandbox: &mut Organisation, parent: &OrganisationRecord) {
+    if parent.status == OrganisationStatus::Suspended {
+        sandbox.status = OrganisationStatus::Suspended;
+    }
+    sandbox.quotas = sandbox.quotas.or(parent.quotas);
+}
+
 fn to_row(record: &OrganisationRecord) -> Result<ActiveModel, StoreError> {
     Ok(ActiveModel {
         id: Set(record.id.as_uuid()),
@@ -303,13 +339,19 @@ fn to_row(record: &OrganisationRecord) -> Result<ActiveModel, StoreError> {
         quotas: Set(to_json(&record.quotas)?),
         created_at: Set(record.created_at.millis()),
         updated_at: Set(record.updated_at.millis()),
+        parent_id: Set(record.parent.map(OrganisationId::as_uuid)),
+        logo: Set(record.logo.clone()),
+        cover: Set(record.cover.clone()),
     })
 }
 
-fn from_row(model: Model) -> Result<Arc<Organisation>, StoreError> {
+fn from_row(model: Model) -> Result<OrganisationRecord, StoreError> {
     let row = Row { table: "organisation", id: model.id };
-    let record = OrganisationRecord {
+    Ok(OrganisationRecord {
         id: model.id.into(),
+        parent: model.parent_id.map(OrganisationId::from),
+        logo: model.logo,
+        cover: model.cover,
         slug: row.expect(Slug::parse(&model.slug).ok())?,
         name: model.name,
         issuer: row.name(model.issuer)?,
@@ -318,6 +360,5 @@ fn from_row(model: Model) -> Result<Arc<Organisation>, StoreError> {
         quotas: row.json(&model.quotas)?,
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),
-    };
-    Ok(Arc::new(record.into()))
+    })
 }

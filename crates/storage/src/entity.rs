@@ -57,6 +57,9 @@ tables! {
         created_at: i64,
         updated_at: i64,
         quotas: String,
+        parent_id: Option<Uuid>,
+        logo: Option<String>,
+        cover: Option<String>,
     }
     /// Keys for the management API.
     api_key "api_key" (organisation_id) {
@@ -68,6 +71,7 @@ tables! {
         expires_at: i64,
         revoked_at: Option<i64>,
         last_used_at: Option<i64>,
+        sandbox_id: Option<Uuid>,
     }
     /// Keys that sign credentials.
     signing_key "signing_key" (organisation_id) {
@@ -435,6 +439,14 @@ tables! {
         counts: Option<String>,
         counted_at: i64,
         marks: i64,
+    }
+    /// Pictures of organisations themselves.
+    organisation_image "organisation_image" (organisation_id) {
+        key { organisation_id: Uuid, purpose: String, }
+        media_type: String,
+        name: String,
+        bytes: Vec<u8>,
+        created_at: i64,
     }
     /// What is erased when.
     retention "retention" (organisation_id) {

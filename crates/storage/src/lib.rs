@@ -56,7 +56,7 @@ pub use audit::AuditFilter;
 pub use bulks::SettledPart;
 pub use connect::ConnectError;
 pub use definitions::{DefinitionChange, DefinitionDeletion, DefinitionFilter};
-pub use directory::{Directory, OrganisationConflict};
+pub use directory::{Directory, OrganisationConflict, SandboxConflict};
 pub use error::StoreError;
 pub use event_watches::NumberedEvents;
 pub use exchanges::{ExchangeFilter, NewOffer, NewSecrets, Position, Supplied};

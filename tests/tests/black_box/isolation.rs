@@ -22,6 +22,7 @@ struct Owner {
     bulk: Value,
     delivery: Value,
     api_key: Value,
+    sandbox: Value,
     global_configuration: Value,
     /// Open, and fetched by nobody.
     open: Offer,
@@ -44,6 +45,8 @@ impl Owner {
         let signing_key = operator.post(keys, json!({"state": "next"})).await.expect(201)["key"].clone();
         let new_key = json!({"name": "Zymurgist", "role": "issuer"});
         let api_key = operator.post(chancery_tests::platform::API_KEYS, new_key).await.ok()["apiKey"].clone();
+        let below = json!({"name": "Zymurgical rehearsal"});
+        let sandbox = operator.post("/v2/config/sandbox-org", below).await.expect(201)["sandboxOrganisation"].clone();
         let defaults = "/v2/config/digital-wallet/openid/global-configuration";
         let branding = json!({"credentialBranding": {"name": "Zymurgical council"}});
         let global_configuration = operator.post(defaults, branding).await.ok()["globalConfiguration"].clone();
@@ -77,6 +80,7 @@ impl Owner {
             bulk,
             delivery,
             api_key,
+            sandbox,
             global_configuration,
             open,
             finished,
@@ -119,6 +123,7 @@ impl Owner {
             text(&self.signing_key["id"]),
             text(&self.signing_key["kid"]),
             text(&self.api_key["id"]),
+            text(&self.sandbox["sandboxOrgId"]),
             text(&self.webhook["id"]),
             text(&self.individual["id"]),
             text(&self.bulk["id"]),

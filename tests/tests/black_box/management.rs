@@ -32,6 +32,7 @@ mod remedies;
 mod repetition;
 mod retention;
 mod roles;
+mod sandboxes;
 mod signing_keys;
 mod transaction_codes;
 mod transcript;

@@ -15,6 +15,7 @@ use chancery_model::{
 use moka::future::Cache;
 use subtle::ConstantTimeEq as _;
 
+use super::sandboxes;
 use crate::{Context, Failure};
 
 /// The scheme of the `Authorization` header for API keys.
@@ -30,6 +31,8 @@ pub struct Presented<'r> {
     pub authorization: Option<&'r str>,
     /// Id of the organisation that is meant: for access tokens whose audience does not say it. Keys say it themselves.
     pub organisation: Option<&'r str>,
+    /// Id of the sandbox organisation that a person acts for; keys are bound to theirs.
+    pub sandbox: Option<&'r str>,
 }
 
 /// Not the values: the first is a secret.
@@ -48,6 +51,8 @@ pub struct Caller {
     pub role: Role,
     /// Who they are.
     pub identity: Identity,
+    /// The organisation that key or token belong to.
+    home: OrganisationId,
     /// What they were let in for.
     evidence: Evidence,
 }
@@ -100,6 +105,8 @@ impl Caller {
 pub struct Identified {
     /// In whose log it belongs.
     pub organisation: Arc<Organisation>,
+    /// The organisation that key or token belong to: the parent of `organisation` when they act for a sandbox.
+    pub home: Arc<Organisation>,
     /// The caller as the audit log names it.
     pub actor: Actor,
     /// The caller, or why it is not let in.
@@ -125,6 +132,10 @@ pub enum AccessRejection {
     Token(TokenRejection),
     /// The access token is good, and gives no role.
     NoRole,
+    /// The sandbox organisation that the key is bound to is gone.
+    Unbound,
+    /// The person names a sandbox organisation that is not there for them: unknown, foreign or not deployed.
+    Sandbox,
 }
 
 /// Why an access token is not believed.
@@ -174,7 +185,7 @@ pub async fn identify(ctx: &Context, presented: &Presented<'_>) -> Result<Identi
 pub async fn admit(ctx: &Context, identified: &Identified) -> Result<Caller, AccessRejection> {
     let caller = identified.standing.clone()?;
     if let Identity::ApiKey(key) = caller.identity {
-        note_use(ctx, &identified.organisation, key, ctx.env().now()).await;
+        note_use(ctx, &identified.home, key, ctx.env().now()).await;
     }
     Ok(caller)
 }
@@ -182,49 +193,69 @@ pub async fn admit(ctx: &Context, identified: &Identified) -> Result<Caller, Acc
 async fn identify_key(ctx: &Context, text: &str) -> Result<Identified, Failure<AccessRejection>> {
     let unknown = || Failure::Rejected(AccessRejection::Unknown);
     let secret = ApiKeySecret::parse(text).ok_or_else(unknown)?;
-    let organisation = ctx.store().directory().organisation(secret.organisation()).await?.ok_or_else(unknown)?;
+    let home = ctx.store().directory().organisation(secret.organisation()).await?.ok_or_else(unknown)?;
     let now = ctx.env().now();
-    let key = find_key(ctx, &organisation, secret.hash()).await?.ok_or_else(unknown)?;
+    let key = find_key(ctx, &home, secret.hash()).await?.ok_or_else(unknown)?;
     let actor = Actor {
         kind: ActorKind::ApiKey,
         id: Some(key.id.as_uuid()),
         name: key.name.clone(),
         role: key.role.name().to_owned(),
     };
-    let standing = standing(&key, &organisation, now).map(|()| Caller {
-        organisation: Arc::clone(&organisation),
+    let organisation = bound_to(ctx, &home, &key).await?;
+    let standing = standing(&key, organisation.clone(), now).map(|organisation| Caller {
+        organisation,
         role: key.role,
         identity: Identity::ApiKey(key.id),
+        home: home.id,
         evidence: Evidence::Key(key.hash),
     });
-    Ok(Identified { organisation, actor, standing })
+    let organisation = organisation.unwrap_or_else(|| Arc::clone(&home));
+    Ok(Identified { organisation, home, actor, standing })
 }
 
 /// Whether a caller would still be let in, for what goes on after the answer has begun. Believes what
 /// [`identify`] believes.
 pub(crate) async fn recheck<R>(ctx: &Context, caller: &Caller) -> Result<Result<(), AccessRejection>, Failure<R>> {
-    let now = ctx.env().now();
-    let Some(organisation) = ctx.store().directory().organisation(caller.organisation.id).await? else {
+    let Some(home) = ctx.store().directory().organisation(caller.home).await? else {
         return Ok(Err(AccessRejection::Unknown));
     };
-    match &caller.evidence {
-        Evidence::Key(hash) => {
-            let found = find_key(ctx, &organisation, *hash).await?;
-            Ok(found.map_or(Err(AccessRejection::Unknown), |key| standing(&key, &organisation, now)))
-        }
-        Evidence::Token(token) => bearer::recheck(ctx, &organisation, token, caller.role).await,
+    let hash = match &caller.evidence {
+        Evidence::Key(hash) => *hash,
+        Evidence::Token(token) => return bearer::recheck(ctx, &home, caller, token).await,
+    };
+    let Some(key) = find_key(ctx, &home, hash).await? else { return Ok(Err(AccessRejection::Unknown)) };
+    let bound_to = bound_to(ctx, &home, &key).await?.filter(|found| found.id == caller.organisation.id);
+    Ok(standing(&key, bound_to, ctx.env().now()).map(|_| ()))
+}
+
+/// The organisation that a key acts for; `None` when it is bound to a sandbox that is gone.
+async fn bound_to<R>(
+    ctx: &Context,
+    home: &Arc<Organisation>,
+    key: &ApiKey,
+) -> Result<Option<Arc<Organisation>>, Failure<R>> {
+    match key.sandbox {
+        None => Ok(Some(Arc::clone(home))),
+        Some(id) => sandboxes::find(ctx, home, id).await,
     }
 }
 
-fn standing(key: &ApiKey, organisation: &Organisation, now: Timestamp) -> Result<(), AccessRejection> {
+/// The organisation that a key may act for now, of the one that it is bound to.
+fn standing(
+    key: &ApiKey,
+    bound_to: Option<Arc<Organisation>>,
+    now: Timestamp,
+) -> Result<Arc<Organisation>, AccessRejection> {
     if key.revoked_at.is_some() {
         return Err(AccessRejection::Revoked);
     }
     if !key.is_valid(now) {
         return Err(AccessRejection::Expired);
     }
+    let organisation = bound_to.ok_or(AccessRejection::Unbound)?;
     match organisation.status {
-        OrganisationStatus::Active => Ok(()),
+        OrganisationStatus::Active => Ok(organisation),
         OrganisationStatus::Suspended => Err(AccessRejection::Suspended),
     }
 }

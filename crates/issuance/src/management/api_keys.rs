@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::body::{Fault, Faults, Members};
 use super::page::{Page, Window};
+use super::sandboxes;
 use crate::{Context, Failure};
 
 /// Days after which a key expires when nobody says otherwise.
@@ -30,6 +31,15 @@ pub struct NewApiKey {
 #[derive(Debug)]
 pub enum CreateRejection {
     /// The body breaks rules.
+    Invalid(Vec<Fault>),
+}
+
+/// Why a key was not bound.
+#[derive(Debug)]
+pub enum BindRejection {
+    /// The organisation has no such key.
+    NotFound,
+    /// The body breaks rules, or names no sandbox organisation of the caller.
     Invalid(Vec<Fault>),
 }
 
@@ -60,6 +70,38 @@ pub async fn list<R>(ctx: &Context, organisation: &Organisation, window: Window)
     Ok(Page::cut(keys, window))
 }
 
+/// Binds a key to the sandbox organisation in `sandboxOrgId`, for which it acts from then on; without one it acts for the
+/// organisation it belongs to again. Its text stays.
+pub async fn bind(
+    ctx: &Context,
+    organisation: &Organisation,
+    id: ApiKeyId,
+    body: &Map<String, Value>,
+) -> Result<ApiKey, Failure<BindRejection>> {
+    let not_found = || Failure::Rejected(BindRejection::NotFound);
+    let key = ctx.store().read(organisation).await?.api_key(id).await?.ok_or_else(not_found)?;
+    let mut faults = Faults::default();
+    let members = Members::of_body(body);
+    members.refuse_others(&[&["sandboxOrgId"]], &mut faults);
+    let sandbox = match members.text("sandboxOrgId", 64, &mut faults) {
+        None => None,
+        Some(text) => {
+            let found = match OrganisationId::parse(text) {
+                Some(id) => sandboxes::find(ctx, organisation, id).await?,
+                None => None,
+            };
+            if found.is_none() {
+                faults.add(members.at("sandboxOrgId"), "there is no such sandbox organisation");
+            }
+            found.map(|found| found.id)
+        }
+    };
+    faults.none_or(Some(())).map_err(|faults| Failure::Rejected(BindRejection::Invalid(faults)))?;
+    let bound = ctx.store().write(organisation, async |tx| tx.bind_api_key(id, sandbox).await).await?;
+    ctx.api_keys().forget(organisation.id, &key).await;
+    if bound { Ok(ApiKey { sandbox, ..key }) } else { Err(not_found()) }
+}
+
 /// Revokes a key. Revoking again changes nothing.
 pub async fn revoke(ctx: &Context, organisation: &Organisation, id: ApiKeyId) -> Result<(), Failure<RevokeRejection>> {
     let now = ctx.env().now();
@@ -88,6 +130,7 @@ pub(crate) fn make(
         created_at: now,
         expires_at: now.plus(DAY * days),
         revoked_at: None,
+        sandbox: None,
         last_used_at: None,
     };
     NewApiKey { key, secret }

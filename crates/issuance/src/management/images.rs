@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
     Definition, DefinitionContent, DefinitionId, Display, Image, ImagePurpose, ImageType, Organisation, StoredImage,
+    Timestamp,
 };
 use chancery_storage::{DefinitionChange, Transaction};
 
@@ -45,18 +46,18 @@ pub async fn put(
     if expected.is_some_and(|expected| expected != current.revision) {
         return Err(Failure::Rejected(Rejection::Stale));
     }
-    if bytes.len() > LARGEST_IMAGE {
-        return Err(Failure::Rejected(Rejection::TooLarge));
-    }
-    let media_type = ImageType::of(&bytes).ok_or(Failure::Rejected(Rejection::NotAPicture))?;
-    let name: String = URL_SAFE_NO_PAD.encode(chancery_keys::sha256(&bytes)).chars().take(22).collect();
+    let image = picture(bytes, Some(definition_id), purpose, now).map_err(|fault| {
+        Failure::Rejected(match fault {
+            PictureFault::TooLarge => Rejection::TooLarge,
+            PictureFault::NotAPicture => Rejection::NotAPicture,
+        })
+    })?;
     let mut content = current.content.clone();
-    show(&mut content, purpose, &organisation.issuer.endpoint(&format!("images/{name}")));
+    show(&mut content, purpose, &organisation.image_url(&image.name));
     let definition = Definition { revision: current.revision.saturating_add(1), content, updated_at: now, ..current };
-    let image = StoredImage { definition_id, purpose, media_type, name, bytes, created_at: now };
     let work = async |tx: &Transaction| -> Result<(), Failure<Rejection>> {
         let rejection = match tx.revise_definition(&definition).await? {
-            DefinitionChange::Saved => return Ok(tx.put_image(&image).await?),
+            DefinitionChange::Saved => return Ok(tx.put_image(definition_id, &image).await?),
             DefinitionChange::NotFound => Rejection::NotFound,
             DefinitionChange::Stale | DefinitionChange::ConfigurationIdTaken(_) if expected.is_some() => {
                 Rejection::Stale
@@ -68,6 +69,30 @@ pub async fn put(
     let outcome = ctx.store().write(organisation, work).await;
     definitions::forget(ctx, organisation, definition_id).await;
     outcome.map(|()| definition)
+}
+
+/// Why a file is no picture to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PictureFault {
+    /// It is larger than [`LARGEST_IMAGE`].
+    TooLarge,
+    /// It is neither PNG nor JPEG.
+    NotAPicture,
+}
+
+/// A file as a picture of a definition, or of an organisation itself.
+pub(super) fn picture(
+    bytes: Vec<u8>,
+    definition_id: Option<DefinitionId>,
+    purpose: ImagePurpose,
+    now: Timestamp,
+) -> Result<StoredImage, PictureFault> {
+    if bytes.len() > LARGEST_IMAGE {
+        return Err(PictureFault::TooLarge);
+    }
+    let media_type = ImageType::of(&bytes).ok_or(PictureFault::NotAPicture)?;
+    let name: String = URL_SAFE_NO_PAD.encode(chancery_keys::sha256(&bytes)).chars().take(22).collect();
+    Ok(StoredImage { definition_id, purpose, media_type, name, bytes, created_at: now })
 }
 
 /// The picture that a definition has for a purpose.

@@ -3,7 +3,9 @@
 mod draft;
 mod policy;
 
-use chancery_model::{Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role, Timestamp};
+use chancery_model::{
+    Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role, Slug, Timestamp,
+};
 use chancery_protocol::IssuerIdentifier;
 use chancery_storage::OrganisationConflict;
 use serde_json::{Map, Value};
@@ -13,6 +15,7 @@ use super::body::Fault;
 use super::page::{Page, Window};
 use crate::{Context, Failure};
 
+pub(super) use draft::read_name;
 pub use draft::{Changes, NewOrganisation};
 
 /// Name and life (in days) of the key that a new organisation begins with.
@@ -62,14 +65,13 @@ pub async fn create(ctx: &Context, new: NewOrganisation) -> Result<Created, Fail
     let now = env.now();
     let issuer = match new.issuer {
         Some(issuer) => issuer,
-        None => {
-            let base = ctx.settings().public_url.as_str().trim_end_matches('/');
-            IssuerIdentifier::parse(&format!("{base}/o/{}", new.slug))
-                .map_err(|error| Failure::Internal(anyhow::Error::new(error).context("the public URL")))?
-        }
+        None => default_issuer(ctx, &new.slug)?,
     };
     let record = OrganisationRecord {
         id: OrganisationId::from(env.uuid(now)),
+        parent: None,
+        logo: None,
+        cover: None,
         slug: new.slug,
         name: new.name,
         issuer,
@@ -86,6 +88,13 @@ pub async fn create(ctx: &Context, new: NewOrganisation) -> Result<Created, Fail
         Err(OrganisationConflict::Slug) => Err(Failure::Rejected(CreateRejection::SlugTaken)),
         Err(OrganisationConflict::Issuer) => Err(Failure::Rejected(CreateRejection::IssuerTaken)),
     }
+}
+
+/// `{public_url}/o/{slug}`.
+pub(super) fn default_issuer<R>(ctx: &Context, slug: &Slug) -> Result<IssuerIdentifier, Failure<R>> {
+    let base = ctx.settings().public_url.as_str().trim_end_matches('/');
+    IssuerIdentifier::parse(&format!("{base}/o/{slug}"))
+        .map_err(|error| Failure::Internal(anyhow::Error::new(error).context("the public URL")))
 }
 
 /// Organisations; `search` is part of the slug or name.
@@ -136,17 +145,17 @@ pub async fn set_policy(
     update(ctx, organisation.id, seen, Changes { name: None, policy: Some(policy) }).await
 }
 
-/// Suspends an organisation: wallets get 404 and its own keys 403. Nothing is lost.
+/// Suspends an organisation, and its sandboxes with it: wallets get 404 and its own keys 403. Nothing is lost.
 pub async fn suspend(ctx: &Context, id: OrganisationId) -> Result<Organisation, Failure<Rejection>> {
     set_status(ctx, id, OrganisationStatus::Suspended).await
 }
 
-/// Lets a suspended organisation act again.
+/// Lets a suspended organisation act again; a sandbox when its parent may.
 pub async fn resume(ctx: &Context, id: OrganisationId) -> Result<Organisation, Failure<Rejection>> {
     set_status(ctx, id, OrganisationStatus::Active).await
 }
 
-/// Deletes an organisation and everything it owns, for good.
+/// Deletes an organisation, its sandboxes and everything they own, for good.
 pub async fn delete(ctx: &Context, id: OrganisationId) -> Result<(), Failure<Rejection>> {
     let deleted = ctx.store().directory().delete(id).await?;
     if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }
@@ -157,11 +166,8 @@ async fn set_status(
     id: OrganisationId,
     status: OrganisationStatus,
 ) -> Result<Organisation, Failure<Rejection>> {
-    let mut organisation = read(ctx, id).await?;
-    organisation.status = status;
-    organisation.updated_at = ctx.env().now();
-    let changed = ctx.store().directory().set_status(id, status, organisation.updated_at).await?;
-    if changed { Ok(organisation) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+    ctx.store().directory().set_status(id, status, ctx.env().now()).await?;
+    read(ctx, id).await
 }
 
 async fn find<R>(ctx: &Context, id: OrganisationId) -> Result<Option<Organisation>, Failure<R>> {

@@ -88,6 +88,9 @@ impl TestDatabase {
     pub(crate) fn organisation_record(&self, slug: &str, issuer: &str) -> OrganisationRecord {
         OrganisationRecord {
             id: self.env.uuid(NOW).into(),
+            parent: None,
+            logo: None,
+            cover: None,
             slug: Slug::parse(slug).unwrap(),
             name: format!("The {slug} company"),
             issuer: serde_json::from_value(json!(issuer)).unwrap(),
@@ -108,6 +111,7 @@ impl TestDatabase {
             created_at: NOW,
             expires_at: NOW.plus_seconds(86_400),
             revoked_at: None,
+            sandbox: None,
             last_used_at: None,
         }
     }

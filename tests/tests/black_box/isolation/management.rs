@@ -8,6 +8,7 @@ use super::*;
 fn owned<'o>(owner: &'o Owner, parameter: &str) -> &'o str {
     match parameter {
         "organisationId" => owner.operator.organisation_id(),
+        "sandboxOrgId" => owner.sandbox["sandboxOrgId"].as_str().expect("an id"),
         "apiKeyId" => owner.api_key["id"].as_str().expect("an id"),
         "signingKeyId" => owner.signing_key["id"].as_str().expect("an id"),
         "credentialDefinitionId" => owner.definition_id(),
@@ -49,6 +50,9 @@ fn body(path: &str, method: &str) -> Option<Value> {
         ("PUT", "") if path.contains("individual") => json!({"individual": {"name": "Mine now"}}),
         ("PUT", "") if path.contains("global-configuration") => json!({"credentialBranding": {"name": "Mine now"}}),
         ("PUT", "/logoimage" | "/coverimage") => json!({}),
+        ("PUT", "/sandbox-org") => json!({"sandboxOrgId": ""}),
+        ("PUT", "/name") => json!({"name": "Taken over"}),
+        ("PUT", "") if path.contains("sandbox-org") => json!({"name": "Taken over"}),
         ("PUT", "") if path.contains("credential-definition") => samples::pid(),
         ("PUT", "") if path.contains("credential/history") => json!({"credential": {"id": UNKNOWN, "claims": {}}}),
         ("PUT", "") if path.contains("organisations") => json!({"name": "Taken over"}),

@@ -11,6 +11,7 @@ use super::*;
 const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
 const RETENTION: &str = "/v2/config/digital-wallet/openid/retention";
+const SANDBOX: &str = "/v2/config/sandbox-org";
 const WEBHOOK: &str = "/v2/config/webhook";
 
 /// Somebody who may change a resource: the organisation, or the platform.
@@ -91,6 +92,11 @@ on_every_backend! {
         let path = format!("{WEBHOOK}/{}", made.ok()["webhook"]["id"].as_str().expect("an id"));
         assert_eq!(tag(&made), tag(&editor.get(&path).await));
         check(&editor, &path, &path, [&hook("one"), &hook("other")]).await;
+        let sandbox = operator.post(SANDBOX, json!({"name": "First"})).await.expect(201);
+        let path = format!("{SANDBOX}/{}", sandbox["sandboxOrganisation"]["sandboxOrgId"].as_str().expect("an id"));
+        for changed in [path.clone(), format!("{path}/name")] {
+            check(&editor, &path, &changed, [&json!({"name": "One"}), &json!({"name": "Other"})]).await;
+        }
     }
 
     async fn two_holders_of_the_platform_key_do_not_overwrite_each_others_changes(world: &World) {

@@ -13,7 +13,7 @@ use chancery_model::{
 use serde_json::Value;
 
 use super::{AccessRejection, Caller, Evidence, Identified, Identity, Presented, TokenRejection};
-use crate::management::access_provider;
+use crate::management::{access_provider, sandboxes};
 use crate::provider::access_token::{self, SignatureRejection};
 use crate::{Context, Failure};
 
@@ -40,8 +40,8 @@ pub(super) async fn identify(
 ) -> Result<Identified, Failure<AccessRejection>> {
     let token = jws::open(token).map_err(|_| refused(TokenRejection::Malformed))?;
     let audiences = audiences(&token);
-    let organisation = organisation(ctx, presented, &audiences).await?;
-    let provider = access_provider::recent(ctx, &organisation).await?;
+    let home = organisation(ctx, presented, &audiences).await?;
+    let provider = access_provider::recent(ctx, &home).await?;
     let terms = &provider.as_ref().as_ref().ok_or_else(|| refused(TokenRejection::Foreign))?.terms;
     let subject = check(&token, terms, &audiences).map_err(refused)?;
     access_token::verify(ctx, &terms.issuer, &token).await.map_err(|rejection| match rejection {
@@ -59,47 +59,72 @@ pub(super) async fn identify(
         name: Actor::person(&terms.issuer, subject),
         role: role.map(|role| role.name().to_owned()).unwrap_or_default(),
     };
-    let standing = standing(&token, terms, &organisation, ctx.env().now()).map(|role| Caller {
-        organisation: Arc::clone(&organisation),
-        role,
-        identity: Identity::Person(actor.name.clone()),
-        evidence: Evidence::Token(Arc::new(token)),
+    let organisation = acted_for(ctx, &home, presented.sandbox).await?;
+    let standing = standing(&token, terms, &home, ctx.env().now()).and_then(|role| {
+        Ok(Caller {
+            organisation: organisation.clone().ok_or(AccessRejection::Sandbox)?,
+            role,
+            identity: Identity::Person(actor.name.clone()),
+            home: home.id,
+            evidence: Evidence::Token(Arc::new(token)),
+        })
     });
-    Ok(Identified { organisation, actor, standing })
+    let organisation = organisation.unwrap_or_else(|| Arc::clone(&home));
+    Ok(Identified { organisation, home, actor, standing })
 }
 
-/// Whether a token that was believed, and gave that role, would do so still. Its signature need not be verified again: when
-/// the provider gives up a key, what it signed ends with `exp`.
+/// Whether a token that was believed would open the same as it did. Its signature need not be verified again: when the
+/// provider gives up a key, what it signed ends with `exp`.
 pub(super) async fn recheck<R>(
     ctx: &Context,
-    organisation: &Organisation,
+    home: &Organisation,
+    caller: &Caller,
     token: &Opened,
-    role: Role,
 ) -> Result<Result<(), AccessRejection>, Failure<R>> {
-    let provider = access_provider::recent(ctx, organisation).await?;
+    let sandbox = caller.organisation.id;
+    if sandbox != home.id && deployed(ctx, home, sandbox).await?.is_none() {
+        return Ok(Err(AccessRejection::Sandbox));
+    }
+    let provider = access_provider::recent(ctx, home).await?;
     let standing = match provider.as_ref() {
         None => Err(AccessRejection::Token(TokenRejection::Foreign)),
         Some(provider) => {
             let checked = check(token, &provider.terms, &audiences(token)).map_err(AccessRejection::Token);
-            checked.and_then(|_| standing(token, &provider.terms, organisation, ctx.env().now()))
+            checked.and_then(|_| standing(token, &provider.terms, home, ctx.env().now()))
         }
     };
     // Under another role the caller would be another one.
-    Ok(standing.and_then(|found| if found == role { Ok(()) } else { Err(AccessRejection::NoRole) }))
+    Ok(standing.and_then(|role| if role == caller.role { Ok(()) } else { Err(AccessRejection::NoRole) }))
 }
 
 /// The role that a token gives now; everything but time, organisation and role has been checked.
-fn standing(
-    token: &Opened,
-    terms: &AccessTerms,
-    organisation: &Organisation,
-    now: Timestamp,
-) -> Result<Role, AccessRejection> {
+fn standing(token: &Opened, terms: &AccessTerms, home: &Organisation, now: Timestamp) -> Result<Role, AccessRejection> {
     in_time(token, now).map_err(AccessRejection::Token)?;
-    match organisation.status {
+    match home.status {
         OrganisationStatus::Suspended => Err(AccessRejection::Suspended),
         OrganisationStatus::Active => terms.role(&token.claims).ok_or(AccessRejection::NoRole),
     }
+}
+
+/// The organisation that a person acts for; `None` when the sandbox that they name is not there for them.
+async fn acted_for<R>(
+    ctx: &Context,
+    home: &Arc<Organisation>,
+    sandbox: Option<&str>,
+) -> Result<Option<Arc<Organisation>>, Failure<R>> {
+    let Some(text) = sandbox else { return Ok(Some(Arc::clone(home))) };
+    let Some(id) = OrganisationId::parse(text) else { return Ok(None) };
+    deployed(ctx, home, id).await
+}
+
+/// The sandbox organisation of `home` with this id, if it is deployed.
+async fn deployed<R>(
+    ctx: &Context,
+    home: &Organisation,
+    id: OrganisationId,
+) -> Result<Option<Arc<Organisation>>, Failure<R>> {
+    let found = sandboxes::find(ctx, home, id).await?;
+    Ok(found.filter(|found| found.status == OrganisationStatus::Active))
 }
 
 /// The organisation that the caller names, or else the only one that the audiences name by its issuer identifier.

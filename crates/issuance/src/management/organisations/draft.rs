@@ -77,7 +77,7 @@ impl Changes {
     }
 }
 
-fn read_name(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
+pub(in crate::management) fn read_name(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
     let name = members.string("name", 255, faults)?.trim();
     if name.is_empty() {
         faults.add(members.at("name"), "a name is expected");

@@ -61,8 +61,8 @@ pub(super) fn event(organisation: &Organisation, delivery: &WebhookDelivery, add
         }),
     };
     let mut data = Map::from_iter([
-        ("organisationId".to_owned(), Value::from(organisation.id.to_string())),
-        ("sandboxOrgId".to_owned(), Value::from("")),
+        ("organisationId".to_owned(), Value::from(owner(organisation))),
+        ("sandboxOrgId".to_owned(), Value::from(sandbox(organisation))),
     ]);
     data.extend(about.as_object().cloned().unwrap_or_default());
     json!({
@@ -75,6 +75,16 @@ pub(super) fn event(organisation: &Organisation, delivery: &WebhookDelivery, add
     .to_string()
 }
 
+/// The organisation that is told; of a sandbox the one that it belongs to.
+fn owner(organisation: &Organisation) -> String {
+    organisation.parent.unwrap_or(organisation.id).to_string()
+}
+
+/// The sandbox organisation that is told; empty when it is none.
+fn sandbox(organisation: &Organisation) -> String {
+    organisation.parent.map(|_| organisation.id.to_string()).unwrap_or_default()
+}
+
 /// The JSON of a test call.
 pub(super) fn ping(organisation: &Organisation, webhook: &Webhook, id: &str, now: Timestamp) -> String {
     json!({
@@ -82,7 +92,7 @@ pub(super) fn ping(organisation: &Organisation, webhook: &Webhook, id: &str, now
         "webhookID": webhook.id.to_string(),
         "timestamp": instant(now),
         "type": "webhook.ping",
-        "data": { "organisationId": organisation.id.to_string() },
+        "data": { "organisationId": owner(organisation), "sandboxOrgId": sandbox(organisation) },
     })
     .to_string()
 }
@@ -108,7 +118,11 @@ pub(super) fn disabled(
         "webhookID": receiver.id.to_string(),
         "timestamp": instant(newest),
         "type": "webhook.disabled",
-        "data": { "organisationId": organisation.id.to_string(), "webhooks": told.collect::<Vec<_>>() },
+        "data": {
+            "organisationId": owner(organisation),
+            "sandboxOrgId": sandbox(organisation),
+            "webhooks": told.collect::<Vec<_>>(),
+        },
     })
     .to_string()
 }

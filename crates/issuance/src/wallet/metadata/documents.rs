@@ -82,9 +82,18 @@ fn credential_issuer(
         deferred_credential_endpoint: Some(issuer.endpoint("deferred-credential")),
         notification_endpoint: Some(issuer.endpoint("notification")),
         batch_credential_issuance: batches.then_some(BatchCredentialIssuance { batch_size }),
-        display: vec![IssuerDisplay { name: Some(organisation.name.clone()), locale: None, logo: None }],
+        display: vec![IssuerDisplay {
+            name: Some(organisation.name.clone()),
+            locale: None,
+            logo: own_logo(organisation),
+        }],
         credential_configurations_supported: configurations,
     }
+}
+
+fn own_logo(organisation: &Organisation) -> Option<metadata::Logo> {
+    let uri = organisation.image_url(organisation.logo.as_deref()?);
+    Some(metadata::Logo { uri, alt_text: None })
 }
 
 /// Exactly what the authorization and token endpoints do. The authorization endpoint needs somebody to sign people in;
