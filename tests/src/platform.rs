@@ -135,6 +135,21 @@ impl Operator {
         &self.api.key
     }
 
+    /// Waits until the first use of its key is written down, which happens in the background, with a COMMIT that tests which
+    /// count those would meet.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn settled(&self) {
+        for _ in 0..500 {
+            let keys = self.get(&format!("{API_KEYS}s")).await.ok();
+            if keys["apiKeys"][0]["lastUsedTimestamp"] != "" {
+                return;
+            }
+        }
+        panic!("the use of the key is never noted");
+    }
+
     /// The same organisation under another API key.
     pub fn with_key(&self, key: &str) -> Self {
         Self { api: Api { key: key.to_owned(), ..self.api.clone() }, organisation: self.organisation.clone() }

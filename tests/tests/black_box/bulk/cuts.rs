@@ -15,6 +15,12 @@ fn networked(behaviour: impl AsyncFnOnce(&World)) {
     block_on(World::run(Backend::Networked, behaviour));
 }
 
+async fn settled(world: &World) -> Scene {
+    let scene = Scene::new(world).await;
+    scene.operator.settled().await;
+    scene
+}
+
 /// Brings a bulk to where `verb` can be done.
 async fn before(scene: &Scene, verb: &str) -> Value {
     let bulk = scene.upload(staff(ROWS)).await;
@@ -37,7 +43,7 @@ async fn cut_at_every_commit(world: &World, verb: &str, place: Place) {
     };
     let mut outcomes = BTreeSet::new();
     for nth in 1.. {
-        let scene = Scene::new(world).await;
+        let scene = settled(world).await;
         let bulk = before(&scene, verb).await;
         world.postgres().cut_at_nth(b"COMMIT", nth, place);
         let answer = scene.act(&bulk, verb).await;
@@ -113,7 +119,7 @@ fn an_upload_cut_at_any_commit_is_whole_or_useless() {
         for place in [Place::Before, Place::After] {
             let mut outcomes = BTreeSet::new();
             for nth in 1.. {
-                let scene = Scene::new(world).await;
+                let scene = settled(world).await;
                 world.postgres().cut_at_nth(b"COMMIT", nth, place);
                 let answer = scene.send("", "text/csv", staff(ROWS)).await;
                 let was_cut = world.postgres().is_cut();
@@ -159,7 +165,7 @@ fn background_work_cut_at_any_commit_issues_each_row_once() {
     networked(async |world| {
         for place in [Place::Before, Place::After] {
             for nth in 1.. {
-                let scene = Scene::new(world).await;
+                let scene = settled(world).await;
                 let bulk = scene.upload(staff(ROWS)).await;
                 scene.act(&bulk, "confirm").await.ok();
                 world.postgres().cut_at_nth(b"COMMIT", nth, place);
@@ -185,7 +191,7 @@ fn an_erasure_cut_at_any_commit_is_done_in_the_end() {
     networked(async |world| {
         for place in [Place::Before, Place::After] {
             for nth in 1.. {
-                let scene = Scene::new(world).await;
+                let scene = settled(world).await;
                 let bulk = scene.upload(staff(ROWS)).await;
                 scene.act(&bulk, "confirm").await.ok();
                 world.work().await;

@@ -12,13 +12,8 @@ const HISTORY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/history
 async fn settled(world: &World) -> (Operator, Value) {
     let operator = world.organisation().await;
     let definition = operator.define(&samples::staff_badge()).await;
-    for _ in 0..500 {
-        let keys = operator.get("/v2/config/admin/apikeys").await.ok();
-        if keys["apiKeys"][0]["lastUsedTimestamp"] != "" {
-            return (operator, definition);
-        }
-    }
-    panic!("the use of the key is never noted");
+    operator.settled().await;
+    (operator, definition)
 }
 
 #[track_caller]

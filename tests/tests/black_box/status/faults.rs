@@ -64,6 +64,7 @@ fn a_change_cut_at_any_commit_happens_once_or_not_at_all() {
             let mut outcomes = BTreeSet::new();
             for nth in 1.. {
                 let scene = Scene::new(world).await;
+                scene.operator.settled().await;
                 world.postgres().cut_at_nth(b"COMMIT", nth, cut);
                 let answer = scene.change("Revoked").await;
                 let was_cut = world.postgres().is_cut();

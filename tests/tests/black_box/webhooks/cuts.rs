@@ -19,6 +19,7 @@ fn networked(behaviour: impl AsyncFnOnce(&World)) {
 async fn scene(world: &World, receiver: &Receiver) -> (Operator, Value, Value) {
     let (operator, webhook) = subscribed(world, receiver, &["offer_sent"]).await;
     let definition = operator.define(&samples::staff_badge()).await;
+    operator.settled().await;
     (operator, webhook, definition)
 }
 
