@@ -29,7 +29,7 @@ TOGETHER = (
     "scope goes only with authorizationRequestType scope_based",
     "the transaction code takes another channel than the offer",
     "this clientAuthentication takes no secret",
-    "to enforce attestations, name those who may make them in trustAnchors",
+    "to enforce attestations, name ",
     "true goes only with supportRevocation true",
 )
 
@@ -43,12 +43,14 @@ KNOWN = (
     "the definition describes no such claim",
     "the definition has no entry with this",
     "the definition makes the claim",
+    "the id of an event of this stream is expected",
     "the organisation has a global configuration; update it",
     "the organisation has no such signing key",
     "the id of an API key is expected",
     "there is no such definition",
     "there is no such event type",
     "there is no such individual",
+    "there is no such sandbox organisation",
     "this member cannot be changed; create another definition",
 )
 
@@ -75,6 +77,7 @@ FORMS = (
     "the name of a level is expected",
     "JWK set",
     "the text is not PEM",
+    "types of events with commas between them are expected",
     "words for the holder are expected, without control characters",
 )
 

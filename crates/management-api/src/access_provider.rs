@@ -163,15 +163,21 @@ pub(crate) struct Shown {
     updated_at: i64,
 }
 
+/// A text of a rule.
+#[derive(ToSchema)]
+#[schema(as = AccessRuleText, min_length = 1, max_length = 255)]
+#[expect(dead_code, reason = "only describes the texts, which the use case reads")]
+pub(crate) struct RuleText(String);
+
 /// A claim and what is wanted there: one of the values, as it is or in an array.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccessClaimRule)]
 pub(crate) struct ClaimRule {
     /// Names of the members that lead to the claim, from the outermost on.
-    #[schema(min_items = 1, max_items = 8)]
+    #[schema(value_type = Vec<RuleText>, min_items = 1, max_items = 8)]
     claim: Vec<String>,
     /// Texts; numbers and truth values are compared as JSON writes them. `scope` and `scp` are lists of words.
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(value_type = Vec<RuleText>, min_items = 1, max_items = 100)]
     values: Vec<String>,
 }
 
@@ -180,10 +186,10 @@ pub(crate) struct ClaimRule {
 #[schema(as = AccessRoleRule)]
 pub(crate) struct RoleRule {
     /// Names of the members that lead to the claim, from the outermost on.
-    #[schema(min_items = 1, max_items = 8)]
+    #[schema(value_type = Vec<RuleText>, min_items = 1, max_items = 8)]
     claim: Vec<String>,
     /// What is wanted there: one of them.
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(value_type = Vec<RuleText>, min_items = 1, max_items = 100)]
     values: Vec<String>,
     /// The role.
     #[schema(value_type = RoleSchema)]

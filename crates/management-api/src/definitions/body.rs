@@ -43,9 +43,9 @@ pub(crate) struct NewCredentialDefinition {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewClaimsEndpoint {
-    /// `https` URL with a public address, unless the deployment allows others.
-    #[schema(max_length = 2048, format = Uri, example = "https://registry.example/claims")]
-    url: String,
+    /// `https` URL with a public address, unless the deployment allows others. Empty as in answers: claims are not fetched.
+    #[schema(max_length = 2048, example = "https://registry.example/claims")]
+    url: Option<String>,
     /// How long an answer is awaited. Default: 5.
     #[schema(minimum = 1, maximum = 15)]
     deadline_in_seconds: Option<u32>,

@@ -57,7 +57,8 @@ const TURNED_AWAY: u32 = 10;
 #[utoipa::path(
     get, path = routes::HISTORY_EVENTS, tag = "Issuance", operation_id = "watchCredentialHistory",
     params(EventsQuery, (
-        "Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen; wins over `lastEventId`"
+        "Last-Event-ID" = Option<String>, Header, description = "The last `id` that was seen; wins over `lastEventId`",
+        pattern = "^([0-9]{1,15}-[0-9]{1,15})?$"
     )),
     responses(
         (status = 200, description = "Events; those named `exchange` hold a Step", content_type = "text/event-stream", body = Step),
@@ -177,8 +178,8 @@ struct EventsQuery {
     /// `openid.credential.credential_issued,openid.credential.issuance_denied`. All when absent.
     event_types: Option<String>,
     /// Only exchanges of this definition.
-    #[param(format = Uuid)]
     credential_definition_id: Option<String>,
     /// For clients that cannot send the header `Last-Event-ID`.
+    #[param(pattern = "^([0-9]{1,15}-[0-9]{1,15})?$")]
     last_event_id: Option<String>,
 }

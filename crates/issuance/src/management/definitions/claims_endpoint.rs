@@ -34,16 +34,17 @@ pub(super) fn read(
     record: &Members<'_>,
     faults: &mut Faults,
 ) -> Option<(ClaimsEndpoint, Option<String>)> {
-    record.filled(NAME)?;
+    record.value(NAME)?;
     let members = record.object(NAME, faults)?;
     members.refuse_others(
         &[&["url", "deadlineInSeconds", "whenUnavailable", "lastKnownForInSeconds", "secretKey"]],
         faults,
     );
-    if members.filled("url").is_none() && members.filled("whenUnavailable").is_none() {
+    let has_no_url = members.value("url").is_none_or(|url| url.as_str() == Some(""));
+    if has_no_url && members.filled("whenUnavailable").is_none() {
         return None;
     }
-    if members.filled("url").is_none() {
+    if has_no_url {
         faults.add(members.at("url"), "this member is mandatory");
     }
     let url = endpoint::read(outbound, &members, "url", faults);

@@ -335,6 +335,20 @@ mod tests {
     }
 
     #[test]
+    fn a_claims_endpoint_is_an_object_and_its_url_a_text() {
+        for nothing in [json!(false), json!([]), json!({})] {
+            let mut body = badge();
+            body["claimsEndpoint"] = json!({ "url": nothing, "deadlineInSeconds": 5 });
+            assert_eq!(pointers(&body), ["/claimsEndpoint/url"]);
+        }
+        let mut body = badge();
+        body["claimsEndpoint"] = json!([]);
+        assert_eq!(pointers(&body), ["/claimsEndpoint"]);
+        body["claimsEndpoint"] = json!({ "url": "" });
+        assert!(read_new(&body).unwrap().content.claims_endpoint.is_none());
+    }
+
+    #[test]
     fn empty_texts_are_no_format_and_no_type() {
         let mut body = badge();
         body["credentialDefinitions"][0]["credentialFormat"] = json!("");
