@@ -30,7 +30,9 @@ TOGETHER = (
     "the transaction code takes another channel than the offer",
     "this clientAuthentication takes no secret",
     "to enforce attestations, name ",
+    "to require key attestations, name ",
     "true goes only with supportRevocation true",
+    "whenUnavailable goes only with a URL",
 )
 
 # Between a request and what the organisation has.
@@ -73,6 +75,7 @@ FORMS = (
     "is not an absolute URI",
     "segment ",
     "the first element is the name of a claim",
+    "the id of a definition is expected",
     "the path has names",
     "the name of a level is expected",
     "JWK set",

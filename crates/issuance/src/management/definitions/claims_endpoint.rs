@@ -45,7 +45,7 @@ pub(super) fn read(
         return None;
     }
     if has_no_url {
-        faults.add(members.at("url"), "this member is mandatory");
+        faults.add(members.at("url"), "whenUnavailable goes only with a URL");
     }
     let url = endpoint::read(outbound, &members, "url", faults);
     let deadline = members.integer("deadlineInSeconds", 1..=LONGEST_DEADLINE, faults).unwrap_or(5);
