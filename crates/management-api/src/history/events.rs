@@ -178,6 +178,7 @@ struct EventsQuery {
     /// `openid.credential.credential_issued,openid.credential.issuance_denied`. All when absent.
     event_types: Option<String>,
     /// Only exchanges of this definition.
+    #[param(format = Uuid)]
     credential_definition_id: Option<String>,
     /// For clients that cannot send the header `Last-Event-ID`.
     #[param(pattern = "^([0-9]{1,15}-[0-9]{1,15})?$")]
