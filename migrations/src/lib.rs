@@ -23,6 +23,7 @@ mod m20261130_000016_claims_endpoint;
 mod m20261130_000017_access;
 mod m20261130_000018_watches_and_quotas;
 mod m20261130_000019_sign_in;
+mod m20261201_000020_refused_requests;
 mod plan;
 mod row_security;
 
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000017_access::Migration),
             Box::new(m20261130_000018_watches_and_quotas::Migration),
             Box::new(m20261130_000019_sign_in::Migration),
+            Box::new(m20261201_000020_refused_requests::Migration),
         ]
     }
 }
@@ -95,6 +97,7 @@ pub const ORGANISATION_OWNED: &[&str] = &[
     "event_watch",
     "access_provider",
     "organisation_image",
+    "refused_request",
 ];
 
 /// Applies what is missing.

@@ -17,7 +17,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
 use bucket::{Buckets, Rate};
-use chancery_model::{Organisation, Timestamp};
+use chancery_model::{Organisation, OrganisationId, Timestamp};
 use chancery_protocol::form::Form;
 use chancery_storage::SharedBudgets;
 use leases::Leases;
@@ -112,6 +112,9 @@ impl Context {
 /// Parameters by which a wallet proves to have an offer.
 const OFFER_SECRETS: [&str; 3] = ["pre-authorized_code", "code", "issuer_state"];
 
+/// Refused requests of no exchange that are written down for one organisation, by one process.
+const REFUSALS_PER_MINUTE: u32 = 600;
+
 /// Spent budgets.
 pub(crate) struct Budgets {
     limits: RateLimits,
@@ -133,6 +136,14 @@ impl Budgets {
     /// `shared` where several processes count together.
     pub(crate) fn new(limits: RateLimits, shared: Option<SharedBudgets>) -> Self {
         Self { limits, hasher: RandomState::new(), own: Buckets::default(), shared: shared.map(Leases::new) }
+    }
+
+    /// Whether another refused request of no exchange may be written down: strangers must not keep the database busy. Each
+    /// process counts alone.
+    pub(crate) fn admits_refusal(&self, organisation: OrganisationId, now: Timestamp) -> bool {
+        let key = self.hasher.hash_one(("refusals", organisation));
+        let rate = Rate::per_minute(REFUSALS_PER_MINUTE);
+        self.own.spend(key, rate, now.millis().saturating_mul(1000)).is_ok()
     }
 
     async fn charge(&self, organisation: &str, asking: &Asking<'_>, now: Timestamp) -> Result<(), Exceeded> {

@@ -29,6 +29,7 @@ mod presence;
 mod problem;
 mod quotas;
 mod recording;
+mod refused_requests;
 mod repetition;
 mod request;
 mod retention;

@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 use self::Permission::{Administer, Issue, Platform, Read};
 use crate::{
     access_provider, api_keys, audit, bulk, decisions, definitions, global_configurations, history, identity_provider,
-    images, individuals, offers, organisations, policy, quotas, retention, revocation, sandboxes, signing_keys,
-    templates, transcript, webhooks,
+    images, individuals, offers, organisations, policy, quotas, refused_requests, retention, revocation, sandboxes,
+    signing_keys, templates, transcript, webhooks,
 };
 
 pub(crate) const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -78,6 +78,7 @@ pub(crate) const RECORD_STATUS: &str =
 pub(crate) const STATUS_OF_MANY: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/revocation-status";
 pub(crate) const TRANSCRIPT: &str =
     "/v2/config/digital-wallet/openid/sdjwt/credential/history/{credentialExchangeId}/transcript";
+pub(crate) const REFUSED_REQUESTS: &str = "/v2/config/digital-wallet/openid/refused-requests";
 
 pub(crate) const SANDBOX: &str = "/v2/config/sandbox-org";
 pub(crate) const SANDBOX_BY_ID: &str = "/v2/config/sandbox-org/{sandboxOrgId}";
@@ -200,6 +201,7 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::GET, RECORD_STATUS, Read),
     (Method::POST, STATUS_OF_MANY, Administer),
     (Method::GET, TRANSCRIPT, Read),
+    (Method::GET, REFUSED_REQUESTS, Read),
     (Method::PUT, RETENTION, Administer),
     (Method::GET, RETENTION, Read),
     (Method::POST, INDIVIDUAL, Issue),
@@ -284,6 +286,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(revocation::change, revocation::changes))
         .routes(routes!(revocation::change_many))
         .routes(routes!(transcript::read))
+        .routes(routes!(refused_requests::list))
         .routes(routes!(retention::set, retention::read))
         .routes(routes!(individuals::create))
         .routes(routes!(individuals::read, individuals::update, individuals::erase))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use chancery_issuance::Context;
 use chancery_issuance::management::transcript::{self, DatedEvent, DatedRecord, Rejection};
 use chancery_issuance::management::{MOST_PER_PAGE, Order, Window};
-use chancery_model::{ExchangeId, Level};
+use chancery_model::{ExchangeId, Level, Record, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -121,6 +121,11 @@ pub(crate) struct LogRecord {
 }
 
 impl LogRecord {
+    /// Of a refused request, which had no offer.
+    pub(crate) fn of_refusal(at: Timestamp, support_code: &str, record: Record) -> Self {
+        Self::new(DatedRecord { at, support_code: Some(support_code.to_owned()), record }, false)
+    }
+
     fn new(dated: DatedRecord, shows_offers: bool) -> Self {
         let mut data = dated.record.data;
         if !shows_offers {

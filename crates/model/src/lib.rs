@@ -80,7 +80,7 @@ pub use signing_key::{SigningKey, SigningKeyState};
 pub use status_list::{RevocationStatus, StatusChange, StatusHolder, StatusList, StatusPlace};
 pub use time::Timestamp;
 pub use transaction::{DeferredAnswer, DeferredTransaction, ProvenKey};
-pub use transcript::{Event, Level, Passage, Record, TranscriptPart};
+pub use transcript::{Event, Level, Passage, Record, RefusedRequest, TranscriptPart};
 pub use webhook::{
     DeliveryAttempt, DeliveryState, ExchangeEvent, Webhook, WebhookContentType, WebhookDelivery, WebhookEvent,
     WebhookSecrets,

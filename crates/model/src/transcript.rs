@@ -27,6 +27,12 @@ impl Passage {
         let Self { id, at, records, events } = self;
         TranscriptPart { id, exchange_id: exchange, at, support_code, records, events }
     }
+
+    /// As what is left of a refused request that belongs to no exchange: there is nobody for events.
+    pub fn of_none(self, support_code: String) -> RefusedRequest {
+        let Self { id, at, records, events: _ } = self;
+        RefusedRequest { id, at, support_code, records }
+    }
 }
 
 /// A passage in the transcript of its exchange.
@@ -44,6 +50,19 @@ pub struct TranscriptPart {
     pub records: Vec<Record>,
     /// Events, oldest first.
     pub events: Vec<Event>,
+}
+
+/// A refused request of a wallet that belongs to no exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedRequest {
+    /// Time-ordered id.
+    pub id: TranscriptPartId,
+    /// When the request was handled.
+    pub at: Timestamp,
+    /// Support code from the answer.
+    pub support_code: String,
+    /// Log records, oldest first.
+    pub records: Vec<Record>,
 }
 
 /// A log record: diagnosis for developers.

@@ -481,6 +481,13 @@ tables! {
         sequence: Option<i64>,
         mac: Option<Vec<u8>>,
     }
+    /// Refused requests of wallets that belong to no exchange.
+    refused_request "refused_request" (organisation_id) {
+        key { organisation_id: Uuid, id: Uuid, }
+        at: i64,
+        support_code: String,
+        records: String,
+    }
     /// Where the chain of audit entries ends.
     audit_head "audit_head" (organisation_id) {
         key { organisation_id: Uuid, }

@@ -37,6 +37,7 @@ mod individuals;
 mod offer_deliveries;
 mod page;
 mod refresh_tokens;
+mod refused_requests;
 mod replay;
 mod retention;
 mod row;

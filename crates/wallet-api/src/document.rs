@@ -16,8 +16,8 @@ const INTRODUCTION: &str = "What wallets call: OpenID for Verifiable Credential 
 An organisation stands at `/o/{organisation}` and at its issuer identifier; `$ISSUER` in the examples is either. The \
 well-known documents are also served in the inserted form, `/.well-known/{name}/o/{organisation}`, which is the one the \
 specifications define.\n\n\
-Unknown members and parameters are ignored. Every refusal is JSON with `error` and `error_description`; when the exchange \
-is known, the description ends in a support code with which the organisation finds the exact reason. Answers of the token, \
+Unknown members and parameters are ignored. Every refusal is JSON with `error` and `error_description`; the \
+description ends in a support code with which the organisation finds the exact reason, unless there are too many of them. Answers of the token, \
 nonce, credential, deferred credential and notification endpoints carry a `DPoP-Nonce` unless the organisation switched nonces off.";
 
 /// The description of every route, as it is found under the default path of an organisation.

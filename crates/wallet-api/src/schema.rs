@@ -12,8 +12,8 @@ pub(crate) struct Error {
     /// Error code.
     #[schema(example = "invalid_grant")]
     error: String,
-    /// A sentence for the wallet's developer, ending in a support code when the exchange is known. With that code the
-    /// organisation finds the exact reason in the transcript.
+    /// A sentence for the wallet's developer, mostly ending in a support code. With that code the organisation
+    /// finds the exact reason, in the transcript of the exchange or among the refused requests of none.
     #[schema(example = "the code is unknown, used or expired (support code K7QF-2M9X)")]
     error_description: Option<String>,
 }

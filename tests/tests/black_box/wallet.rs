@@ -31,6 +31,7 @@ mod pushed_authorization;
 mod races;
 mod rate_limits;
 mod refresh;
+mod refused_requests;
 mod reissuance;
 mod repeated;
 mod security;

@@ -94,6 +94,10 @@ pub(crate) async fn enforce(
             erased += erase_before(ctx, organisation, &rules, part, before, now).await?;
         }
     }
+    if let Some(before) = rules.retention.due_before(Retained::Transcripts, now) {
+        let forget = async |tx: &Transaction| tx.forget_refused_requests(before).await;
+        erased += ctx.store().write(organisation, forget).await?;
+    }
     if erased > 0 {
         ctx.store().settle_erasure().await?;
         tracing::info!(organisation = organisation.slug.as_str(), erased, "what is kept no longer was erased");

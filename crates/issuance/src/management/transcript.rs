@@ -2,7 +2,7 @@
 
 mod beginning;
 
-use chancery_model::{Event, ExchangeId, Organisation, Record, Timestamp};
+use chancery_model::{Event, ExchangeId, Organisation, Record, RefusedRequest, Timestamp};
 
 use self::beginning::beginning;
 use super::page::{Page, Window};
@@ -69,4 +69,19 @@ pub async fn read(
         all_logs.extend(part.records.into_iter().rev().map(dated));
     }
     Ok(Transcript { events: Page::cut(all_events, events), logs: Page::cut(all_logs, logs) })
+}
+
+/// Refused requests of wallets that belong to no exchange, newest first unless the window says otherwise; only the one with
+/// this support code, if one is given.
+///
+/// # Errors
+/// Those of the database.
+pub async fn refused_requests<R>(
+    ctx: &Context,
+    organisation: &Organisation,
+    support_code: Option<&str>,
+    window: Window,
+) -> Result<Page<RefusedRequest>, Failure<R>> {
+    let listed = ctx.store().read(organisation).await?.refused_requests(support_code, &window.into()).await?;
+    Ok(Page::listed(listed, window))
 }

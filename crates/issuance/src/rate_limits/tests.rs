@@ -118,3 +118,13 @@ fn what_a_process_has_to_itself_and_what_it_shares_are_the_whole() {
         assert!((refill * rate.interval as f64 - 1.0).abs() < 0.01, "{requests}: {refill}");
     }
 }
+
+#[test]
+fn strangers_write_down_a_hundred_refusals_at_once_and_no_more() {
+    let budgets = alone(RateLimits::default());
+    let organisation = |number| OrganisationId::from(uuid::Uuid::from_u128(number));
+    let admitted = (0..1000).filter(|_| budgets.admits_refusal(organisation(1), NOON)).count();
+    assert_eq!(admitted, 100);
+    assert!(budgets.admits_refusal(organisation(2), NOON));
+    assert!(budgets.admits_refusal(organisation(1), NOON.plus(Duration::from_secs(1))));
+}

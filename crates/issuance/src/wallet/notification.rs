@@ -209,12 +209,9 @@ impl Accountable for Rejection {
             Self::Notification(error) => ("notification.request_invalid", error.explain()),
         };
         let error = self.error();
-        // A demand for a nonce is part of a proper dialogue.
-        let event = (error != ErrorCode::Access(access::ErrorCode::UseDpopNonce)).then(|| Setback {
-            kind: "notification_refused",
-            error: error.name(),
-            code: self.code(),
-        });
-        Account { message, explanation, data: Value::Null, event }
+        let is_dialogue = error == ErrorCode::Access(access::ErrorCode::UseDpopNonce);
+        let event =
+            (!is_dialogue).then(|| Setback { kind: "notification_refused", error: error.name(), code: self.code() });
+        Account { message, explanation, data: Value::Null, event, is_dialogue }
     }
 }

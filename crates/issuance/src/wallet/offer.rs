@@ -155,7 +155,7 @@ impl Accountable for Rejection {
             help: "ask the organisation for a new offer".into(),
             spec_ref: "OpenID4VCI 1.0 §4.1.3",
         };
-        Account { message, explanation, data: Value::Null, event: None }
+        Account { message, explanation, data: Value::Null, event: None, is_dialogue: false }
     }
 }
 

@@ -245,7 +245,12 @@ impl Accountable for Rejection {
             Self::Request(rejection) => ("par.request_invalid", rejection.explain()),
             Self::Dpop(rejection) => ("par.dpop_invalid", rejection.explain()),
         };
-        Account { message, explanation, data: Value::Null, event: None }
+        let is_dialogue = match self {
+            Self::Dpop(rejection) => rejection.wants_nonce(),
+            Self::Client(rejection) => rejection.wants_challenge(),
+            Self::MediaType | Self::Form(_) | Self::Authorization | Self::Request(_) => false,
+        };
+        Account { message, explanation, data: Value::Null, event: None, is_dialogue }
     }
 }
 

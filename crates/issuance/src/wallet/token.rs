@@ -115,7 +115,7 @@ async fn redeem_offer(
     );
     let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
     let Some(Offered { exchange, definition }) = found else {
-        return Err(checks::unknown(context, organisation, Rejection::CodeUnknown).await);
+        return Err(Failure::Rejected(Rejection::CodeUnknown));
     };
     let repeated = Asked::of(organisation, exchange.code_hash, proof.as_ref(), request.body);
     let state = checks::code(&exchange, organisation, now);

@@ -2,6 +2,7 @@
 
 use chancery_model::{ExchangeId, Organisation, Passage, Timestamp};
 use chancery_protocol::Explanation;
+use chancery_storage::{StoreError, Transaction};
 use serde_json::{Value, json};
 
 use super::Refusal;
@@ -11,6 +12,9 @@ use crate::{Context, Failure};
 /// Parts of a transcript, above which nothing is added for requests that change nothing and can be repeated without end:
 /// refusals, repetitions, polls. What changes the exchange is always written down.
 pub(super) const MOST_PARTS: u64 = 500;
+
+/// Refused requests of no exchange that an organisation keeps; the oldest make room for new ones.
+const MOST_REFUSED_REQUESTS: u64 = 1000;
 
 /// The transcript part of one request, in the making. It can be written as soon as the exchange is known.
 pub(super) struct Trail {
@@ -53,6 +57,8 @@ pub(super) struct Account {
     pub(super) data: Value,
     /// The event, when people should see the refusal.
     pub(super) event: Option<Setback>,
+    /// Whether it is part of a proper dialogue: a demand for a nonce or a challenge.
+    pub(super) is_dialogue: bool,
 }
 
 /// A refusal as an event.
@@ -79,26 +85,27 @@ impl Context {
             Failure::Unavailable(cause) => return Failure::Unavailable(cause),
             Failure::Internal(cause) => return Failure::Internal(cause),
         };
-        let Account { message, explanation, data, event } = rejection.account();
+        let Account { message, explanation, data, event, is_dialogue } = rejection.account();
         let Trail { mut recording, exchange, now, .. } = trail;
-        let Some(exchange) = exchange else {
-            tracing::debug!(message, reason = explanation.reason, "refused a request of no known exchange");
+        // Of no exchange, a proper dialogue is worth nothing and would be most of what is kept.
+        if exchange.is_none() && is_dialogue {
             return Failure::Rejected(Refusal { rejection, support_code: None });
-        };
+        }
         recording.error(message, &explanation, data);
         if let Some(Setback { kind, error, code }) = event {
             recording.event(kind, json!({ "error": error, "code": code, "spec_ref": explanation.spec_ref }));
         }
         let code = support_code(self.env());
-        let part = recording.finish(self.env(), now).of(exchange, Some(code.clone()));
-        let written = self
-            .store()
-            .write_relaxed(organisation, async |tx| tx.add_transcript_part_below(&part, MOST_PARTS).await)
-            .await;
+        let passage = recording.finish(self.env(), now);
+        let written = self.keep_refusal(organisation, exchange, passage, &code).await;
         let support_code = match written {
             Ok(true) => Some(code),
             Ok(false) => {
-                tracing::debug!(message, "the transcript is full");
+                tracing::debug!(
+                    message,
+                    reason = explanation.reason,
+                    "a refusal is not written down: there are too many"
+                );
                 None
             }
             // The wallet gets its answer in any case; a code that leads nowhere would only mislead.
@@ -108,5 +115,29 @@ impl Context {
             }
         };
         Failure::Rejected(Refusal { rejection, support_code })
+    }
+
+    /// Writes down what a refused request left; `false` when there is no room for it. That takes as long for a code or token
+    /// that nobody was given as for one that is over (SEC-19).
+    async fn keep_refusal(
+        &self,
+        organisation: &Organisation,
+        exchange: Option<ExchangeId>,
+        passage: Passage,
+        code: &str,
+    ) -> Result<bool, StoreError> {
+        let code = code.to_owned();
+        let Some(exchange) = exchange else {
+            let has_room = self.budgets().admits_refusal(organisation.id, passage.at);
+            let refused = passage.of_none(code);
+            let add = async |tx: &Transaction| match has_room {
+                true => tx.add_refused_request(&refused, MOST_REFUSED_REQUESTS).await,
+                false => Ok(()),
+            };
+            return self.store().write_relaxed(organisation, add).await.map(|()| has_room);
+        };
+        let part = passage.of(exchange, Some(code));
+        let add = async |tx: &Transaction| tx.add_transcript_part_below(&part, MOST_PARTS).await;
+        self.store().write_relaxed(organisation, add).await
     }
 }

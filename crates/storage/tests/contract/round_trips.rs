@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_model::{ExchangeStatus, SigningKeyState, Timestamp};
+use chancery_model::{ExchangeStatus, RefusedRequest, SigningKeyState, Timestamp, TranscriptPartId};
 use chancery_storage::{ExchangeFilter, IdempotentResponse, Page};
 
 use crate::database::{TestDatabase, on_every_database};
@@ -13,6 +13,7 @@ on_every_database!(
     keys_come_back_as_they_were_stored,
     an_access_token_leads_to_grant_and_exchange,
     a_support_code_leads_to_its_exchange,
+    the_newest_refused_requests_are_kept,
     a_deleted_exchange_takes_everything_with_it,
     an_answer_is_repeated_until_it_expires_and_its_key_is_free_again,
 );
@@ -108,6 +109,38 @@ async fn a_support_code_leads_to_its_exchange(database: Arc<TestDatabase>) {
     };
     assert_eq!(found(code).await, [issued.exchange.id]);
     assert_eq!(found("unknown").await, []);
+}
+
+async fn the_newest_refused_requests_are_kept(database: Arc<TestDatabase>) {
+    let (tenant, other) = (database.tenant("acme").await, database.tenant("globex").await);
+    let issued = database.issue(&tenant).await;
+    let refused = |number: i64| RefusedRequest {
+        id: TranscriptPartId::from(uuid::Uuid::from_u128(u128::try_from(number).unwrap())),
+        at: Timestamp::from_seconds(number),
+        support_code: format!("K7QF-000{number}"),
+        records: issued.part.records.clone(),
+    };
+    let all = async |organisation| {
+        let read = database.store.read(organisation).await.unwrap();
+        read.refused_requests(None, &Page::default()).await.unwrap()
+    };
+    for number in 1..=5 {
+        let add = async |tx: &chancery_storage::Transaction| tx.add_refused_request(&refused(number), 3).await;
+        database.store.write(&tenant.organisation, add).await.unwrap();
+    }
+    assert_eq!(all(&tenant.organisation).await.items, [refused(5), refused(4), refused(3)]);
+    assert_eq!(all(&other.organisation).await.total, 0);
+
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let found = read.refused_requests(Some("k7qf-0004"), &Page::default()).await.unwrap();
+    assert_eq!((found.items.as_slice(), found.total), ([refused(4)].as_slice(), 1));
+    drop(read);
+
+    let forget =
+        async |tx: &chancery_storage::Transaction| tx.forget_refused_requests(Timestamp::from_seconds(5)).await;
+    assert_eq!(database.store.write(&other.organisation, forget).await.unwrap(), 0);
+    assert_eq!(database.store.write(&tenant.organisation, forget).await.unwrap(), 2);
+    assert_eq!(all(&tenant.organisation).await.items, [refused(5)]);
 }
 
 async fn a_deleted_exchange_takes_everything_with_it(database: Arc<TestDatabase>) {

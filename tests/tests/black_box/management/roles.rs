@@ -80,6 +80,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("post", "{openid}/sdjwt/credential/issue/bulk/{bulkId}/cancel", &["admin", "issuer"]),
     ("get", "/v2/config/quotas", &["admin", "issuer", "auditor"]),
     ("get", "/v2/config/audit", &["admin", "issuer", "auditor"]),
+    ("get", "{openid}/refused-requests", &["admin", "issuer", "auditor"]),
     ("get", "{openid}/sdjwt/credential/history", &["admin", "issuer", "auditor"]),
     ("delete", "{openid}/sdjwt/credential/history", &["admin"]),
     ("get", "{openid}/sdjwt/credential/history/export", &["admin", "issuer", "auditor"]),

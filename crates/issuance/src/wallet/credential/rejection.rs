@@ -411,13 +411,10 @@ impl Rejection {
 impl Accountable for Rejection {
     fn account(&self) -> Account {
         let error = self.error();
-        // A demand for a nonce is part of a proper dialogue.
-        let event = (error != ErrorCode::Access(access::ErrorCode::UseDpopNonce)).then(|| Setback {
-            kind: "credential_failed",
-            error: error.name(),
-            code: self.code(),
-        });
-        Account { message: self.message(), explanation: self.explain(), data: self.data(), event }
+        let is_dialogue = error == ErrorCode::Access(access::ErrorCode::UseDpopNonce);
+        let event =
+            (!is_dialogue).then(|| Setback { kind: "credential_failed", error: error.name(), code: self.code() });
+        Account { message: self.message(), explanation: self.explain(), data: self.data(), event, is_dialogue }
     }
 }
 

@@ -178,12 +178,9 @@ impl Rejection {
 impl Accountable for Rejection {
     fn account(&self) -> Account {
         let error = self.error();
-        // A demand for a nonce is part of a proper dialogue.
-        let event = (error != ErrorCode::Access(access::ErrorCode::UseDpopNonce)).then(|| Setback {
-            kind: "credential_failed",
-            error: error.name(),
-            code: self.code(),
-        });
+        let is_dialogue = error == ErrorCode::Access(access::ErrorCode::UseDpopNonce);
+        let event =
+            (!is_dialogue).then(|| Setback { kind: "credential_failed", error: error.name(), code: self.code() });
         let data = match self {
             Self::NotFetched(why) => why.data(),
             Self::Access(_)
@@ -196,7 +193,7 @@ impl Accountable for Rejection {
             | Self::Expired
             | Self::Again(_) => Value::Null,
         };
-        Account { message: self.message(), explanation: self.explain(), data, event }
+        Account { message: self.message(), explanation: self.explain(), data, event, is_dialogue }
     }
 }
 

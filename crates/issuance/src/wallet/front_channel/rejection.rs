@@ -234,6 +234,6 @@ impl Accountable for Rejection {
             error: self.code().name(),
             code: message,
         };
-        Account { message, explanation, data: Value::Null, event: Some(event) }
+        Account { message, explanation, data: Value::Null, event: Some(event), is_dialogue: false }
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn redeem(
     };
     let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
     let (Some(code), Some((authorization, definition))) = (code, found) else {
-        return Err(checks::unknown(context, organisation, Rejection::CodeUnknown).await);
+        return Err(Failure::Rejected(Rejection::CodeUnknown));
     };
     let client = checks::client(organisation, &definition, identified, false, trail)
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;

@@ -7,7 +7,6 @@ use chancery_protocol::authorization_details::AuthorizationDetail;
 use chancery_protocol::dpop::DpopProof;
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
-use chancery_storage::StoreError;
 use subtle::ConstantTimeEq;
 
 use super::super::client::{self, Client, Identified, Request};
@@ -110,19 +109,6 @@ pub(super) fn asker(
     let identified = client::identify(context, organisation, now, form, request.attestation, proof.as_ref());
     let identified = identified.map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
     Ok((proof, identified))
-}
-
-/// The refusal of a code or refresh token that nobody was given. One that is over costs a transcript row; this takes as
-/// long (SEC-19).
-pub(super) async fn unknown(
-    context: &Context,
-    organisation: &Organisation,
-    rejection: Rejection,
-) -> Failure<Rejection> {
-    match context.store().write_relaxed(organisation, async |_tx| Ok::<_, StoreError>(())).await {
-        Ok(()) => Failure::Rejected(rejection),
-        Err(error) => error.into(),
-    }
 }
 
 /// The client that the policy makes of whoever asks for something of this definition. `anonymous` clients name nobody.

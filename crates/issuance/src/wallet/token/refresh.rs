@@ -91,7 +91,7 @@ pub(super) async fn redeem(
     };
     let (proof, identified) = checks::asker(context, organisation, now, request, form)?;
     let Some((token, exchange, definition)) = found else {
-        return Err(checks::unknown(context, organisation, Rejection::RefreshUnknown).await);
+        return Err(Failure::Rejected(Rejection::RefreshUnknown));
     };
     if !token.is_valid(now) {
         return Err(Failure::Rejected(Rejection::RefreshOver { replaced: token.replaced_at.is_some() }));

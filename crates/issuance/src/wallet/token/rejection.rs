@@ -441,12 +441,11 @@ impl Rejection {
 
 impl Accountable for Rejection {
     fn account(&self) -> Account {
-        // A demand for a nonce or a challenge is part of a proper dialogue.
         let is_dialogue = self.error() == ErrorCode::UseDpopNonce
             || matches!(self, Self::Client(rejection) if rejection.wants_challenge());
         let event =
             (!is_dialogue).then(|| Setback { kind: "token_refused", error: self.error().name(), code: self.code() });
-        Account { message: self.message(), explanation: self.explain(), data: self.data(), event }
+        Account { message: self.message(), explanation: self.explain(), data: self.data(), event, is_dialogue }
     }
 }
 
