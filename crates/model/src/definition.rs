@@ -48,6 +48,9 @@ pub struct DefinitionContent {
     pub kid: String,
     /// Whether a wallet attestation is demanded.
     pub enforce_wua: bool,
+    /// What else is demanded, whatever the organisation's policy says.
+    #[serde(default)]
+    pub demands: Demands,
     /// Whether the interactive authorisation endpoint may be used.
     pub support_interactive_authorisation_endpoint: bool,
     /// Display used by entries that have none.
@@ -57,6 +60,20 @@ pub struct DefinitionContent {
     pub claims_endpoint: Option<ClaimsEndpoint>,
     /// The published configurations, at least one.
     pub entries: Vec<Entry>,
+}
+
+/// Switches of the organisation's policy that a definition turns to their strict side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Demands {
+    /// Access tokens are bound to a DPoP key (RFC 9449).
+    pub dpop: bool,
+    /// Authorization requests are pushed (RFC 9126).
+    pub pushed_authorization: bool,
+    /// Credential requests and responses are encrypted (OpenID4VCI §10).
+    pub encryption: bool,
+    /// Token requests for the pre-authorized code name their client (OpenID4VCI §6.1).
+    pub client_id: bool,
 }
 
 /// One published credential configuration.

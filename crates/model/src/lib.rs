@@ -47,8 +47,8 @@ pub use chancery_protocol::encryption::Rule as EncryptionRule;
 pub use claims_endpoint::{ClaimsEndpoint, WhenUnavailable};
 pub use credential::{Credential, Report, Reported};
 pub use definition::{
-    AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Display, Entry, Format,
-    IdentityMapping, Image, RevocationMethod, TrustAnchor, WireVersion,
+    AuthorizationRequestType, ClaimDescription, ClaimDisplay, Definition, DefinitionContent, Demands, Display, Entry,
+    Format, IdentityMapping, Image, RevocationMethod, TrustAnchor, WireVersion,
 };
 pub use encryption_key::EncryptionKey;
 pub use env::{Entropy, Env};

@@ -149,6 +149,21 @@ impl Policy {
         if definition.enforce_wua { AttestationRule::Enforce } else { self.wallet_attestation }
     }
 
+    /// Whether access tokens for `definition` must be bound to a DPoP key.
+    pub fn access_token_binding_for(&self, definition: &DefinitionContent) -> AccessTokenBinding {
+        if definition.demands.dpop { AccessTokenBinding::DpopRequired } else { self.access_token_binding }
+    }
+
+    /// Whether authorization requests for `definition` must be pushed.
+    pub fn pushed_authorization_for(&self, definition: &DefinitionContent) -> PushedAuthorization {
+        if definition.demands.pushed_authorization { PushedAuthorization::Require } else { self.pushed_authorization }
+    }
+
+    /// Whether a token request for the pre-authorized code of `definition` may leave out `client_id`.
+    pub fn anonymous_access_for(&self, definition: &DefinitionContent) -> bool {
+        self.anonymous_access && !definition.demands.client_id
+    }
+
     /// The OAuth scope that stands for `entry`. In HAIP every configuration has one (HAIP 1.0 §4.1): one without takes
     /// its configuration id.
     pub fn scope_for<'p>(&self, entry: &'p Entry) -> Option<&'p str> {
@@ -173,6 +188,20 @@ impl Policy {
             Profile::Haip => ChainRule::Haip,
             Profile::Open | Profile::Mixed => ChainRule::Any,
         }
+    }
+
+    /// What the credential endpoints demand for `definition`: never less than the organisation, and nothing that it does not
+    /// offer.
+    pub fn message_encryption_for(&self, definition: &DefinitionContent) -> encryption::Policy {
+        let mut policy = self.message_encryption();
+        if definition.demands.encryption {
+            for rule in [&mut policy.request, &mut policy.response] {
+                if *rule == EncryptionRule::Allowed {
+                    *rule = EncryptionRule::Required;
+                }
+            }
+        }
+        policy
     }
 
     /// What the credential endpoints offer and demand.

@@ -11,6 +11,7 @@ mod client_authentication;
 mod credential;
 mod datasets;
 mod deferred;
+mod definition_demands;
 mod discovery;
 mod dpop;
 mod encryption;

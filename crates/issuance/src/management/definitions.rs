@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_model::{Definition, DefinitionId, Entry, Organisation, OrganisationId, SigningKeyState};
+use chancery_model::{Definition, DefinitionId, EncryptionRule, Entry, Organisation, OrganisationId, SigningKeyState};
 use chancery_storage::{DefinitionChange, DefinitionDeletion, DefinitionFilter, StoreError, Transaction};
 use moka::future::Cache;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use self::claims_endpoint::Secrets;
 pub use self::preview::{Preview, PreviewRejection, preview};
-use self::reading::Draft;
+use self::reading::{Draft, ENCRYPTION};
 use super::body::Fault;
 use super::global_configurations;
 use super::page::{Page, Window};
@@ -311,7 +311,7 @@ async fn check_against_organisation<R>(
             return Ok(Err(Refusal::Invalid(Fault { pointer: "/kid".to_owned(), detail })));
         }
     }
-    if let Some(fault) = impossible_attestation(organisation, &draft) {
+    if let Some(fault) = impossible_demand(organisation, &draft) {
         return Ok(Err(Refusal::Invalid(fault)));
     }
     let others = reader.all_definitions().await?.into_iter().filter(|definition| Some(definition.id) != own);
@@ -333,12 +333,17 @@ async fn check_against_organisation<R>(
     }
 }
 
-/// An attestation that is demanded, and that nobody may make: what nobody can fulfil is a mistake of whoever writes it.
-fn impossible_attestation(organisation: &Organisation, draft: &Draft) -> Option<Fault> {
+/// An attestation that is demanded and that nobody may make, or encryption that is off: what nobody can fulfil is a mistake
+/// of whoever writes it.
+fn impossible_demand(organisation: &Organisation, draft: &Draft) -> Option<Fault> {
     let anchors = &organisation.policy.trust_anchors;
     if draft.content.enforce_wua && anchors.wallet_providers.is_empty() {
         let detail = "to enforce attestations, name walletProviders in trustAnchors of the policy".to_owned();
         return Some(Fault { pointer: "/enforceWUA".to_owned(), detail });
+    }
+    if draft.content.demands.encryption && organisation.policy.message_encryption().request == EncryptionRule::Off {
+        let detail = "to enforce encryption, allow it in the policy".to_owned();
+        return Some(Fault { pointer: format!("/{ENCRYPTION}"), detail });
     }
     let demanding = draft.content.entries.iter().zip(&draft.pointers).find(|(entry, _)| entry.require_key_attestation);
     let (_, pointers) = demanding.filter(|_| anchors.key_attesters.is_empty())?;

@@ -71,7 +71,8 @@ async fn answer(
         access::check(context, organisation, now, ENDPOINT, request.access, trail, |trail| arrived(request, trail))
             .await
             .map_err(|failure| failure.map_rejection(Rejection::Access))?;
-    let opened = encryption::open(context, organisation, now, &request.notes, request.body).await;
+    let definition = &access.granted.offered.definition;
+    let opened = encryption::open(context, organisation, definition, now, (&request.notes, request.body)).await;
     let opened = opened.map_err(|failure| failure.map_rejection(Rejection::Message))?;
     opened.record("deferred.request_decrypted", &mut trail.recording);
     let asked = DeferredRequest::parse(opened.json()).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;

@@ -1,7 +1,7 @@
 //! Encrypted requests to, and answers of, the credential endpoints (OpenID4VCI §10).
 
 use chancery_keys::jwe::{COMPRESSION, Compression, JweError};
-use chancery_model::{Organisation, Timestamp};
+use chancery_model::{Definition, Organisation, Timestamp};
 use chancery_protocol::encryption::{EncryptionError, MEDIA_TYPE, Policy, ResponseEncryption, Rule};
 use serde::Serialize;
 use serde_json::json;
@@ -55,12 +55,12 @@ pub enum Content {
 pub(super) async fn open<'r>(
     context: &Context,
     organisation: &Organisation,
+    definition: &Definition,
     now: Timestamp,
-    notes: &Notes<'_>,
-    body: &'r [u8],
+    (notes, body): (&Notes<'_>, &'r [u8]),
 ) -> Result<Opened<'r>, Failure<Rejection>> {
     let refused = |error| Failure::Rejected(Rejection::Parameters(error));
-    let policy = organisation.policy.message_encryption();
+    let policy = organisation.policy.message_encryption_for(&definition.content);
     let encrypted = notes.has_media_type(MEDIA_TYPE);
     if !encrypted && !notes.has_media_type("application/json") {
         return Err(Failure::Rejected(Rejection::MediaType));

@@ -123,8 +123,8 @@ async fn redeem_offer(
     if !is_repeated {
         state.map_err(Failure::Rejected)?;
     }
-    let anonymous = organisation.policy.anonymous_access;
-    let client = checks::client(organisation, &definition, identified, anonymous, trail);
+    let anonymous = organisation.policy.anonymous_access_for(&definition.content);
+    let client = checks::client(organisation, &definition, (identified, proof.as_ref()), anonymous, trail);
     if is_repeated {
         // Whoever may not redeem the code learns no more than that it was used.
         let client = client.map_err(|_| Failure::Rejected(Rejection::CodeUsed))?;
@@ -133,7 +133,7 @@ async fn redeem_offer(
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
         return Ok(earlier);
     }
-    let client = client.map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let client = client.map_err(Failure::Rejected)?;
     checks::resource(organisation, &resource)
         .and_then(|()| {
             checks::details(organisation, &definition, &exchange, authorization_details.as_deref().unwrap_or_default())

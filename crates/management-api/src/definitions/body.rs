@@ -30,6 +30,20 @@ pub(crate) struct NewCredentialDefinition {
     /// organisation's policy says. Default: false.
     #[schema(rename = "enforceWUA")]
     enforce_wua: Option<bool>,
+    /// Whether access tokens for this definition must be bound to a DPoP key (RFC 9449), whatever the organisation's policy
+    /// says. Default: false.
+    #[schema(rename = "enforceDPoP")]
+    enforce_dpop: Option<bool>,
+    /// Whether authorization requests for this definition must be pushed (RFC 9126), whatever the organisation's policy says.
+    /// Default: false.
+    #[schema(rename = "enforcePAR")]
+    enforce_par: Option<bool>,
+    /// Whether credential requests and responses must be encrypted (OpenID4VCI §10) where the organisation's policy allows it.
+    /// Default: false.
+    enforce_encryption: Option<bool>,
+    /// Whether a token request for the pre-authorized code must name its client (OpenID4VCI §6.1), whatever the organisation's
+    /// policy says. Default: false.
+    enforce_client_id: Option<bool>,
     /// Only `false` in this release.
     support_interactive_authorisation_endpoint: Option<bool>,
     /// Where claims are fetched that an issue call leaves out.

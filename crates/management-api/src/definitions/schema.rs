@@ -30,6 +30,12 @@ pub(crate) struct CredentialDefinition {
     kid: String,
     #[serde(rename = "enforceWUA")]
     enforce_wua: bool,
+    #[serde(rename = "enforceDPoP")]
+    enforce_dpop: bool,
+    #[serde(rename = "enforcePAR")]
+    enforce_par: bool,
+    enforce_encryption: bool,
+    enforce_client_id: bool,
     support_interactive_authorisation_endpoint: bool,
     /// Display of entries that have none.
     display: Display,
@@ -56,6 +62,10 @@ impl From<&Definition> for CredentialDefinition {
             trust_anchor: content.trust_anchor,
             kid: content.kid.clone(),
             enforce_wua: content.enforce_wua,
+            enforce_dpop: content.demands.dpop,
+            enforce_par: content.demands.pushed_authorization,
+            enforce_encryption: content.demands.encryption,
+            enforce_client_id: content.demands.client_id,
             support_interactive_authorisation_endpoint: content.support_interactive_authorisation_endpoint,
             display: Display::from(content.display.as_ref()),
             claims_endpoint: ClaimsEndpoint::from(content.claims_endpoint.as_ref()),

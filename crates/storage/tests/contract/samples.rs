@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chancery_keys::{Algorithm, PublicJwk, SoftwareKey};
 use chancery_model::{
-    ApiKey, ApiKeySecret, AuthorizationRequestType, Credential, CredentialStatus, Definition, DefinitionContent, Entry,
-    Event, Exchange, ExchangeStatus, Format, Grant, GrantKind, GrantedCredential, IssuanceMode, Level, Organisation,
-    OrganisationRecord, OrganisationStatus, Passage, Policy, Quotas, Record, Report, Reported, RevocationMethod,
-    RevocationStatus, Role, SecretHash, SigningKey, SigningKeyState, Slug, Timestamp, TransactionCode, TranscriptPart,
-    TrustAnchor, WireVersion,
+    ApiKey, ApiKeySecret, AuthorizationRequestType, Credential, CredentialStatus, Definition, DefinitionContent,
+    Demands, Entry, Event, Exchange, ExchangeStatus, Format, Grant, GrantKind, GrantedCredential, IssuanceMode, Level,
+    Organisation, OrganisationRecord, OrganisationStatus, Passage, Policy, Quotas, Record, Report, Reported,
+    RevocationMethod, RevocationStatus, Role, SecretHash, SigningKey, SigningKeyState, Slug, Timestamp,
+    TransactionCode, TranscriptPart, TrustAnchor, WireVersion,
 };
 use chancery_storage::{DefinitionChange, Store, StoreError};
 use serde_json::{Map, json};
@@ -126,6 +126,7 @@ impl TestDatabase {
                 trust_anchor: TrustAnchor::X509,
                 kid: String::new(),
                 enforce_wua: false,
+                demands: Demands::default(),
                 support_interactive_authorisation_endpoint: false,
                 display: None,
                 claims_endpoint: None,

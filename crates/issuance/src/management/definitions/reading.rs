@@ -5,7 +5,7 @@ mod mapping;
 pub(super) mod schema;
 
 use chancery_model::{
-    Definition, DefinitionContent, Display, EntryId, GlobalDefaults, Image, TrustAnchor, WireVersion,
+    Definition, DefinitionContent, Demands, Display, EntryId, GlobalDefaults, Image, TrustAnchor, WireVersion,
 };
 use chancery_protocol::IssuerIdentifier;
 use serde_json::{Map, Value};
@@ -22,12 +22,20 @@ const RECORD: &[&str] = &[
     "trustAnchor",
     "kid",
     "enforceWUA",
+    DPOP,
+    PAR,
+    ENCRYPTION,
+    CLIENT_ID,
     INTERACTIVE,
     CLAIMS_ENDPOINT,
     "display",
 ];
 /// Members that only answers have; a client that sends back what it read is not refused.
 const ANSWERED: &[&str] = &["credentialDefinitionId", "revision", "createdAt", "updatedAt"];
+const DPOP: &str = "enforceDPoP";
+const PAR: &str = "enforcePAR";
+pub(super) const ENCRYPTION: &str = "enforceEncryption";
+const CLIENT_ID: &str = "enforceClientId";
 const INTERACTIVE: &str = "supportInteractiveAuthorisationEndpoint";
 
 /// Labels that the vendor of the original contract keeps for itself.
@@ -112,6 +120,12 @@ fn read_record(
     let trust_anchor = supported(record, "trustAnchor", TRUST_ANCHORS, "did:key and x509", faults);
     let kid = record.string("kid", 128, faults);
     let enforce_wua = record.boolean("enforceWUA", false, faults);
+    let demands = Demands {
+        dpop: record.boolean(DPOP, false, faults),
+        pushed_authorization: record.boolean(PAR, false, faults),
+        encryption: record.boolean(ENCRYPTION, false, faults),
+        client_id: record.boolean(CLIENT_ID, false, faults),
+    };
     refuse_unenforced(record, INTERACTIVE, "there is no interactive authorisation endpoint", faults);
     if let Some(current) = current {
         let changed = [
@@ -143,6 +157,7 @@ fn read_record(
         trust_anchor: trust_anchor.or(current.map(|it| it.trust_anchor)).unwrap_or(TrustAnchor::DidKey),
         kid: kid.or(current.map(|it| it.kid.as_str())).unwrap_or_default().to_owned(),
         enforce_wua,
+        demands,
         support_interactive_authorisation_endpoint: false,
         display,
         claims_endpoint: None,

@@ -167,8 +167,11 @@ async fn plain(
     }
     let request = AuthorizationRequest::parse(form).map_err(|error| address.refuse(error))?;
     let resolved = authorization_request::resolve(context, organisation, now, &request).await;
-    let (authorization, _definition) =
+    let (authorization, definition) =
         resolved.map_err(|failure| failure.map_rejection(|rejection| address.refused(rejection)))?;
+    if organisation.policy.pushed_authorization_for(&definition.content) == PushedAuthorization::Require {
+        return Err(address.refuse(Rejection::PushedOnly));
+    }
     if let Some(exchange) = authorization.exchange_id {
         trail.belongs_to(exchange);
     }

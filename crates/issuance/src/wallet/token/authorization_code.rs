@@ -71,8 +71,8 @@ pub(super) async fn redeem(
     let (Some(code), Some((authorization, definition))) = (code, found) else {
         return Err(Failure::Rejected(Rejection::CodeUnknown));
     };
-    let client = checks::client(organisation, &definition, identified, false, trail)
-        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let client = checks::client(organisation, &definition, (identified, proof.as_ref()), false, trail);
+    let client = client.map_err(Failure::Rejected)?;
     let repeated = Asked::of(organisation, code.hash, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;

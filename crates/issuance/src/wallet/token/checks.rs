@@ -115,13 +115,17 @@ pub(super) fn asker(
 pub(super) fn client(
     organisation: &Organisation,
     definition: &Definition,
-    identified: Identified,
+    (identified, proof): (Identified, Option<&DpopProof>),
     anonymous: bool,
     trail: &mut Trail,
-) -> Result<Client, client::Rejection> {
-    let rule = organisation.policy.wallet_attestation_for(&definition.content);
-    let client = identified.settle(rule, &mut trail.recording)?;
-    client.admitted(organisation, anonymous)?;
+) -> Result<Client, Rejection> {
+    let policy = &organisation.policy;
+    if proof.is_none() && policy.access_token_binding_for(&definition.content) == AccessTokenBinding::DpopRequired {
+        return Err(Rejection::Dpop(dpop::Rejection::Missing));
+    }
+    let rule = policy.wallet_attestation_for(&definition.content);
+    let client = identified.settle(rule, &mut trail.recording).map_err(Rejection::Client)?;
+    client.admitted(organisation, anonymous).map_err(Rejection::Client)?;
     Ok(client)
 }
 

@@ -99,8 +99,8 @@ pub(super) async fn redeem(
     if exchange.status == ExchangeStatus::IssuanceDenied {
         return Err(Failure::Rejected(Rejection::CodeWithdrawn));
     }
-    let client = checks::client(organisation, &definition, identified, true, trail)
-        .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
+    let client = checks::client(organisation, &definition, (identified, proof.as_ref()), true, trail);
+    let client = client.map_err(Failure::Rejected)?;
     bound(&token, &client, proof.as_ref()).map_err(Failure::Rejected)?;
     checks::resource(organisation, &asked.resource).map_err(Failure::Rejected)?;
     let credentials = narrowed(organisation, &definition, &token, &asked).map_err(Failure::Rejected)?;

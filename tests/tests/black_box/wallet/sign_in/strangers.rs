@@ -6,6 +6,25 @@ const UNREADABLE: &str = "Your wallet&#39;s request could not be read";
 const FAILED: &str = "Signing in did not work";
 
 on_every_backend! {
+    /// PAR-6: a definition may demand what the organisation does not.
+    async fn a_definition_may_demand_that_requests_are_pushed(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world).await;
+            let mut browser = Browser::default();
+            desk.begin(&mut browser, &desk.plain(&[])).await;
+            let mut body = desk.definition.clone();
+            body["enforcePAR"] = true.into();
+            let id = body["credentialDefinitionId"].as_str().expect("an id").to_owned();
+            desk.operator.put(&chancery_tests::platform::definition_path(&id), body).await.ok();
+            let refused = to_wallet(&browser.get(world, &desk.plain(&[])).await);
+            assert_eq!(refused["error"], "invalid_request");
+            assert!(refused["error_description"].starts_with("push the request first"), "{refused:?}");
+            let reference = desk.push(&[]).await;
+            desk.begin(&mut browser, &desk.authorize("wallet-dev", &reference)).await;
+        })
+        .await;
+    }
+
     /// AUT-14, AUT-16: a link alone sends nobody to an address that nobody registered, whatever is wrong with it.
     async fn a_redirect_uri_that_is_not_registered_gets_no_error_of_a_link(backend: Backend) {
         with_private_addresses(backend, async |world| {
