@@ -19,8 +19,7 @@ on_every_backend! {
             let refused = to_wallet(&browser.get(world, &desk.plain(&[])).await);
             assert_eq!(refused["error"], "invalid_request");
             assert!(refused["error_description"].starts_with("push the request first"), "{refused:?}");
-            let reference = desk.push(&[]).await;
-            desk.begin(&mut browser, &desk.authorize("wallet-dev", &reference)).await;
+            desk.begin(&mut browser, &desk.push(&[]).await).await;
         })
         .await;
     }
