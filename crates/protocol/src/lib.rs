@@ -6,6 +6,7 @@
 //! Errors state facts, what was expected and what came. Each can be turned into an [`Explanation`] for the developer
 //! of the wallet; wallets themselves only ever see the error code of the protocol.
 
+pub mod access_token;
 pub mod authorization;
 pub mod authorization_details;
 pub mod client_assertion;
@@ -19,6 +20,7 @@ pub mod encryption;
 pub mod form;
 pub mod key_attestation;
 pub mod metadata;
+pub mod negotiation;
 pub mod nonce;
 pub mod notification;
 pub mod offer;

@@ -5,6 +5,8 @@
 mod access;
 mod answer;
 mod challenge;
+mod client_address;
+mod cookies;
 mod credential;
 mod deferred_credential;
 mod document;

@@ -20,6 +20,7 @@ use chancery_issuance::wallet::front_channel::{Browser, Cookie, Label, Onward, S
 use chancery_model::Organisation;
 use url::Url;
 
+use crate::cookies;
 use crate::request::REQUEST_ID;
 
 pub(crate) use self::texts::{Message, Texts};
@@ -37,12 +38,12 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut cookies = Vec::new();
+        let mut read = Vec::new();
         for header in headers.get_all(COOKIE).iter().filter(|header| header.len() <= MOST_COOKIE_BYTES) {
-            let pairs = header.to_str().unwrap_or_default().split(';').filter_map(|pair| pair.trim().split_once('='));
-            cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            let pairs = cookies::pairs(header.as_bytes());
+            read.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
-        Self { cookies, languages: language::accepted(headers) }
+        Self { cookies: read, languages: language::accepted(headers) }
     }
 
     /// The same for a use case.

@@ -17,7 +17,7 @@ use utoipa::openapi::PathItem;
 use crate::envelope::Envelope;
 use crate::page::{self, Visitor};
 use crate::path::Endpoint;
-use crate::schema;
+use crate::{client_address, schema};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const CLIENT_ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
@@ -88,7 +88,8 @@ fn page(context: &Context, organisation: &Organisation, headers: &HeaderMap, exc
 /// The public network address that a request comes from.
 pub(crate) fn origin(request: &Request, trusted_proxies: usize) -> Option<IpAddr> {
     let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip());
-    address(request.headers(), peer, trusted_proxies)
+    let forwarded_for = request.headers().get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    client_address::seen(forwarded_for, peer, trusted_proxies)
 }
 
 /// Adds the refusal to the description of every operation that is counted.
@@ -114,69 +115,9 @@ fn client(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// The address that the outermost trusted proxy saw, or that of the connection where there is no proxy. Only public
-/// addresses count: any other is that of a proxy or of one's own network.
-fn address(headers: &HeaderMap, peer: Option<IpAddr>, trusted_proxies: usize) -> Option<IpAddr> {
-    let address = match trusted_proxies.checked_sub(1) {
-        None => peer,
-        Some(skipped) => {
-            let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-            let mut seen: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-            seen.reverse();
-            // Whatever stands before was written by the client.
-            seen.get(skipped).and_then(|text| text.parse().ok())
-        }
-    };
-    address.filter(|address| is_public(*address))
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, ..] = address.octets();
-            let shared = a == 100 && (64..128).contains(&b);
-            !(address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_unspecified()
-                || shared)
-        }
-        IpAddr::V6(address) => {
-            !(address.is_loopback()
-                || address.is_unique_local()
-                || address.is_unicast_link_local()
-                || address.is_unspecified())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(values: &[&str]) -> HeaderMap {
-        values.iter().map(|value| (FORWARDED_FOR, value.parse().unwrap())).collect()
-    }
-
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
-    }
-
-    #[test]
-    fn without_trusted_proxies_the_connection_counts_and_no_header() {
-        let headers = headers(&["198.51.100.1"]);
-        assert_eq!(address(&headers, ip("203.0.113.7"), 0), ip("203.0.113.7"));
-        assert_eq!(address(&headers, ip("10.0.0.2"), 0), None);
-        assert_eq!(address(&headers, ip("::ffff:127.0.0.1"), 0), None);
-    }
-
-    #[test]
-    fn only_what_trusted_proxies_appended_counts() {
-        let headers = headers(&["1.1.1.1, 198.51.100.1", "203.0.113.7"]);
-        assert_eq!(address(&headers, ip("10.0.0.2"), 1), ip("203.0.113.7"));
-        assert_eq!(address(&headers, ip("10.0.0.2"), 2), ip("198.51.100.1"));
-        assert_eq!(address(&headers, ip("10.0.0.2"), 4), None);
-    }
 
     #[test]
     fn proofs_with_one_key_are_one_client() {

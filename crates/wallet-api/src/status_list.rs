@@ -1,5 +1,7 @@
 //! Status lists (Token Status List §8, §9).
 
+mod time;
+
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -12,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use chancery_issuance::wallet::status_list::{self, Encoding, Rejection, Token};
 use chancery_issuance::{Context, Failure};
 use chancery_model::Organisation;
+use chancery_protocol::negotiation::Preferences;
 
 use crate::envelope::Envelope;
 use crate::{metadata, schema};
@@ -66,7 +69,7 @@ pub(crate) async fn get(
         let description = "a list is application/statuslist+jwt or application/statuslist+cwt";
         return Envelope::new(StatusCode::NOT_ACCEPTABLE, "invalid_request", description).into_response();
     };
-    let Ok(time) = time(&uri) else {
+    let Ok(time) = time::parse(uri.query().unwrap_or_default()) else {
         let description = "time is one number of unix seconds";
         return Envelope::new(StatusCode::BAD_REQUEST, "invalid_request", description).into_response();
     };
@@ -145,23 +148,13 @@ async fn body(token: &Token, encoding: Encoding, headers: &HeaderMap) -> Result<
     }
 }
 
-/// The one `time` of the query. Other parameters pass by.
-fn time(uri: &Uri) -> Result<Option<i64>, ()> {
-    let mut values = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("time="));
-    let Some(value) = values.next() else { return Ok(None) };
-    let is_number = (1..=12).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number || values.next().is_some() {
-        return Err(());
-    }
-    value.parse().map(Some).map_err(drop)
-}
-
 /// What `Accept` prefers, a JWT when it does not say (§8.2); `None` when neither will do (RFC 9110 §12.5.1).
 fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     if !headers.contains_key(ACCEPT) {
         return Some(Encoding::Jwt);
     }
-    let (jwt, cwt) = (weight(headers, &ACCEPT, JWT), weight(headers, &ACCEPT, CWT));
+    let preferences = preferences(headers, &ACCEPT);
+    let (jwt, cwt) = (preferences.weight(JWT), preferences.weight(CWT));
     match (jwt, cwt) {
         (0, 0) => None,
         (jwt, cwt) if cwt > jwt => Some(Encoding::Cwt),
@@ -170,42 +163,11 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    weight(headers, &ACCEPT_ENCODING, "gzip") > 0
+    preferences(headers, &ACCEPT_ENCODING).weight("gzip") > 0
 }
 
-/// The weight, in thousandths, that a list of preferences gives to `name`: that of the most specific range for it.
-fn weight(headers: &HeaderMap, header: &HeaderName, name: &str) -> u32 {
-    let wildcard = name.split_once('/').map(|(kind, _)| format!("{kind}/*"));
-    let mut best = (0, 0);
-    let lists = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
-    for range in lists.flat_map(|list| list.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let named = parts.next().unwrap_or_default();
-        let precision = if named.eq_ignore_ascii_case(name) {
-            3
-        } else if wildcard.as_deref().is_some_and(|wildcard| named.eq_ignore_ascii_case(wildcard)) {
-            2
-        } else if named == "*/*" || named == "*" {
-            1
-        } else {
-            continue;
-        };
-        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        if precision > best.0 {
-            best = (precision, quality.map_or(1000, thousandths));
-        }
-    }
-    best.1
-}
-
-/// `0.5` is 500; what is no weight counts as none at all.
-fn thousandths(quality: &str) -> u32 {
-    let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
-    match whole {
-        "1" => 1000,
-        "0" if fraction.len() <= 3 => format!("{fraction:0<3}").parse().unwrap_or_default(),
-        _ => 0,
-    }
+fn preferences<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Preferences<'h> {
+    Preferences::parse(headers.get_all(name).iter().filter_map(|value| value.to_str().ok()))
 }
 
 #[cfg(test)]
@@ -239,15 +201,5 @@ mod tests {
         assert!(!accepts_gzip(&HeaderMap::new()));
         assert!(accepts_gzip(&asked(ACCEPT_ENCODING, "br, gzip")));
         assert!(!accepts_gzip(&asked(ACCEPT_ENCODING, "gzip;q=0, *")));
-    }
-
-    #[test]
-    fn time_is_one_number() {
-        let time = |query: &str| time(&format!("/x?{query}").parse().unwrap());
-        assert_eq!(time("time=1768478400"), Ok(Some(1_768_478_400)));
-        assert_eq!(time("other=1"), Ok(None));
-        for wrong in ["time=", "time=-1", "time=1e9", "time=1&time=1", "time=9999999999999"] {
-            assert_eq!(time(wrong), Err(()), "{wrong}");
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 #![no_main]
 
+mod http;
 mod signed;
 mod targets;
 

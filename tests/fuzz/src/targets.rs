@@ -27,6 +27,7 @@ use chancery_protocol::trust::{ChainRule, Echo, TrustList, TrustedKey};
 use chancery_protocol::{IssuerIdentifier, did, dpop, error_description, excerpt, json_object};
 use serde_json::Value;
 
+use crate::http;
 use crate::signed::{JWK, NOW, TRUSTED, jwts};
 
 /// Takes any input; panics at a finding.
@@ -54,6 +55,12 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("did", did_),
     ("certificate_chain", certificate_chain),
     ("issuer_identifier", issuer_identifier),
+    ("authorization", http::authorization),
+    ("negotiation", http::negotiation),
+    ("cookie", http::cookie),
+    ("forwarded_for", http::forwarded_for),
+    ("request_path", http::request_path),
+    ("status_list_time", http::status_list_time),
 ];
 
 /// What no guess finds, and guidance finds within seconds.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use chancery_model::{Organisation, SecretHash, Timestamp};
 use chancery_protocol::Explanation;
+use chancery_protocol::access_token::PresentedToken;
+pub use chancery_protocol::access_token::Scheme;
 
 use super::remembered::{Granted, Offered};
 use super::trail::Trail;
@@ -30,28 +32,6 @@ pub struct Request<'r> {
     pub body: &'r [u8],
     /// Headers for the transcript.
     pub notes: Notes<'r>,
-}
-
-/// Authorization scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// `DPoP` (RFC 9449 §7.1).
-    Dpop,
-    /// `Bearer` (RFC 6750 §2.1).
-    Bearer,
-}
-
-impl Scheme {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Dpop => "DPoP",
-            Self::Bearer => "Bearer",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Dpop, Self::Bearer].into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name()))
-    }
 }
 
 /// Why access is refused.
@@ -197,12 +177,6 @@ pub(super) struct Access {
     pub(super) scheme: Scheme,
 }
 
-/// The presented token, in its scheme.
-struct Token<'r> {
-    scheme: Scheme,
-    text: &'r str,
-}
-
 /// Finds the grant of the presented access token at `endpoint`, a path suffix. From the moment the grant is known, the
 /// trail belongs to its exchange. `begin` writes the first record of the trail.
 pub(super) async fn check(
@@ -257,7 +231,7 @@ async fn prove(
     organisation: &Organisation,
     now: Timestamp,
     endpoint: &str,
-    token: &Token<'_>,
+    token: &PresentedToken<'_>,
     header: Header<'_>,
     thumbprint: &str,
 ) -> Result<(), Failure<Rejection>> {
@@ -272,7 +246,7 @@ async fn prove(
     dpop::claim(context, organisation, now, &proof).await.map_err(|failure| failure.map_rejection(Rejection::Dpop))
 }
 
-fn token(presented: Presented<'_>) -> Result<Token<'_>, Rejection> {
+fn token(presented: Presented<'_>) -> Result<PresentedToken<'_>, Rejection> {
     if presented.token_in_query {
         return Err(Rejection::InQuery);
     }
@@ -281,10 +255,7 @@ fn token(presented: Presented<'_>) -> Result<Token<'_>, Rejection> {
         Header::One(value) => value,
         Header::Repeated | Header::Unreadable => return Err(Rejection::Header),
     };
-    // Another scheme, such as Basic, is no access token at all (RFC 6750 §3.1).
-    let (scheme, text) = value.split_once(' ').unwrap_or((value, ""));
-    let scheme = Scheme::parse(scheme).ok_or(Rejection::Missing)?;
-    Ok(Token { scheme, text: text.trim_matches(' ') })
+    PresentedToken::parse(value).ok_or(Rejection::Missing)
 }
 
 #[cfg(test)]
@@ -293,15 +264,6 @@ mod tests {
 
     fn presented(authorization: Header<'_>) -> Presented<'_> {
         Presented { authorization, dpop: Header::Absent, token_in_query: false }
-    }
-
-    #[test]
-    fn a_token_is_read_in_both_schemes_whatever_their_case() {
-        for (value, scheme) in [("DPoP abc", Scheme::Dpop), ("dpop abc", Scheme::Dpop), ("Bearer  abc", Scheme::Bearer)]
-        {
-            let token = token(presented(Header::One(value))).ok();
-            assert_eq!(token.map(|token| (token.scheme, token.text)), Some((scheme, "abc")), "{value}");
-        }
     }
 
     #[test]

@@ -87,6 +87,45 @@ on_every_backend! {
         assert_ne!(Place::of(&wallet.collect(&token).await), scene.place());
     }
 
+    /// TSL-14: copies of one request, and one that is issued again, have places that say nothing of each other.
+    async fn copies_of_one_request_are_no_neighbours(world: &World) {
+        let operator = world.platform().organisation(json!({ "policy": {"batchSize": COPIES} })).await;
+        let definition = operator.define(&revocable_badge(&json!({}))).await;
+        let offer = operator.offer(&definition, &samples::staff_claims()).await;
+        let address = world.wallet_front.address();
+        let mut places = batch(world.wallet(), offer, address).await;
+        let again = operator.offer(&definition, &samples::staff_claims()).await;
+        places.extend(batch(world.wallet(), again, address).await);
+        assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 2 * COPIES);
+        let neighbours = |one: &Place, other: &Place| one.uri == other.uri && one.index.abs_diff(other.index) < 8;
+        let pairs = places.iter().enumerate().flat_map(|(at, one)| places[..at].iter().map(move |other| (one, other)));
+        let close: Vec<_> = pairs.filter(|(one, other)| neighbours(one, other)).collect();
+        // By chance a pair of one list is that close once in 65,000 times.
+        assert!(close.len() < 2, "{close:?}");
+    }
+
+    /// TSL-16: credentials of many holders and definitions share few lists, whose URLs are of nobody.
+    async fn a_list_is_shared_by_many_credentials(world: &World) {
+        let operator = world.organisation().await;
+        let definition = operator.define(&revocable_badge(&json!({}))).await;
+        let mut other = revocable_badge(&json!({"vct": "https://types.example/visitor/1"}));
+        other["label"] = "Visitor".into();
+        let other = operator.define(&other).await;
+        let mut places = issue_many(world, &operator, &definition, 4, 12).await;
+        places.extend(issue_many(world, &operator, &other, 4, 12).await);
+        let uris: BTreeSet<&str> = places.iter().map(|place| place.uri.as_str()).collect();
+        assert!(uris.len() <= LISTS, "{uris:?}");
+        let aggregation = world.http().get(&format!("{}/status-lists", operator.issuer())).await.ok();
+        let published: BTreeSet<&str> =
+            aggregation["status_lists"].as_array().expect("lists").iter().filter_map(Value::as_str).collect();
+        assert!(uris.is_subset(&published), "{uris:?}, not in {published:?}");
+        for uri in uris {
+            let id = uri.strip_prefix(&format!("{}/status-lists/", operator.issuer())).expect("below the issuer");
+            assert!(id.len() == 36 && !id.contains(['?', '/', '#']), "{uri}");
+            assert!(places.iter().filter(|place| place.uri == uri).count() > 1, "a list of one: {uri}");
+        }
+    }
+
     /// Several hundred badges, several wallets at a time.
     async fn indexes_are_unique_and_tell_no_order(world: &World) {
         let operator = world.organisation().await;

@@ -40,6 +40,21 @@ on_every_backend! {
         assert_signed(world, &scene.operator, &kid, message.as_bytes(), &from_base64url(signature)).await;
     }
 
+    /// TSL-18: the key of the credential signs its list, too, in both forms.
+    async fn a_list_is_signed_with_the_key_of_its_credentials(world: &World) {
+        let scene = Scene::new(world).await;
+        let place = scene.place();
+        let key = |header: &Value| (header["kid"].clone(), header.get("x5c").cloned());
+        let of_credential = key(&sd_jwt::parts(&scene.received.credential).header);
+        let answer = world.http().get(&place.uri).await;
+        assert_eq!(key(&jwt::decode(&answer.text()).0), of_credential);
+        let answer = get_as(world, &place.uri, &[("accept", "application/statuslist+cwt")]).await;
+        let message: ciborium::Value = ciborium::from_reader(answer.body.as_slice()).expect("CBOR");
+        let parts = message.as_tag().and_then(|(_, value)| value.as_array()).expect("a COSE_Sign1");
+        let kid = member(&parts[1], &4.into()).as_bytes().expect("kid").clone();
+        assert_eq!(String::from_utf8(kid).ok().map(Value::from), Some(of_credential.0));
+    }
+
     /// TSL-5, TSL-8: the same state as a CWT for those who ask, with the signature and the claims of one.
     async fn the_same_list_is_a_cwt_for_those_who_ask(world: &World) {
         let scene = Scene::new(world).await;

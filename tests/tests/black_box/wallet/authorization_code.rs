@@ -31,13 +31,7 @@ impl Desk {
         provider.set_person(json!({
             "sub": "person-1", "given_name": "Oyelaran", "family_name": "Brightwater", "staff_id": "E-7",
         }));
-        let mut badge = samples::staff_badge();
-        badge["credentialDefinitions"][0]["identityMapping"] = json!([
-            {"claim": ["given_name"], "from": ["given_name"]},
-            {"claim": ["family_name"], "from": ["family_name"]},
-            {"claim": ["employee_id"], "from": ["staff_id"]},
-        ]);
-        let definition = operator.define(&badge).await;
+        let definition = operator.define(&badge()).await;
         let issuer = operator.issuer();
         let metadata =
             world.http().get(&chancery_tests::wallet::well_known(issuer, "openid-credential-issuer")).await.ok();
@@ -122,6 +116,17 @@ impl Desk {
     }
 }
 
+/// A staff badge whose claims come from the identity provider.
+fn badge() -> Value {
+    let mut badge = samples::staff_badge();
+    badge["credentialDefinitions"][0]["identityMapping"] = json!([
+        {"claim": ["given_name"], "from": ["given_name"]},
+        {"claim": ["family_name"], "from": ["family_name"]},
+        {"claim": ["employee_id"], "from": ["staff_id"]},
+    ]);
+    badge
+}
+
 /// The provider of these tests listens on this machine.
 pub(super) async fn with_private_addresses(backend: Backend, behaviour: impl AsyncFnOnce(&World)) {
     let environment = [("CHANCERY_OUTBOUND_ADDRESSES".to_owned(), "any".to_owned())].into();
@@ -183,6 +188,67 @@ on_every_backend! {
             assert_eq!(desk.operator.status(&offer.id).await, "token_issued");
             desk.wallet.collect(&Token { response, opened: opened.clone() }).await;
             desk.wallet.send(desk.par().with_field("issuer_state", &state)).await.refused(400, "invalid_request");
+        })
+        .await;
+    }
+
+    /// TOK-6, TOK-8: two were authorized, the token request names one, and the token is good for that one only. A request
+    /// for what was not authorized leaves the code as it was.
+    async fn a_token_request_narrows_what_was_authorized(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({})).await;
+            let mut two = badge();
+            two["label"] = "Staff and visitors".into();
+            two["credentialDefinitions"][0]["vct"] = "https://types.example/staff/2".into();
+            let mut visitor = two["credentialDefinitions"][0].clone();
+            visitor["vct"] = "https://types.example/visitor/1".into();
+            two["credentialDefinitions"].as_array_mut().unwrap().push(visitor);
+            let defined = desk.operator.define(&two).await;
+            let id = |entry: usize| defined["credentialDefinitions"][entry]["credentialConfigurationId"].as_str().unwrap();
+            let details = |ids: &[&str]| {
+                let detail = |id: &&str| json!({"type": "openid_credential", "credential_configuration_id": id});
+                Value::from_iter(ids.iter().map(detail)).to_string()
+            };
+            let both = details(&[id(0), id(1)]);
+            let code = desk.authorize(world, desk.par().with_field("authorization_details", &both)).await;
+            let redeem = |ids: &[&str]| desk.redeem(&code).with_field("authorization_details", &details(ids));
+            for beyond in [&[desk.configuration.as_str()] as &[&str], &[id(1), "unknown"]] {
+                desk.wallet.send(redeem(beyond)).await.refused(400, "invalid_authorization_details");
+            }
+            let response = desk.wallet.send(redeem(&[id(1)])).await.ok();
+            let granted = response["authorization_details"].as_array().unwrap();
+            assert_eq!((granted.len(), &granted[0]["credential_configuration_id"]), (1, &json!(id(1))));
+            let token = Token { response, opened: desk.opened(world).await };
+            let received = desk.wallet.collect(&token).await;
+            assert_eq!(chancery_tests::sd_jwt::parts(&received.credential).signed["vct"], "https://types.example/visitor/1");
+            let nonce = desk.wallet.nonce(&token.opened).await;
+            let Body::Json(mut members) = desk.wallet.credential_call(&token, &nonce).body else { panic!("no JSON") };
+            members.shift_remove("credential_identifier");
+            members.insert("credential_configuration_id".to_owned(), id(0).into());
+            let mut call = desk.wallet.credential_call(&token, &nonce);
+            call.body = Body::Json(members);
+            assert_eq!(desk.wallet.send(call).await.status, 400);
+        })
+        .await;
+    }
+
+    /// PAR-8: `dpop_jkt` alone binds the code to a key, and so does it beside a proof of that key.
+    async fn a_code_is_bound_to_the_key_that_dpop_jkt_names(backend: Backend) {
+        with_private_addresses(backend, async |world| {
+            let desk = Desk::open(world, json!({})).await;
+            let thumbprint = desk.wallet.dpop_key.as_ref().unwrap().thumbprint();
+            let named = || desk.par().with_field("dpop_jkt", &thumbprint);
+            for par in [named().without_dpop(), named()] {
+                let code = desk.authorize(world, par).await;
+                let thief = desk.wallet.with_fresh_dpop_key();
+                let mut stolen = desk.redeem(&code);
+                stolen.dpop = thief.dpop(&stolen.method, &stolen.url, None);
+                thief.send(stolen).await.refused(400, "invalid_grant");
+                desk.wallet.send(desk.redeem(&code).without_dpop()).await.refused(400, "invalid_grant");
+                assert_eq!(desk.wallet.send(desk.redeem(&code)).await.ok()["token_type"], "DPoP");
+            }
+            let malformed = desk.par().without_dpop().with_field("dpop_jkt", "short");
+            desk.wallet.send(malformed).await.refused(400, "invalid_request");
         })
         .await;
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chancery_tests::certificates::Authority;
 use chancery_tests::key::random;
 use chancery_tests::{Call, Damage, Jwt, Key, Provider, on_every_backend};
 use reqwest::Method;
@@ -108,6 +111,87 @@ on_every_backend! {
             assert!(cause.reason.contains(reason), "{what}: {}", cause.reason);
         }
         scene.redeem().await;
+    }
+
+    /// PAR-7: `client_id` of a pushed request is the `sub` of the attestation and the `iss` of its proof.
+    async fn a_pushed_request_is_of_the_client_that_is_attested(world: &World) {
+        let (scene, provider) = attested(world, "enforce", json!({})).await;
+        let issuer = scene.operator.issuer();
+        let (env, id) = (scene.wallet.env(), configuration_id(&scene.opened));
+        let push = async |client_id: &str, attestation: Jwt, proof: Jwt| {
+            let call = scene.wallet.par_call(issuer, id).without_header(ATTESTATION).without_header(PROOF);
+            let call = call.with_field("client_id", client_id);
+            let call = call.with_header(ATTESTATION, &attestation.compact()).with_header(PROOF, &proof.compact());
+            scene.wallet.send(call).await
+        };
+        let (attestation, proof) = (|| provider.attestation(env), || provider.proof(env, issuer, None));
+        let (own, other) = (provider.client_id.as_str(), "https://other.example");
+        for (client_id, attestation, proof) in [
+            (other, attestation(), proof()),
+            (own, attestation().with_claim("sub", other), proof()),
+            (own, attestation(), proof().with_claim("iss", other)),
+        ] {
+            push(client_id, attestation, proof).await.refused(400, "invalid_client_attestation");
+        }
+        assert_eq!(push(own, attestation(), proof()).await.status, 201);
+    }
+
+    /// WAT-8: an attestation with a long chain fills a header of 8 kB, and is good for one request after another.
+    async fn a_large_attestation_is_good_for_many_requests(world: &World) {
+        let (scene, provider) = attested(world, "enforce", json!({})).await;
+        let issuer = scene.operator.issuer();
+        let filling = |length: usize| provider.attestation(scene.wallet.env()).with_claim("wallet_link", "x".repeat(length));
+        let missing = 8192 - filling(0).compact().len();
+        // Four characters of base64url say three bytes.
+        let attestation = filling(missing / 4 * 3).compact();
+        assert!((8150..=8192).contains(&attestation.len()), "{}", attestation.len());
+        let present = |call: Call| {
+            let call = call.without_header(ATTESTATION).without_header(PROOF).with_header(ATTESTATION, &attestation);
+            call.with_header(PROOF, &provider.proof(scene.wallet.env(), issuer, None).compact())
+        };
+        let par = scene.wallet.par_call(issuer, configuration_id(&scene.opened));
+        assert_eq!(scene.wallet.send(present(par)).await.status, 201);
+        scene.wallet.send(present(scene.wallet.token_call(&scene.opened))).await.ok();
+        let (_, opened) = scene.another_offer().await;
+        scene.wallet.send(present(scene.wallet.token_call(&opened))).await.ok();
+    }
+
+    /// WAT-10: under `haip` a client authenticates at the PAR and the token endpoint, by an attestation whose chain leads to
+    /// an anchor, does not hold it, and does not begin with a certificate that signs itself.
+    async fn under_haip_an_attestation_has_a_chain_without_its_anchor(world: &World) {
+        let authority = Authority::new(world.env.now());
+        let (key, leaf) = authority.issue("Wallet provider");
+        let anchor = authority.certificate();
+        let provider = Provider { key, ..Provider::new("https://wallet.example") };
+        let mut keys = provider.trust_anchors()["walletProviders"].clone();
+        keys["certificates"] = json!([STANDARD.encode(anchor)]);
+        let policy = json!({"profile": "haip", "trustAnchors": {"walletProviders": keys}});
+        let mut scene = Scene::under(world, policy).await;
+        scene.wallet.client_id = Some(provider.client_id.clone());
+        let issuer = scene.operator.issuer().to_owned();
+        let par = || scene.wallet.par_call(&issuer, configuration_id(&scene.opened));
+        let token = || scene.wallet.token_call(&scene.opened);
+        let vouched = |call: Call, chain: &[&[u8]]| {
+            let x5c: Vec<String> = chain.iter().map(|der| STANDARD.encode(der)).collect();
+            let attestation = provider.attestation(scene.wallet.env()).with_header("kid", Value::Null);
+            let attestation = if x5c.is_empty() { attestation } else { attestation.with_header("x5c", x5c) };
+            let proof = provider.proof(scene.wallet.env(), &issuer, None);
+            call.with_header(ATTESTATION, &attestation.compact()).with_header(PROOF, &proof.compact())
+        };
+        for call in [par(), token()] {
+            scene.wallet.send(call).await.refused(400, "invalid_client");
+        }
+        let wrong: [(&str, &[&[u8]]); 3] =
+            [("no chain", &[]), ("with its anchor", &[&leaf, anchor]), ("an anchor alone", &[anchor])];
+        for (what, chain) in wrong {
+            for call in [par(), token()] {
+                let answer = scene.wallet.send(vouched(call, chain)).await;
+                let error = answer.json()["error"].as_str().map(str::to_owned);
+                assert_eq!((answer.status, error.as_deref()), (400, Some("invalid_client_attestation")), "{what}: {answer}");
+            }
+        }
+        assert_eq!(scene.wallet.send(vouched(par(), &[&leaf])).await.status, 201);
+        scene.wallet.send(vouched(token(), &[&leaf])).await.ok();
     }
 
     /// WAT-5: an attestation that was accepted a moment ago is worth nothing once its provider is no longer trusted, and a

@@ -43,6 +43,34 @@ on_every_backend! {
         assert!((expires - now - 30 * 86_400).abs() <= 3600, "{expires}");
     }
 
+    /// SVC-3: what a verifier needs to judge a credential is in the signed part, and no definition can withhold it.
+    async fn what_a_verifier_needs_cannot_be_withheld(world: &World) {
+        const DEFINITION: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definition";
+        const NEEDED: [&str; 8] = ["iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "status", "aka_vcts"];
+        let operator = world.organisation().await;
+        let mut badge = samples::staff_badge();
+        badge["credentialDefinitions"][0]["supportRevocation"] = true.into();
+        for name in NEEDED {
+            for path in [json!([name]), json!([name, "jwk"])] {
+                let mut withholding = badge.clone();
+                let claims = withholding["credentialDefinitions"][0]["claims"]["claims"].as_array_mut().unwrap();
+                claims.push(json!({"path": path, "mandatory": false, "limitDisclosure": true}));
+                let answer = operator.post(DEFINITION, withholding).await;
+                assert_eq!(answer.status, 400, "{path}: {answer}");
+            }
+        }
+        let definition = operator.define(&badge).await;
+        let scene = Scene::of(world, operator, definition).await;
+        let received = scene.collect(&scene.redeem().await).await;
+        let parts = parts(&received.credential);
+        for name in ["iss", "exp", "cnf", "vct", "status"] {
+            assert!(!parts.signed[name].is_null(), "{name} in {}", parts.signed);
+        }
+        let withheld = |name: &&str| parts.disclosures.iter().any(|disclosure| disclosure[1] == *name);
+        assert!(!NEEDED.iter().any(withheld), "{:?}", parts.disclosures);
+        assert_eq!(parts.disclosures.len(), 2);
+    }
+
     /// Nested members and array elements can be withheld one by one (RFC 9901 §4.2.6, OpenID4VCI Appendix C).
     async fn nested_members_and_array_elements_are_withheld_one_by_one(world: &World) {
         let operator = world.organisation().await;

@@ -183,6 +183,36 @@ on_every_backend! {
         assert_eq!(pending.poll().await.ok(), encrypted, "the same answer, in the clear");
     }
 
+    /// ENC-9: a poll without a key gets a plain answer, although the first request asked for an encrypted one.
+    async fn a_poll_without_a_key_gets_a_plain_answer(world: &World) {
+        let pending = Pending::under(world, json!({"encryption": "allowed"}), 1).await;
+        let Pending { scene, token, .. } = &pending;
+        let key = ResponseKey::new();
+        let nonce = scene.wallet.nonce(&scene.opened).await;
+        let call = scene.wallet.credential_call(token, &nonce);
+        let wanted = json!({"credential_response_encryption": {"jwk": key.jwk(), "enc": "A128GCM"}});
+        let jwe = Jwe::new(&encryption::published(&scene.opened), &encryption::payload(&call, &wanted));
+        let first = scene.wallet.send(encryption::encrypted(call, &jwe)).await;
+        assert_eq!(first.status, 202, "{first}");
+        let (_, text) = key.decrypt(&first.text());
+        let body: Value = serde_json::from_slice(&text).unwrap();
+        let transaction = body["transaction_id"].as_str().unwrap();
+        let poll = async |call: Call| scene.wallet.send(call).await;
+        let plain = || scene.wallet.deferred_call(token, transaction);
+        let waiting = poll(plain()).await;
+        waiting.assert_media_type("application/json");
+        assert_eq!(waiting.expect(202)["transaction_id"], transaction);
+        pending.supply().await;
+        // Encrypted itself, and without a key for the answer.
+        let request = json!({"transaction_id": transaction}).to_string();
+        let silent = Jwe::new(&encryption::published(&scene.opened), request.as_bytes());
+        for call in [plain(), encryption::encrypted(plain(), &silent)] {
+            let ready = poll(call).await;
+            ready.assert_media_type("application/json");
+            assert!(ready.ok()["credentials"][0]["credential"].is_string());
+        }
+    }
+
     /// ENC-9: where encryption is required, a plain poll and a poll for a plain answer are refused, and use nothing up.
     async fn plain_polls_are_refused_where_encryption_is_required(world: &World) {
         let pending = Pending::under(world, json!({"encryption": "allowed"}), 1).await;

@@ -1,5 +1,6 @@
 //! Encrypted requests and responses (OpenID4VCI §8.2, §10, §12.2.4).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chancery_tests::jwe::{Jwe, ResponseKey, bomb, stored};
@@ -81,6 +82,30 @@ on_every_backend! {
         let jwe = Jwe::new(&key, &payload(&call, &json!({})));
         assert!(scene.wallet.send(encrypted(call, &jwe)).await.ok()["credentials"].is_array());
         scene.collect(&token).await;
+    }
+
+    /// ENC-2: keys by `kid` and `alg`, of this organisation alone and for nothing else; and no such member where nothing is
+    /// encrypted.
+    async fn the_metadata_say_how_requests_are_encrypted(world: &World) {
+        let mut kids = BTreeSet::new();
+        for (rule, required) in [("allowed", false), ("required", true)] {
+            let scene = Scene::under(world, json!({"encryption": rule})).await;
+            let offered = scene.opened.issuer["credential_request_encryption"].as_object().unwrap();
+            let members: BTreeSet<&str> = offered.keys().map(String::as_str).collect();
+            assert_eq!(members, ["enc_values_supported", "encryption_required", "jwks", "zip_values_supported"].into());
+            assert_eq!((&offered["encryption_required"], offered["jwks"].as_object().unwrap().len()), (&json!(required), 1));
+            let signing = world.http().get(&format!("{}/jwks", scene.operator.issuer())).await.ok();
+            let signing: Vec<Value> = signing["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
+            for key in offered["jwks"]["keys"].as_array().unwrap() {
+                let members: BTreeSet<&str> = key.as_object().unwrap().keys().map(String::as_str).collect();
+                assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"].into());
+                assert_eq!((&key["alg"], &key["use"]), (&json!("ECDH-ES"), &json!("enc")));
+                assert!(!signing.contains(&key["kid"]), "a key that signs: {key}");
+                assert!(kids.insert(key["kid"].as_str().unwrap().to_owned()), "twice: {key}");
+            }
+        }
+        let off = Scene::under(world, json!({"encryption": "off"})).await;
+        assert_eq!(off.opened.issuer.get("credential_request_encryption"), None);
     }
 
     /// ENC-7, ENC-8: what is required is required both ways, and the metadata say so.

@@ -2,6 +2,8 @@
 
 use chancery_tests::{Call, Damage, Jwt, Key, Provider, on_every_backend};
 
+use reqwest::Method;
+
 use super::*;
 
 fn configuration(opened: &Opened) -> String {
@@ -111,6 +113,20 @@ on_every_backend! {
         assert_eq!(asked(Some("staff"), Some(&ids[1])).await, json!([ids[1], ids[0]]));
         assert_eq!(asked(Some("nothing"), Some(&ids[1])).await, json!([ids[1]]));
         assert_eq!(asked(None, Some(&ids[1])).await, json!([ids[1]]));
+    }
+
+    /// PAR-5: a request that is too large is refused as such (RFC 9126 §2.3), and other methods are not taken.
+    async fn a_large_request_and_another_method_are_refused(world: &World) {
+        let scene = Scene::new(world).await;
+        for length in [70_000, 1_100_000] {
+            let call = par(&scene).with_field("x", &"y".repeat(length));
+            scene.wallet.send(call).await.refused(413, "invalid_request");
+        }
+        for method in [Method::GET, Method::PUT] {
+            let answer = scene.wallet.send(Call::new(method, &format!("{}/par", scene.operator.issuer()))).await;
+            assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{answer}");
+        }
+        assert_eq!(scene.wallet.send(par(&scene)).await.status, 201);
     }
 
     /// DPP-7: the DPoP proof of a pushed request is used up.

@@ -87,6 +87,23 @@ on_every_backend! {
         .await;
     }
 
+    /// PAR-5: who pushes too much is told to wait (RFC 9126 §2.3), and the next client pushes as if it were alone.
+    async fn who_pushes_too_often_is_told_to_wait(backend: Backend) {
+        limited(backend, &[("LIMITS_CLIENT", "60")], async |world| {
+            let scene = Scene::new(world).await;
+            let push = async |wallet: &Wallet| {
+                let call = wallet.par_call(scene.operator.issuer(), configuration_id(&scene.opened));
+                wallet.send(call).await
+            };
+            for _ in 0..10 {
+                assert_eq!(push(&scene.wallet).await.status, 201);
+            }
+            assert_told_to_wait(&push(&scene.wallet).await);
+            assert_eq!(push(&world.wallet()).await.status, 201);
+        })
+        .await;
+    }
+
     /// An offer that is fetched again and again is closed for a while, and the next offer is open.
     async fn an_offer_has_a_budget_of_its_own(backend: Backend) {
         limited(backend, &[("LIMITS_OFFER", "60")], async |world| {

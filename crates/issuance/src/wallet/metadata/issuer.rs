@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_keys::jws;
 use chancery_model::{Organisation, Timestamp};
 use chancery_protocol::metadata::IssuerMetadata;
+use chancery_protocol::negotiation::Preferences;
 use serde_json::{Map, Value, json};
 
 use super::Document;
@@ -22,9 +23,6 @@ const ROUNDING: i64 = 3600;
 
 /// Seconds from `iat` to `exp` of signed metadata.
 const LIFETIME: i64 = 86_400;
-
-/// Most ranges of an `Accept` or `Accept-Language` header that are read.
-const MOST_RANGES: usize = 16;
 
 /// The credential issuer metadata in every form.
 #[derive(Debug)]
@@ -82,15 +80,8 @@ impl IssuerDocument {
 
     /// The first wanted language that there is, by lookup (RFC 4647 §3.4).
     fn language(&self, header: &str) -> Option<&(String, OnceLock<Document>)> {
-        ranges(header).into_iter().find_map(|(range, _)| {
-            let mut wanted = range;
-            loop {
-                if let Some(found) = self.languages.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(wanted)) {
-                    return Some(found);
-                }
-                wanted = wanted.rsplit_once('-')?.0;
-            }
-        })
+        let known = |wanted: &str| self.languages.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(wanted));
+        Preferences::parse([header]).lookup(known)
     }
 }
 
@@ -132,32 +123,9 @@ async fn signed<R>(
 
 /// Whether `Accept` names `application/jwt` and ranks nothing else that we have above it (RFC 9110 §12.5.1).
 fn prefers_jwt(accept: &str) -> bool {
-    let ranges = ranges(accept);
-    let rank = |name: &str| ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name)).map(|(_, rank)| *rank);
-    rank("application/jwt").is_some_and(|jwt| jwt >= rank("application/json").unwrap_or_default())
-}
-
-/// The ranges of a header with their weights in thousandths, the heaviest first; those of weight 0 are left out.
-fn ranges(header: &str) -> Vec<(&str, u16)> {
-    let mut ranges: Vec<(&str, u16)> = header.split(',').take(MOST_RANGES).filter_map(range).collect();
-    ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-    ranges
-}
-
-fn range(text: &str) -> Option<(&str, u16)> {
-    let mut parts = text.split(';').map(str::trim);
-    let range = parts.next().filter(|range| !range.is_empty())?;
-    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    let weight = match weight {
-        None => 1000,
-        Some(text) => text.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).map_or(0, thousandths),
-    };
-    (weight > 0).then_some((range, weight))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the weight is between 0 and 1")]
-fn thousandths(weight: f32) -> u16 {
-    (weight * 1000.0) as u16
+    let preferences = Preferences::parse([accept]);
+    let jwt = preferences.of_range("application/jwt").unwrap_or_default();
+    jwt > 0 && jwt >= preferences.of_range("application/json").unwrap_or_default()
 }
 
 fn collect_languages(value: &Value, languages: &mut Vec<String>) {
