@@ -8,7 +8,7 @@ use chancery_model::Env;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
 use crate::jwt::{Damage, Jwt, object};
@@ -192,19 +192,25 @@ fn back(redirect_uri: &str, members: &[(&str, &str)]) -> String {
 }
 
 async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+    // Ended with this task, so that nothing is answered once the provider is dropped.
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let state = Arc::clone(&state);
-        tokio::spawn(async move {
+        connections.spawn(async move {
+            let mut stream = BufReader::new(stream);
             // A client that goes away is not this provider's trouble.
-            let _gone = serve(stream, &state).await;
+            while let Ok(true) = serve(&mut stream, &state).await {}
         });
+        while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
+/// Answers one request; whether another one may follow on the connection.
+async fn serve(stream: &mut BufReader<TcpStream>, state: &Mutex<State>) -> std::io::Result<bool> {
     let mut line = String::new();
-    stream.read_line(&mut line).await?;
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(false);
+    }
     let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let (mut length, mut authorization) = (0, String::new());
     loop {
@@ -229,10 +235,10 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         Fault::Silent => {
             // Until the other side gives up.
             let mut rest = [0; 1];
-            return stream.read(&mut rest).await.map(drop);
+            return stream.read(&mut rest).await.map(|_| false);
         }
         Fault::Redirect(location) => {
-            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
         }
         Fault::Huge(size) => response(200, &json!({"padding": "x".repeat(size)})),
         Fault::None
@@ -254,7 +260,7 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
     };
     stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await
+    Ok(true)
 }
 
 impl State {
@@ -341,7 +347,7 @@ impl State {
 fn response(status: u16, body: &Value) -> String {
     let body = body.to_string();
     format!(
-        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

@@ -252,8 +252,9 @@ fn without_person(id_token: &str, claims: &Map<String, Value>) -> Value {
         .iter()
         .filter_map(|name| claims.get(*name).map(|value| ((*name).to_owned(), value.clone())))
         .collect();
-    let header = redaction::jwt(id_token).get_mut("header").map(Value::take);
-    json!({ "header": header, "claims": claims, "other_claims": named })
+    let header = redaction::jwt_header(id_token);
+    let claims = Value::Object(claims);
+    redaction::object([("header", header), ("claims", claims), ("other_claims", Value::from(named))])
 }
 
 fn client_access(token: &AccessToken) -> AccessToken {

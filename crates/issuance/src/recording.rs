@@ -10,12 +10,19 @@ pub(crate) struct Recording {
     endpoint: &'static str,
     records: Vec<Record>,
     events: Vec<Event>,
+    /// Whether it can get into any transcript.
+    is_kept: bool,
 }
 
 impl Recording {
     /// Begins the part that the request to `endpoint` writes.
     pub(crate) fn at(endpoint: &'static str) -> Self {
-        Self { endpoint, records: Vec::with_capacity(8), events: Vec::with_capacity(2) }
+        Self { endpoint, records: Vec::with_capacity(8), events: Vec::with_capacity(2), is_kept: true }
+    }
+
+    /// Keeps nothing from here on: there is no transcript for it.
+    pub(crate) fn stop(&mut self) {
+        *self = Self { endpoint: self.endpoint, records: Vec::new(), events: Vec::new(), is_kept: false };
     }
 
     pub(crate) fn debug(&mut self, message: &'static str, data: Value) {
@@ -24,6 +31,13 @@ impl Recording {
 
     pub(crate) fn info(&mut self, message: &'static str, data: Value) {
         self.record(Level::Info, message, data);
+    }
+
+    /// The same, for data that takes work to put together.
+    pub(crate) fn info_of(&mut self, message: &'static str, data: impl FnOnce() -> Value) {
+        if self.is_kept {
+            self.record(Level::Info, message, data());
+        }
     }
 
     /// Something that would have been a refusal under a stricter policy.
@@ -39,7 +53,9 @@ impl Recording {
     }
 
     pub(crate) fn event(&mut self, kind: &'static str, details: Value) {
-        self.events.push(Event { kind: kind.to_owned(), details: members(details) });
+        if self.is_kept {
+            self.events.push(Event { kind: kind.to_owned(), details: members(details) });
+        }
     }
 
     /// What was written.
@@ -54,6 +70,9 @@ impl Recording {
     }
 
     fn record(&mut self, level: Level, message: &'static str, data: Value) {
+        if !self.is_kept {
+            return;
+        }
         let endpoint = self.endpoint.to_owned();
         self.records.push(Record { level, endpoint, message: message.to_owned(), data: members(data) });
     }

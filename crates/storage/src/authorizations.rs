@@ -1,14 +1,16 @@
 //! Authorization requests on their way to a code. Each step is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, ExchangeId, SecretHash, Timestamp,
+    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, ExchangeId, Organisation, SecretHash,
+    Timestamp,
 };
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait, Set, UpdateMany};
 
 use crate::entity::authorization_request::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
-use crate::{Read, StoreError, Transaction};
+use crate::scope::alone;
+use crate::{Read, Store, StoreError, Transaction};
 
 impl Read {
     /// One authorization request.
@@ -37,6 +39,57 @@ impl Read {
         let found = self.authorization(secret.authorization).await?;
         Ok(found.filter(|authorization| authorization.code_hash == Some(secret.hash)))
     }
+}
+
+impl Store {
+    /// Adds a request that belongs to no exchange, or moves it on: after a sign-in, or after consent. It is then as `stepped`
+    /// says; `true` for exactly one caller. Its loss in a crash harms nobody.
+    ///
+    /// These are the steps of [`Transaction::add_authorization`], [`Transaction::keep_sign_in`] and
+    /// [`Transaction::keep_authorization_code`], in one round trip each.
+    ///
+    /// # Errors
+    /// Those of the database, as for every change.
+    pub async fn step_authorization(
+        &self,
+        organisation: &Organisation,
+        stepped: &Authorization,
+    ) -> Result<bool, StoreError> {
+        let make = |backend| Ok(alone::<Entity>(backend, organisation.id, to_row(stepped)?, step(stepped))?);
+        Ok(self.database().execute_alone(make).await? == 1)
+    }
+}
+
+/// What becomes of a request that is there already. One that is as `stepped` says was moved by this very step, of which the
+/// answer was lost: nobody else knows its secrets.
+fn step(stepped: &Authorization) -> OnConflict {
+    let known = |column: Column| Expr::col((Entity, column));
+    let from = AuthorizationStatus::ALL.into_iter().filter(|status| status.may_become(stepped.status));
+    let may_move = known(Column::Status).is_in(from.map(AuthorizationStatus::name));
+    let mut step = OnConflict::columns([Column::OrganisationId, Column::Id]);
+    step.update_columns([Column::Status, Column::UpdatedAt]);
+    match stepped.status {
+        AuthorizationStatus::SignedIn => {
+            let is_there = known(Column::SealedSignedIn).eq(stepped.sealed_signed_in.clone());
+            step.update_columns([Column::BrowserHash, Column::Locale, Column::ExpiresAt, Column::SealedSignedIn])
+                .action_and_where(may_move.or(is_there));
+        }
+        AuthorizationStatus::CodeIssued => {
+            let is_there = known(Column::CodeHash).eq(stepped.code_hash.as_ref().map(hash_bytes));
+            step.update_columns([Column::CodeHash, Column::CodeExpiresAt])
+                .action_and_where(may_move.or(is_there))
+                .action_and_where(known(Column::BrowserHash).eq(stepped.browser_hash.as_ref().map(hash_bytes)))
+                .action_and_where(known(Column::ExpiresAt).gt(stepped.updated_at.millis()));
+        }
+        AuthorizationStatus::Pushed
+        | AuthorizationStatus::Requested
+        | AuthorizationStatus::Spent
+        | AuthorizationStatus::Failed => {
+            let is_there = known(Column::RequestUriHash).eq(stepped.request_uri_hash.as_ref().map(hash_bytes));
+            step.action_and_where(is_there);
+        }
+    }
+    step
 }
 
 impl Transaction {

@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 pub(crate) use doubt::Doubt;
 pub(crate) use pool::{Pool, TRUSTED_IDLE};
 
+use crate::StoreError;
 use crate::error::is_unavailable;
 
 /// How far a commit goes before it is reported.
@@ -85,6 +86,26 @@ impl Database {
                 Kind::Postgres(postgres::Transaction::begin(units, organisation, durability).await?)
             }
         }))
+    }
+
+    /// Runs one statement that begins and commits by itself; how many rows changed. On PostgreSQL it is made by
+    /// [`crate::scope::alone`], and is run again when the connection fails: it must bear that.
+    pub(crate) async fn execute_alone(
+        &self,
+        make: impl Fn(DbBackend) -> Result<Statement, StoreError>,
+    ) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite { writer, .. } => Ok(writer.execute_raw(make(DbBackend::Sqlite)?).await?.rows_affected()),
+            Self::Postgres { units, .. } => {
+                let executed = match postgres::execute_alone(units, make(DbBackend::Postgres)?).await {
+                    Err(error) if is_unavailable(&error) => {
+                        postgres::execute_alone(units, make(DbBackend::Postgres)?).await
+                    }
+                    outcome => outcome,
+                };
+                Ok(executed?)
+            }
+        }
     }
 }
 

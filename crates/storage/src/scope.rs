@@ -3,8 +3,8 @@
 use chancery_model::{OrganisationId, Timestamp};
 use sea_orm::sea_query::{CaseStatement, Expr, IntoCondition, OnConflict, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, DeleteMany, EntityTrait, FromQueryResult, Insert, Iterable,
-    QueryFilter, QueryTrait, Select, UpdateMany,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, FromQueryResult,
+    IdenStatic, Insert, Iterable, QueryFilter, QueryTrait, Select, Statement, UpdateMany,
 };
 
 use crate::connection::Connection;
@@ -141,6 +141,36 @@ impl Scope {
         row.set(E::ORGANISATION, self.organisation.as_uuid().into());
         row
     }
+}
+
+/// An INSERT of a row as the organisation's, for a transaction of its own.
+///
+/// On PostgreSQL the statement names its organisation to row-level security in the very value of the row, which is computed
+/// before the row is checked, and does not wait for the disk. Both settings end with it.
+pub(crate) fn alone<E: Owned>(
+    backend: DbBackend,
+    organisation: OrganisationId,
+    row: E::ActiveModel,
+    on_conflict: OnConflict,
+) -> Result<Statement, DbErr> {
+    const NAMED: &str = "CASE set_config('synchronous_commit', 'off', true) WHEN 'off' \
+                         THEN CAST(set_config('app.organisation', $1, true) AS uuid) END";
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    for column in E::Column::iter().filter(|column| column.as_str() != E::ORGANISATION.as_str()) {
+        if let Some(value) = row.get(column).into_value() {
+            columns.push(column);
+            values.push(Expr::val(value));
+        }
+    }
+    columns.push(E::ORGANISATION);
+    values.push(match backend {
+        DbBackend::Postgres => Expr::cust_with_values(NAMED, [organisation.to_string()]),
+        _ => Expr::val(organisation.as_uuid()),
+    });
+    let mut insert = Query::insert();
+    insert.into_table(E::default()).columns(columns).on_conflict(on_conflict);
+    insert.values(values).map_err(|error| DbErr::Custom(error.to_string()))?;
+    Ok(backend.build(&insert))
 }
 
 /// `now`, or the instant behind the one in `column` when that is not earlier: so two changes are told apart that were made

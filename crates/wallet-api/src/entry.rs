@@ -58,6 +58,8 @@ pub(crate) fn router(context: Context, trusted_proxies: usize) -> Router {
             }
         })
         .layer(CatchPanicLayer::custom(panicked))
+        // Else the fallback and its layer would be put together for every request.
+        .with_state(())
 }
 
 /// Browser wallets may call these endpoints: none of them acts on cookies, and all answers are for whoever holds the code
@@ -104,7 +106,9 @@ async fn enter(State(face): State<Face>, mut request: Request) -> Response {
         endpoint = tracing::field::Empty,
         status = tracing::field::Empty,
     );
-    let answered = tokio::time::timeout(TIME_LIMIT, answer(face, request)).instrument(span.clone()).await;
+    // On the heap: it is large, and moved several times before it runs.
+    let answer = Box::pin(answer(face, request));
+    let answered = tokio::time::timeout(TIME_LIMIT, answer).instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|_elapsed| {
         let _entered = span.enter();
         tracing::warn!("the request took longer than {TIME_LIMIT:?}");

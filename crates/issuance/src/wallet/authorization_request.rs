@@ -13,9 +13,11 @@ use chancery_model::{
 use chancery_protocol::authorization::{AuthorizationError, AuthorizationRequest, RedirectUri, ReturnAddress};
 use chancery_protocol::authorization_details::AuthorizationDetail;
 use chancery_protocol::excerpt;
+use chancery_storage::StoreError;
 
 pub use rejection::Rejection;
 
+use super::trail::Trail;
 use super::{definition_of, metadata};
 use crate::{Context, Failure};
 
@@ -101,6 +103,24 @@ pub(crate) async fn resolve(
         updated_at: now,
     };
     Ok((authorization, definition))
+}
+
+/// Keeps a request, with what was written about it where it goes back to an offer.
+pub(super) async fn add(
+    context: &Context,
+    organisation: &Organisation,
+    authorization: &Authorization,
+    trail: &mut Trail,
+) -> Result<(), StoreError> {
+    let Some(exchange) = authorization.exchange_id else {
+        return context.store().step_authorization(organisation, authorization).await.map(drop);
+    };
+    let part = trail.finish(context).of(exchange, None);
+    let work = context.store().write_relaxed(organisation, async |tx| {
+        tx.add_authorization(authorization).await?;
+        tx.add_transcript_part(&part).await
+    });
+    work.await
 }
 
 /// `resource` and `locations` name this issuer and nobody else (AUT-6, AUT-10).

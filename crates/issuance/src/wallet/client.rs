@@ -16,11 +16,11 @@ use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
 use chancery_protocol::trust::Echo;
 use chancery_storage::Claim;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 pub use rejection::{ErrorCode, Rejection};
 
-use super::{Header, Notes, dpop, nonce};
+use super::{Header, Notes, dpop, nonce, redaction};
 use crate::checked::ATTESTED;
 use crate::recording::Recording;
 use crate::{Context, Failure};
@@ -304,18 +304,20 @@ impl Client {
 
 fn record(attestation: &ClientAttestation, instance: &str, recording: &mut Recording) {
     let (header, claims) = &attestation.attestation;
-    let possession = attestation.possession.as_ref().map(|possession| {
-        json!({ "header": possession.decoded.0, "claims": possession.decoded.1, "sha256": possession.sha256 })
+    recording.info_of(ATTESTED, || {
+        let decoded = |header: &Map<String, Value>, claims: &Map<String, Value>, sha256: &str| {
+            let (header, claims) = (Value::Object(header.clone()), Value::Object(claims.clone()));
+            redaction::object([("header", header), ("claims", claims), ("sha256", Value::from(sha256))])
+        };
+        let possession = attestation.possession.as_ref();
+        let possession = possession.map(|it| decoded(&it.decoded.0, &it.decoded.1, &it.sha256));
+        redaction::object([
+            ("client_id", Value::from(excerpt(&attestation.client_id))),
+            ("attester", Value::from(attestation.attester.to_string())),
+            ("instance_jkt", Value::from(instance)),
+            ("wallet_name", Value::from(attestation.wallet_name.as_deref().map(excerpt))),
+            ("attestation", decoded(header, claims, &attestation.attestation_sha256)),
+            ("pop", Value::from(possession)),
+        ])
     });
-    recording.info(
-        ATTESTED,
-        json!({
-            "client_id": excerpt(&attestation.client_id),
-            "attester": attestation.attester.to_string(),
-            "instance_jkt": instance,
-            "wallet_name": attestation.wallet_name.as_deref().map(excerpt),
-            "attestation": { "header": header, "claims": claims, "sha256": attestation.attestation_sha256 },
-            "pop": possession,
-        }),
-    );
 }

@@ -199,7 +199,10 @@ fn arrived(request: &Request<'_>, trail: &mut Trail) {
     let Presented { authorization, dpop, .. } = request.access;
     trail.recording.info(
         "credential.request_received",
-        json!({ "headers": redaction::headers(&request.notes, authorization, dpop), "is_dpop": !matches!(dpop, Header::Absent) }),
+        redaction::object([
+            ("headers", redaction::headers(&request.notes, authorization, dpop)),
+            ("is_dpop", (!matches!(dpop, Header::Absent)).into()),
+        ]),
     );
     trail.recording.debug("credential.request_body", redaction::credential_body(request.body));
 }

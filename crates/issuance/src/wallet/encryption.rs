@@ -4,7 +4,7 @@ use chancery_keys::jwe::{COMPRESSION, Compression, JweError};
 use chancery_model::{Definition, Organisation, Timestamp};
 use chancery_protocol::encryption::{EncryptionError, MEDIA_TYPE, Policy, ResponseEncryption, Rule};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{Notes, redaction};
@@ -93,7 +93,8 @@ impl Opened<'_> {
     pub(super) fn record(&self, message: &'static str, recording: &mut Recording) {
         if let Payload::Decrypted { text, key_id, algorithm } = &self.payload {
             let body = redaction::credential_body(text);
-            recording.debug(message, json!({ "kid": key_id, "enc": algorithm, "body": body }));
+            let (key_id, algorithm) = (Value::from(key_id.as_str()), Value::from(*algorithm));
+            recording.debug(message, redaction::object([("kid", key_id), ("enc", algorithm), ("body", body)]));
         }
     }
 

@@ -9,7 +9,7 @@ use chancery_protocol::authorization::{
     request_uri_of, verify_request_object,
 };
 use chancery_protocol::form::{Form, FormError};
-use chancery_storage::{StoreError, Transaction};
+use chancery_storage::Transaction;
 use serde_json::{Value, json};
 
 use super::client::{self, Identified, Request};
@@ -69,14 +69,13 @@ async fn keep(
 ) -> Result<PushedAuthorizationResponse, Failure<Rejection>> {
     let form = read_form(request).map_err(Failure::Rejected)?;
     belongs_to_offer(context, organisation, &form, trail).await?;
-    trail.recording.info(
-        "par.request_received",
+    trail.recording.info_of("par.request_received", || {
         json!({
             "form_body": redaction::authorization_form(&form),
             "headers": redaction::headers(&request.notes, request.authorization, request.dpop),
             "wa_provided": !matches!(request.attestation.attestation, Header::Absent),
-        }),
-    );
+        })
+    });
     let proof = dpop::verify(context, organisation, now, ENDPOINT, None, request.dpop)
         .map_err(|rejection| Failure::Rejected(Rejection::Dpop(rejection)))?;
     let identified = client::identify(context, organisation, now, &form, request.attestation, proof.as_ref())
@@ -104,25 +103,16 @@ async fn keep(
     authorization.expires_at = now.plus_seconds(LIFETIME);
     authorization.dpop_jkt = dpop_jkt;
     authorization.instance_thumbprint = client.binding_instance().cloned();
-    trail.recording.info(
-        "par.accepted",
+    trail.recording.info_of("par.accepted", || {
         json!({
             "client_id": authorization.client_id,
             "credential_configuration_ids":
                 authorization.requested.iter().map(|asked| asked.configuration_id.as_str()).collect::<Vec<_>>(),
             "dpop_jkt": authorization.dpop_jkt,
             "issuer_state_matched": authorization.exchange_id.is_some(),
-        }),
-    );
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
-    let write = context.store().write_relaxed(organisation, async |tx| -> Result<(), StoreError> {
-        tx.add_authorization(&authorization).await?;
-        if let Some(part) = &part {
-            tx.add_transcript_part(part).await?;
-        }
-        Ok(())
+        })
     });
-    write.await?;
+    authorization_request::add(context, organisation, &authorization, trail).await?;
     context.remembered().keep_authorization(organisation, Ticket::RequestUri(reference), Arc::new(authorization));
     context.sweep_authorizations(organisation, now).await;
     Ok(PushedAuthorizationResponse { request_uri: request_uri_of(&text), expires_in: LIFETIME })
@@ -145,7 +135,13 @@ async fn belongs_to_offer(
     form: &Form,
     trail: &mut Trail,
 ) -> Result<(), Failure<Rejection>> {
-    let Some(state) = form.get("issuer_state") else { return Ok(()) };
+    let Some(state) = form.get("issuer_state") else {
+        // A request object may name one.
+        if form.get("request").is_none() {
+            trail.belongs_to_none();
+        }
+        return Ok(());
+    };
     let found = context.store().read(organisation).await?.exchange_by_code(&SecretHash::of(state)).await?;
     if let Some(exchange) = found {
         trail.belongs_to(exchange.id);

@@ -51,14 +51,25 @@ pub(super) fn secret(value: &str) -> Value {
 pub(crate) fn jwt(compact: &str) -> Value {
     let mut parts = compact.split('.');
     let mut part = || parts.next().and_then(decoded).unwrap_or(Value::Null);
-    json!({ "header": part(), "claims": part(), "sha256": sha256_hex(compact) })
+    let (header, claims) = (part(), part());
+    object([("header", header), ("claims", claims), ("sha256", Value::from(sha256_hex(compact)))])
+}
+
+/// The header of a JWT; `null` when it cannot be read.
+pub(crate) fn jwt_header(compact: &str) -> Value {
+    compact.split('.').next().and_then(decoded).unwrap_or(Value::Null)
+}
+
+/// An object of values that are there already; `json!` would copy them.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Names of a JWT's header parameters in wire order; none when the header cannot be read.
 pub(super) fn header_names(compact: &str) -> Vec<String> {
-    match compact.split('.').next().and_then(decoded) {
-        Some(Value::Object(header)) => header.keys().take(SHOWN_NAMES).map(|name| excerpt(name)).collect(),
-        Some(_) | None => Vec::new(),
+    match jwt_header(compact) {
+        Value::Object(header) => header.keys().take(SHOWN_NAMES).map(|name| excerpt(name)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
     }
 }
 

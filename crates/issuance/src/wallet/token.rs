@@ -92,11 +92,11 @@ async fn redeem_offer(
         trail.belongs_to(exchange.id);
         trail.recording.info(
             TOKEN_REQUEST,
-            json!({
-                "form_body": redaction::token_form(form),
-                "headers": redaction::headers(&request.notes, request.authorization, request.dpop),
-                "require_wallet_attestation": definition.content.enforce_wua,
-            }),
+            redaction::object([
+                ("form_body", redaction::token_form(form)),
+                ("headers", redaction::headers(&request.notes, request.authorization, request.dpop)),
+                ("require_wallet_attestation", definition.content.enforce_wua.into()),
+            ]),
         );
     }
     let asked = TokenRequest::parse(form).map_err(|error| Failure::Rejected(Rejection::Request(error)))?;

@@ -35,6 +35,11 @@ impl Trail {
         self.exchange = Some(exchange);
     }
 
+    /// There is no exchange yet, and the request makes none: whatever it writes is for no transcript.
+    pub(super) fn belongs_to_none(&mut self) {
+        self.recording.stop();
+    }
+
     /// What a request that succeeded wrote. What is left behind can still account for a refusal.
     pub(super) fn finish(&mut self, context: &Context) -> Passage {
         let empty = Recording::at(self.endpoint);

@@ -2,6 +2,7 @@
 //! compression) are given to it or taken from it.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use josekit::JoseError;
@@ -19,17 +20,17 @@ const TAG_LEN: usize = 16;
 /// Frames a JWE whose header says everything already and whose payload is compressed if the header says so.
 pub(crate) fn frame(header: Map<String, Value>, payload: &[u8], content_key: &[u8]) -> Result<String, String> {
     let header = JweHeader::from_map(header).map_err(reason)?;
-    context().serialize_compact(payload, &header, &Agreed(content_key.to_vec())).map_err(reason)
+    CONTEXT.serialize_compact(payload, &header, &Agreed(content_key.to_vec())).map_err(reason)
 }
 
 /// Takes apart a JWE that passed the guard and decrypts it. The payload is still compressed if the header says so.
 pub(crate) fn open(compact: &str, content_key: &[u8]) -> Result<Vec<u8>, String> {
-    let (payload, _) = context().deserialize_compact(compact, &Agreed(content_key.to_vec())).map_err(reason)?;
+    let (payload, _) = CONTEXT.deserialize_compact(compact, &Agreed(content_key.to_vec())).map_err(reason)?;
     Ok(payload)
 }
 
 /// josekit's own content encryptions check no tag length, and its `DEF` inflates without limit: both are replaced.
-fn context() -> JweContext {
+static CONTEXT: LazyLock<JweContext> = LazyLock::new(|| {
     let mut context = JweContext::new();
     for name in ["A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512", "A192GCM"] {
         context.remove_content_encryption(name);
@@ -40,7 +41,7 @@ fn context() -> JweContext {
     context.remove_compression(COMPRESSION);
     context.add_compression(Box::new(Elsewhere));
     context
-}
+});
 
 /// The name `ECDH-ES`.
 #[derive(Debug, Clone, Copy)]

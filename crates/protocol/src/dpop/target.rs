@@ -8,7 +8,8 @@ const LENGTH_LIMIT: usize = 2048;
 /// Whether two URLs are the same target after the normalisation of RFC 3986 §6.2.2 and §6.2.3: case of scheme and
 /// host, default port, dot segments, percent-encoding. Query and fragment are ignored.
 pub(super) fn same(given: &str, configured: &str) -> bool {
-    matches!((normal(given), normal(configured)), (Some(left), Some(right)) if left == right)
+    // Most wallets write it as they were told it. What was configured is in order.
+    given == configured || matches!((normal(given), normal(configured)), (Some(left), Some(right)) if left == right)
 }
 
 /// Scheme, authority and path in normal form; `None` for what is not a plain http(s) URL.

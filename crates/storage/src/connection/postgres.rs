@@ -126,6 +126,19 @@ impl Transaction {
     }
 }
 
+/// Runs one statement that begins and commits by itself; how many rows changed. It has to name its organisation: see
+/// [`crate::scope::alone`].
+pub(super) async fn execute_alone(pool: &Pool, statement: Statement) -> Result<u64, DbErr> {
+    let mut held = Held { pooled: Some(pool.get().await?), state: State::Beginning };
+    let executed = execute(held.connection().map_err(not_executed)?, statement).await;
+    match &executed {
+        Ok(_) => held.state = State::Over,
+        Err(error) if is_driver_unavailable(error) => pool.doubt().raise(),
+        Err(_) => {}
+    }
+    executed.map(|executed| executed.rows_affected()).map_err(not_executed)
+}
+
 impl Held {
     /// The connection inside the transaction that `sql` begins.
     async fn begun(pooled: Pooled, sql: String) -> Result<Self, sqlx::Error> {

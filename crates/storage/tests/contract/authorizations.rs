@@ -14,6 +14,9 @@ use crate::samples::{LATER, NOW, Tenant};
 
 on_every_database!(
     a_request_walks_from_its_push_to_its_code_in_one_browser,
+    steps_that_stand_alone_lead_to_a_code_in_one_browser_too,
+    exactly_one_of_forty_parallel_steps_that_stand_alone_is_taken,
+    a_step_that_stands_alone_is_taken_in_its_organisation_only,
     exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins,
     an_expired_code_is_not_spent_and_a_failed_sign_in_is_over,
     another_organisation_finds_no_authorization_and_no_refresh_token,
@@ -123,6 +126,71 @@ async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<
     assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::CodeIssued, Some(vec![2])));
     assert!(read.authorization_by_code(&secret(&request, "other")).await.unwrap().is_none());
     assert_eq!((kept.requested, kept.dpop_jkt, kept.state), (request.requested, request.dpop_jkt, request.state));
+}
+
+/// The request after a sign-in in this browser, to be kept by itself.
+fn signed_in_alone(request: &Authorization, browser: &SecretHash, yielded: u8) -> Authorization {
+    Authorization { status: AuthorizationStatus::SignedIn, ..signed_in(request, browser, yielded) }
+}
+
+fn answered(signed_in: &Authorization, code: &str) -> Authorization {
+    Authorization {
+        status: AuthorizationStatus::CodeIssued,
+        code_hash: Some(hash(code)),
+        code_expires_at: Some(LATER),
+        ..signed_in.clone()
+    }
+}
+
+async fn steps_that_stand_alone_lead_to_a_code_in_one_browser_too(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let step =
+        async |stepped: &Authorization| database.store.step_authorization(&tenant.organisation, stepped).await.unwrap();
+    let request = pushed(&database, &tenant);
+    let signed_in = signed_in_alone(&request, &hash(BROWSER), 2);
+    let stolen = signed_in_alone(&request, &hash("thief"), 3);
+    assert!(step(&request).await);
+    // The first sign-in counts, and is known again when its answer was lost.
+    assert!(step(&signed_in).await);
+    assert!(step(&signed_in).await);
+    assert!(!step(&stolen).await);
+    assert!(!step(&answered(&stolen, "other")).await);
+    let late = Authorization { updated_at: LATER, ..answered(&signed_in, CODE) };
+    assert!(!step(&late).await);
+    assert!(step(&answered(&signed_in, CODE)).await);
+    assert!(step(&answered(&signed_in, CODE)).await);
+    assert!(!step(&answered(&signed_in, "other")).await);
+    assert!(!step(&signed_in_alone(&request, &hash(BROWSER), 4)).await);
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let kept = read.authorization_by_code(&secret(&request, CODE)).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::CodeIssued, Some(vec![2])));
+    assert_eq!((kept.requested, kept.dpop_jkt, kept.state), (request.requested, request.dpop_jkt, request.state));
+    assert_eq!((kept.locale.as_deref(), kept.code_expires_at), (Some("en"), Some(LATER)));
+}
+
+async fn exactly_one_of_forty_parallel_steps_that_stand_alone_is_taken(database: Arc<TestDatabase>) {
+    let tenant = Arc::new(database.tenant("acme").await);
+    let request = pushed(&database, &tenant);
+    assert!(database.store.step_authorization(&tenant.organisation, &request).await.unwrap());
+    let sign_ins = (0..40).map(|yielded| {
+        let (database, tenant) = (Arc::clone(&database), Arc::clone(&tenant));
+        let signed_in = signed_in_alone(&request, &hash(BROWSER), yielded);
+        tokio::spawn(async move { database.store.step_authorization(&tenant.organisation, &signed_in).await.unwrap() })
+    });
+    let taken = join_all(sign_ins).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count();
+    assert_eq!(taken, 1);
+}
+
+async fn a_step_that_stands_alone_is_taken_in_its_organisation_only(database: Arc<TestDatabase>) {
+    let (acme, other) = (database.tenant("acme").await, database.tenant("other").await);
+    let request = pushed(&database, &acme);
+    assert!(database.store.step_authorization(&acme.organisation, &request).await.unwrap());
+    // The same id elsewhere is another request.
+    let signed_in = signed_in_alone(&request, &hash(BROWSER), 2);
+    assert!(database.store.step_authorization(&other.organisation, &signed_in).await.unwrap());
+    let read = database.store.read(&acme.organisation).await.unwrap();
+    let untouched = read.authorization(request.id).await.unwrap().unwrap();
+    assert_eq!((untouched.status, untouched.browser_hash), (AuthorizationStatus::Pushed, None));
 }
 
 async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins(database: Arc<TestDatabase>) {

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use chancery_model::{
     Authorization, AuthorizationSecret, Exchange, IdentityProvider, Organisation, PushedAuthorization, Timestamp,
-    TranscriptPart,
 };
 use chancery_protocol::authorization::{
     AuthorizationError, AuthorizationRequest, Incoming, ReturnAddress, pushed_reference,
 };
 use chancery_protocol::form::Form;
-use chancery_storage::StoreError;
 use serde_json::json;
 
 use super::sign_in_state::SignInState;
@@ -75,8 +73,13 @@ async fn start(
     if authorization.exchange_id.is_some() && !offer.as_ref().is_some_and(is_usable) {
         return Err(address.refuse(Rejection::Offer));
     }
-    let headers = redaction::headers(&request.notes, Header::Absent, Header::Absent);
-    trail.recording.info("authorize.begun", json!({ "client_id": authorization.client_id, "headers": headers }));
+    if authorization.exchange_id.is_none() {
+        trail.belongs_to_none();
+    }
+    trail.recording.info_of("authorize.begun", || {
+        let headers = redaction::headers(&request.notes, Header::Absent, Header::Absent);
+        json!({ "client_id": authorization.client_id, "headers": headers })
+    });
     let Some(provider) = provider.as_ref() else {
         return Err(address.refuse(Rejection::NoProvider));
     };
@@ -85,8 +88,7 @@ async fn start(
     let departed = provider::depart(context, organisation, provider, &state.departure, text, &languages).await;
     let url = departed.map_err(|error| address.refuse(error))?;
     trail.recording.event("sign_in_started", json!({ "identity_provider": provider.issuer }));
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
-    record(context, organisation, now, &authorization, part).await?;
+    record(context, organisation, now, &authorization, trail).await?;
     context.remembered().keep_authorization(organisation, Ticket::SignIn(id), authorization);
     let language = languages.first().map(String::as_str);
     let cookie = Cookie::of(organisation, id, &state.browser_secret, language);
@@ -184,24 +186,14 @@ async fn record(
     organisation: &Organisation,
     now: Timestamp,
     begun: &Authorization,
-    part: Option<TranscriptPart>,
+    trail: &mut Trail,
 ) -> Result<(), Failure<Refused>> {
-    let is_new = begun.request_uri_hash.is_none();
-    if !is_new && part.is_none() {
-        return Ok(());
-    }
-    let work = context.store().write_relaxed(organisation, async |tx| {
-        if is_new {
-            tx.add_authorization(begun).await?;
-        }
-        if let Some(part) = &part {
-            tx.add_transcript_part(part).await?;
-        }
-        Ok::<_, StoreError>(())
-    });
-    work.await?;
-    if is_new {
+    if begun.request_uri_hash.is_none() {
+        authorization_request::add(context, organisation, begun, trail).await?;
         context.sweep_authorizations(organisation, now).await;
+    } else if let Some(exchange) = begun.exchange_id {
+        let part = trail.finish(context).of(exchange, None);
+        context.store().write_relaxed(organisation, async |tx| tx.add_transcript_part(&part).await).await?;
     }
     Ok(())
 }

@@ -154,19 +154,32 @@ async fn consented(
     let (code, text) = AuthorizationSecret::generate(id, context.env());
     let owner = SecretHash::of(secret);
     let expires = now.plus_seconds(CODE_LIFETIME);
-    let work = context.store().write_relaxed(organisation, async |tx| {
-        let kept = tx.keep_authorization_code(id, &owner, &code.hash, expires, now).await?;
-        if let Some(authorization) = &kept {
-            trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
-            trail.recording.event("consent_given", Value::Null);
-            if let Some(exchange) = authorization.exchange_id {
-                trail.belongs_to(exchange);
-                tx.add_transcript_part(&trail.finish(context).of(exchange, None)).await?;
-            }
+    let known = context.remembered().authorization(organisation, Ticket::Cookie(id, owner));
+    let kept = match known.filter(|known| known.exchange_id.is_none() && now < known.expires_at) {
+        Some(known) => {
+            let answered = Authorization {
+                status: AuthorizationStatus::CodeIssued,
+                code_hash: Some(code.hash),
+                code_expires_at: Some(expires),
+                updated_at: now,
+                ..Authorization::clone(&known)
+            };
+            context.store().step_authorization(organisation, &answered).await?.then_some(answered)
         }
-        Ok::<_, StoreError>(kept)
-    });
-    let kept = work.await?;
+        None => {
+            let keep = context.store().write_relaxed(organisation, async |tx| {
+                let kept = tx.keep_authorization_code(id, &owner, &code.hash, expires, now).await?;
+                if let Some((answered, exchange)) = kept.as_ref().and_then(|kept| Some((kept, kept.exchange_id?))) {
+                    trail.recording.info("consent.given", json!({ "client_id": answered.client_id }));
+                    trail.recording.event("consent_given", Value::Null);
+                    trail.belongs_to(exchange);
+                    tx.add_transcript_part(&trail.finish(context).of(exchange, None)).await?;
+                }
+                Ok::<_, StoreError>(kept)
+            });
+            keep.await?
+        }
+    };
     context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
     let Some(authorization) = kept else { return Ok(None) };
     let onward = Address::of(organisation, &authorization)?.answer(organisation, Outcome::Code(&text));

@@ -8,7 +8,7 @@ use chancery_model::{
 };
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
-use chancery_storage::Claim;
+use chancery_storage::{Claim, StoreError};
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
@@ -95,25 +95,16 @@ async fn take(
     let sealed = context.seal(organisation, Place::AuthorizationSignedIn, row, &person)?;
     trail.recording.info("sign_in.finished", json!({ "claims_complete": claims::are_complete(&person.submissions) }));
     trail.recording.event("signed_in", Value::Null);
-    let part = authorization.exchange_id.map(|exchange| trail.finish(context).of(exchange, None));
     let signed_in = Authorization {
         status: AuthorizationStatus::SignedIn,
         browser_hash: Some(owner),
         locale: language,
         expires_at,
         sealed_signed_in: Some(sealed),
+        updated_at: now,
         ..Authorization::clone(&authorization)
     };
-    // Losing it in a crash means to sign in again.
-    let kept = context
-        .store()
-        .write_relaxed(organisation, async |tx| {
-            if let Some(part) = &part {
-                tx.add_transcript_part(part).await?;
-            }
-            tx.keep_sign_in(&signed_in, now).await
-        })
-        .await?;
+    let kept = keep(context, organisation, now, &signed_in, trail).await?;
     forget(context, organisation, &authorization);
     if !kept {
         return Err(show(Rejection::State));
@@ -122,6 +113,25 @@ async fn take(
     // Relative to the issuer, and without the code of the provider, which a reload would send again.
     let location = format!("{}?request={}", organisation.issuer.endpoint("consent"), authorization.id);
     Ok(Onward { location, cookie: None })
+}
+
+/// Keeps what the sign-in yielded, unless another one was first. Losing it in a crash means to sign in again.
+async fn keep(
+    context: &Context,
+    organisation: &Organisation,
+    now: Timestamp,
+    signed_in: &Authorization,
+    trail: &mut Trail,
+) -> Result<bool, StoreError> {
+    let Some(exchange) = signed_in.exchange_id else {
+        return context.store().step_authorization(organisation, signed_in).await;
+    };
+    let part = trail.finish(context).of(exchange, None);
+    let work = context.store().write_relaxed(organisation, async |tx| {
+        tx.add_transcript_part(&part).await?;
+        tx.keep_sign_in(signed_in, now).await
+    });
+    work.await
 }
 
 /// Nobody is to begin with the request any more.

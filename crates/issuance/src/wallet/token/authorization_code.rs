@@ -16,7 +16,6 @@ use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
 use chancery_protocol::token::{TokenRequest, TokenResponse};
 use chancery_storage::StoreError;
-use serde_json::json;
 
 use super::super::client::{Client, Request};
 use super::super::remembered::{Granted, Offered, Ticket};
@@ -53,11 +52,11 @@ pub(super) async fn redeem(
         let headers = redaction::headers(&request.notes, request.authorization, request.dpop);
         trail.recording.info(
             TOKEN_REQUEST,
-            json!({
-                "form_body": redaction::token_form(form),
-                "headers": headers,
-                "wa_validated_at_par": authorization.instance_thumbprint.is_some(),
-            }),
+            redaction::object([
+                ("form_body", redaction::token_form(form)),
+                ("headers", headers),
+                ("wa_validated_at_par", authorization.instance_thumbprint.is_some().into()),
+            ]),
         );
     }
     let asked = match TokenRequest::parse(form) {
