@@ -20,7 +20,7 @@ impl Recording {
         Self { endpoint, records: Vec::with_capacity(8), events: Vec::with_capacity(2), is_kept: true }
     }
 
-    /// Keeps nothing from here on: there is no transcript for it.
+    /// Keeps nothing from here on but a refusal: there is no transcript for it.
     pub(crate) fn stop(&mut self) {
         *self = Self { endpoint: self.endpoint, records: Vec::new(), events: Vec::new(), is_kept: false };
     }
@@ -49,7 +49,7 @@ impl Recording {
     /// A refusal: `reason`, `help` and `spec_ref` of the explanation are added to `data`.
     pub(crate) fn error(&mut self, message: &'static str, explanation: &Explanation, data: Value) {
         let data = explained(explanation, members(data));
-        self.record(Level::Error, message, Value::Object(data));
+        self.push(Level::Error, message, Value::Object(data));
     }
 
     pub(crate) fn event(&mut self, kind: &'static str, details: Value) {
@@ -70,9 +70,12 @@ impl Recording {
     }
 
     fn record(&mut self, level: Level, message: &'static str, data: Value) {
-        if !self.is_kept {
-            return;
+        if self.is_kept {
+            self.push(level, message, data);
         }
+    }
+
+    fn push(&mut self, level: Level, message: &'static str, data: Value) {
         let endpoint = self.endpoint.to_owned();
         self.records.push(Record { level, endpoint, message: message.to_owned(), data: members(data) });
     }

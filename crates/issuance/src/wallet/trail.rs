@@ -35,7 +35,7 @@ impl Trail {
         self.exchange = Some(exchange);
     }
 
-    /// There is no exchange yet, and the request makes none: whatever it writes is for no transcript.
+    /// There is no exchange yet, and the request makes none: only a refusal is worth writing down.
     pub(super) fn belongs_to_none(&mut self) {
         self.recording.stop();
     }
