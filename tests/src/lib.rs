@@ -73,6 +73,8 @@
 //!
 //! A [`Rewriter`] stands in front of a face like a bad reverse proxy and changes answers on their way to a wallet.
 //!
+//! An [`Impostor`] has taken the place of a server that ours calls over TLS.
+//!
 //! A [`Stream`] reads server-sent events as a browser does.
 //!
 //! # Background work
@@ -93,6 +95,7 @@ pub mod certificates;
 pub mod database;
 pub mod http;
 pub mod identity_provider;
+mod impostor;
 pub mod jwe;
 pub mod jwt;
 pub mod key;
@@ -116,6 +119,7 @@ pub use chancery_server::{Environment, Server, Settings};
 pub use database::{Backend, Database};
 pub use http::{Answer, Http};
 pub use identity_provider::{Fault, IdentityProvider};
+pub use impostor::Impostor;
 pub use jwt::{Damage, Jwt};
 pub use key::Key;
 pub use mail_server::{MailReceived, MailServer};

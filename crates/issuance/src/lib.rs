@@ -5,6 +5,7 @@
 //! value or a [`Failure`].
 
 mod announcement;
+mod certificate_fault;
 mod checked;
 mod claims_endpoint;
 mod context;
@@ -20,6 +21,8 @@ pub mod rate_limits;
 mod recording;
 mod sealed;
 mod status_lists;
+#[cfg(test)]
+mod tls_server;
 pub mod wallet;
 pub mod work;
 

@@ -9,10 +9,12 @@ use chancery_model::Timestamp;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Tls, TlsParameters, TlsParametersBuilder};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use zeroize::Zeroizing;
+
+use crate::certificate_fault::certificate_fault;
 
 /// Time for one mail, connection included.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -86,6 +88,9 @@ pub(crate) enum MailError {
     /// The server will not take it at any time.
     #[error("the mail server answered {0}")]
     RefusedForGood(u16),
+    /// The server cannot prove who it is.
+    #[error("the certificate of the mail server is not accepted: {0}")]
+    Certificate(&'static str),
     /// No connection, no protection as configured, or it broke.
     #[error("the mail server cannot be reached as configured")]
     Unreachable,
@@ -145,13 +150,20 @@ fn classified(error: &lettre::transport::smtp::Error) -> MailError {
     match error.status().map(u16::from) {
         Some(code) if error.is_permanent() => MailError::RefusedForGood(code),
         Some(code) => MailError::Refused(code),
-        None if error.is_timeout() => MailError::TimedOut,
-        None => MailError::Unreachable,
+        None => match certificate_fault(error) {
+            Some(fault) => MailError::Certificate(fault),
+            None if error.is_timeout() => MailError::TimedOut,
+            None => MailError::Unreachable,
+        },
     }
 }
 
 fn transport(smtp: &Smtp) -> Option<AsyncSmtpTransport<Tokio1Executor>> {
-    let parameters = || TlsParameters::new(smtp.host.clone()).ok();
+    transport_with(smtp, TlsParameters::builder(smtp.host.clone()))
+}
+
+fn transport_with(smtp: &Smtp, protection: TlsParametersBuilder) -> Option<AsyncSmtpTransport<Tokio1Executor>> {
+    let parameters = || protection.build().ok();
     let tls = match smtp.tls {
         MailTls::Implicit => Tls::Wrapper(parameters()?),
         MailTls::StartTls => Tls::Required(parameters()?),
@@ -170,53 +182,4 @@ fn transport(smtp: &Smtp) -> Option<AsyncSmtpTransport<Tokio1Executor>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_bare_and_in_ascii() {
-        for good in ["ada@example.org", "a.b+c@sub.example.org"] {
-            assert!(is_address(good), "{good}");
-        }
-        for bad in
-            ["", "ada", "Ada <ada@example.org>", "ada@example.org, eve@example.org", "ada@example.org\r\n", "ä@b.org"]
-        {
-            assert!(!is_address(bad), "{bad}");
-        }
-        assert!(Smtp::is_sender("Registry <registry@example.org>") && Smtp::is_sender("registry@example.org"));
-        assert!(!Smtp::is_sender("Registry"));
-    }
-
-    #[test]
-    fn a_mail_has_text_html_and_an_inline_picture() {
-        let smtp = Smtp {
-            host: "localhost".to_owned(),
-            port: 25,
-            tls: MailTls::None,
-            credentials: None,
-            from: "Registry <registry@example.org>".to_owned(),
-        };
-        let mail = Mail {
-            id: "abc".to_owned(),
-            to: "ada@example.org".to_owned(),
-            subject: "Your badge\r\nBcc: eve@example.org".to_owned(),
-            text: "Hello".to_owned(),
-            html: "<p>Hello</p>".to_owned(),
-            picture: Some(vec![1, 2, 3]),
-            at: Timestamp::from_seconds(0),
-        };
-        let message = Mailer::new(smtp).message(mail).unwrap().formatted();
-        let message = String::from_utf8(message).unwrap();
-        for expected in [
-            "multipart/alternative",
-            "text/plain",
-            "text/html",
-            "Content-ID: <offer>",
-            "<abc@example.org>",
-            "Auto-Submitted: auto-generated",
-        ] {
-            assert!(message.contains(expected), "{expected} in {message}");
-        }
-        assert!(!message.lines().any(|line| line.starts_with("Bcc")), "{message}");
-    }
-}
+mod tests;

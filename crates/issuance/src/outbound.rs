@@ -12,6 +12,8 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::certificate_fault::certificate_fault;
+
 /// Time for a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 
@@ -43,6 +45,9 @@ pub(crate) enum OutboundError {
     /// The body is larger than what is read.
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
+    /// The server cannot prove who it is.
+    #[error("the certificate of the server is not accepted: {0}")]
+    Certificate(&'static str),
     /// No connection, or it broke.
     #[error("the server cannot be reached")]
     Unreachable,
@@ -142,8 +147,12 @@ impl Outbound {
 
 const NOT_PUBLIC: &str = "the address is not public";
 
-/// Proxies of the environment are not used: what they connect to cannot be judged here.
 fn client(addresses: Addresses) -> Result<reqwest::Client, String> {
+    builder(addresses).build().map_err(|error| error.to_string())
+}
+
+/// Proxies of the environment are not used: what they connect to cannot be judged here.
+fn builder(addresses: Addresses) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -151,8 +160,6 @@ fn client(addresses: Addresses) -> Result<reqwest::Client, String> {
         .timeout(TIME)
         .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
         .dns_resolver(Resolver(addresses))
-        .build()
-        .map_err(|error| error.to_string())
 }
 
 /// The library's own words quote the URL, which may hold what a person typed.
@@ -164,7 +171,11 @@ fn failure(error: reqwest::Error) -> OutboundError {
         }
         cause = inner.source();
     }
-    if error.is_timeout() { OutboundError::TimedOut } else { OutboundError::Unreachable }
+    match certificate_fault(&error) {
+        Some(fault) => OutboundError::Certificate(fault),
+        None if error.is_timeout() => OutboundError::TimedOut,
+        None => OutboundError::Unreachable,
+    }
 }
 
 /// Resolves names, and drops the addresses that may not be asked.
@@ -229,7 +240,66 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
     use super::*;
+    use crate::tls_server::{Authorities, Certificate, FAULTS, HOST, listen};
+
+    /// The client of [`Outbound::new`], which trusts one authority more.
+    fn trusting(authorities: &Authorities) -> Outbound {
+        let root = reqwest::Certificate::from_der(authorities.root()).unwrap();
+        let client = builder(Addresses::Any).tls_certs_merge([root]).build().unwrap();
+        Outbound { addresses: Addresses::Any, client: OnceLock::from(Ok(client)) }
+    }
+
+    /// Calls a server that shows `certificate`: the answer, and the first lines of the requests that it read.
+    async fn call(
+        authorities: &Authorities,
+        outbound: &Outbound,
+        certificate: Certificate,
+    ) -> (Result<http::Response<Vec<u8>>, OutboundError>, Vec<String>) {
+        let acceptor = authorities.acceptor(certificate);
+        let (port, heard) = listen(move |stream, heard| {
+            let acceptor = acceptor.clone();
+            async move {
+                let mut stream = BufReader::new(acceptor.accept(stream).await?);
+                let mut line = String::new();
+                stream.read_line(&mut line).await?;
+                heard.lock().unwrap().push(line);
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi").await?;
+                stream.shutdown().await
+            }
+        })
+        .await;
+        let request = http::Request::post(format!("https://{HOST}:{port}/hook")).body(b"secret".to_vec()).unwrap();
+        let answer = outbound.send(request).await;
+        let heard = heard.lock().unwrap().clone();
+        (answer, heard)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_prove_its_name_is_told_nothing_by_sec_11() {
+        let authorities = Authorities::new();
+        let outbound = trusting(&authorities);
+        let (answer, heard) = call(&authorities, &outbound, Certificate::Good).await;
+        assert_eq!((answer.unwrap().body().as_slice(), heard.len()), (b"hi".as_slice(), 1));
+        for (certificate, fault) in FAULTS {
+            let (answer, heard) = call(&authorities, &outbound, certificate).await;
+            assert!(
+                matches!(answer, Err(OutboundError::Certificate(said)) if said == fault),
+                "{certificate:?}: {answer:?}"
+            );
+            assert!(heard.is_empty(), "{certificate:?}: {heard:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_authorities_of_the_system_are_trusted_by_sec_11() {
+        let outbound = Outbound::new(Addresses::Any);
+        let (answer, heard) = call(&Authorities::new(), &outbound, Certificate::Good).await;
+        assert!(matches!(answer, Err(OutboundError::Certificate(_))), "{answer:?}");
+        assert!(heard.is_empty(), "{heard:?}");
+    }
 
     #[test]
     fn only_public_addresses_are_asked() {

@@ -403,7 +403,9 @@ impl<'c> AsyncHttpClient<'c> for Outbound {
 impl From<OutboundError> for ProviderError {
     fn from(error: OutboundError) -> Self {
         match error {
-            OutboundError::TimedOut | OutboundError::Unreachable => Self::Unreachable(error.to_string()),
+            OutboundError::TimedOut | OutboundError::Certificate(_) | OutboundError::Unreachable => {
+                Self::Unreachable(error.to_string())
+            }
             OutboundError::Refused(_) | OutboundError::TooLarge(_) | OutboundError::Client(_) => {
                 Self::NotAsked(error.to_string())
             }

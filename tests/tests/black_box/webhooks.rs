@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chancery_tests::{Backend, Environment, Operator, Options, Receiver, World, on_every_backend, samples};
+use chancery_tests::{Backend, Environment, Impostor, Operator, Options, Receiver, World, on_every_backend, samples};
 use serde_json::{Value, json};
 
 mod cuts;
@@ -343,5 +343,20 @@ on_every_backend! {
         world.work().await;
         assert!(listening.take().is_empty() && stranger.take().is_empty(), "once it was heard it is over");
         assert!(deliveries(&operator, &other, "").await.is_empty(), "it is no delivery of an event");
+    }
+
+    /// SEC-11: who has taken the receiver's place hears nothing, and the log of deliveries says why.
+    async fn a_receiver_whose_certificate_nobody_vouches_for_gets_no_event(world: &World) {
+        let impostor = Impostor::listen().await;
+        let operator = world.organisation().await;
+        let webhook = operator.post(WEBHOOK, body(&impostor.url(), &["offer_sent"])).await.ok()["webhook"].clone();
+        offer(&operator).await;
+        world.work().await;
+        let refused = "the certificate of the server is not accepted: it is signed by nobody whom this server trusts";
+        let log = deliveries(&operator, &webhook, "").await;
+        assert_eq!((&log[0]["status"], &log[0]["statusDescription"]), (&json!("pending"), &json!(refused)));
+        let ping = operator.post(&format!("{WEBHOOK}/{}/ping", id(&webhook)), json!({})).await.ok();
+        assert_eq!((&ping["status"], &ping["statusDescription"]), (&json!("failed"), &json!(refused)));
+        assert!(impostor.was_seen_through());
     }
 }

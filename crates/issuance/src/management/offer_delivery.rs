@@ -241,9 +241,9 @@ async fn mail(
     Ok(match taken {
         Ok(()) => Outcome::Taken,
         Err(error @ (MailError::Unwritable | MailError::RefusedForGood(_))) => Outcome::Hopeless(error.to_string()),
-        Err(error @ (MailError::Refused(_) | MailError::Unreachable | MailError::TimedOut)) => {
-            Outcome::Refused(error.to_string())
-        }
+        Err(
+            error @ (MailError::Refused(_) | MailError::Certificate(_) | MailError::Unreachable | MailError::TimedOut),
+        ) => Outcome::Refused(error.to_string()),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Offers and transaction codes by mail: never both.
 
+use chancery_tests::{Impostor, Options};
+
 use super::*;
 
 fn by_mail() -> Value {
@@ -124,6 +126,32 @@ on_every_backend! {
             let delivery = operator.history(&offer.id).await["offerDelivery"].clone();
             assert_eq!(delivery["state"], "pending");
             assert_eq!(delivery["failure"], "the mail server cannot be reached as configured");
+        })
+        .await;
+    }
+
+    /// SEC-11: who has taken the mail server's place gets neither password nor mail, and the record says why.
+    async fn a_mail_server_whose_certificate_nobody_vouches_for_gets_no_mail(backend: Backend) {
+        let impostor = Impostor::listen().await;
+        let environment = [
+            ("CHANCERY_SMTP_HOST", "127.0.0.1".to_owned()),
+            ("CHANCERY_SMTP_PORT", impostor.port().to_string()),
+            ("CHANCERY_SMTP_TLS", "implicit".to_owned()),
+            ("CHANCERY_SMTP_USERNAME", "registry".to_owned()),
+            ("CHANCERY_SMTP_PASSWORD", "Pa55-Quillwort-3e".to_owned()),
+            ("CHANCERY_SMTP_FROM", "registry@issuer.example".to_owned()),
+        ];
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        World::run_with(backend, Options { environment, ..Options::default() }, async |world: &World| {
+            let (operator, definition, id) = person(world, by_mail()).await;
+            let offer = offer_to(&operator, &definition, &id, "").await;
+            world.work().await;
+            let delivery = operator.history(&offer.id).await["offerDelivery"].clone();
+            assert_eq!(delivery["state"], "pending");
+            let refused = "the certificate of the mail server is not accepted: it is signed by nobody whom this server trusts";
+            assert_eq!(delivery["failure"], refused);
+            assert!(impostor.was_seen_through());
+            assert!(!world.gives_away("Pa55-Quillwort-3e").await);
         })
         .await;
     }

@@ -10,6 +10,7 @@ use url::Url;
 use super::*;
 
 mod fetched;
+mod impostor;
 mod mix_up;
 mod provider;
 mod strangers;

@@ -47,6 +47,7 @@ pub async fn preview(ctx: &Context, body: &Map<String, Value>) -> Result<Preview
         OutboundError::Refused(reason) => at_uri(reason),
         OutboundError::TimedOut => at_uri("there was no complete answer in time"),
         OutboundError::TooLarge(_) => at_uri("the document is too large"),
+        OutboundError::Certificate(fault) => at_uri(&format!("the certificate of the server is not accepted: {fault}")),
         OutboundError::Unreachable => at_uri("no connection could be made"),
         OutboundError::Client(cause) => Failure::Internal(anyhow::anyhow!("{cause}")),
     })?;

@@ -1,5 +1,7 @@
 //! What happens when the server does not answer, or not as it should.
 
+use chancery_tests::Impostor;
+
 use super::*;
 
 /// Opens the breaker of a server that answers nothing that can be used.
@@ -185,5 +187,17 @@ on_every_backend! {
         let calls = desk.receiver.take();
         assert_eq!(calls.iter().map(|call| call.target.as_str()).collect::<Vec<_>>(), ["/hook/moved"]);
         assert!(calls[0].is_signed_with(desk.secret()));
+    }
+
+    /// SEC-11: who has taken the server's place learns of nobody, and the transcript says why.
+    async fn a_claims_endpoint_whose_certificate_nobody_vouches_for_is_asked_nothing(world: &World) {
+        let impostor = Impostor::listen().await;
+        let desk = Desk::open(world, json!({"url": impostor.url(), "whenUnavailable": "refuse"}), json!({})).await;
+        let (Redeemed { offer, .. }, answer) = desk.ask_anew().await;
+        assert_eq!(answer.expect(503)["error"], "temporarily_unavailable");
+        let told = cause(&desk.operator, &offer.id).await;
+        assert_eq!(told.message, "credential.claims_unavailable");
+        assert!(told.reason.contains("certificate of the server is not accepted"), "{}", told.reason);
+        assert!(impostor.was_seen_through());
     }
 }
