@@ -6,7 +6,7 @@ import { newEncryption } from './encryption.mjs'
 import { createOrganisation } from './issuer.mjs'
 import { browse, clientSecret, startProvider } from './provider.mjs'
 import { verify } from './verifier.mjs'
-import { authorize, collect, newKey, newWallet, newWalletProvider, open, redeem, redirectUri } from './wallet.mjs'
+import { authorize, collect, newIssuerAuthority, newKey, newWallet, newWalletProvider, open, redeem, redirectUri } from './wallet.mjs'
 
 const person = { given_name: 'Ada', address: { locality: 'London' }, nationalities: ['GB', 'FR'] }
 const slug = (name) => `${name}-${Date.now().toString(36)}`
@@ -36,9 +36,9 @@ function withoutNotificationId(fetch) {
   }
 }
 
-async function verifyAll(response, holderKeys) {
+async function verifyAll(response, holderKeys, anchor) {
   assert.equal(response.credentials.length, holderKeys.length)
-  const verified = await Promise.all(response.credentials.map(({ credential }) => verify(credential)))
+  const verified = await Promise.all(response.credentials.map(({ credential }) => verify(credential, anchor)))
   verified.forEach(({ payload }, at) => assert.equal(payload.cnf.jwk.x, holderKeys[at].publicJwk.x))
   return verified
 }
@@ -50,18 +50,19 @@ async function haip(t, policy = {}) {
   const mapping = ['given_name', 'family_name'].map((name) => ({ claim: [name], from: [name] }))
   const claims = mapping.map(({ claim }) => ({ path: claim, mandatory: true, limitDisclosure: true }))
   const entry = { claims: { claims }, identityMapping: mapping }
-  const organisation = await createOrganisation(slug('haip'), { profile: 'haip', trustAnchors, ...policy }, entry)
+  const { anchor, certify } = await newIssuerAuthority()
+  const organisation = await createOrganisation(slug('haip'), { profile: 'haip', trustAnchors, ...policy }, entry, certify)
   const people = { ada: { given_name: 'Ada', family_name: 'Lovelace' } }
   const provider = await startProvider(`${organisation.issuer}/sign-in/callback`, people)
   t.after(provider.stop)
   await organisation.connect(provider.issuer, clientSecret)
   const [instanceKey, dpopKey] = [await newKey(), await newKey()]
   const signIn = (url) => browse(url, redirectUri, { login: 'ada', password: 'any', decision: 'continue' })
-  return { organisation, walletProvider, instanceKey, dpopKey, signIn }
+  return { organisation, anchor, walletProvider, instanceKey, dpopKey, signIn }
 }
 
 test('under HAIP: pushed request, attestation, DPoP, sign-in, encrypted batch, notification', async (t) => {
-  const { organisation, walletProvider, instanceKey, dpopKey, signIn } = await haip(t, { encryption: 'required' })
+  const { organisation, anchor, walletProvider, instanceKey, dpopKey, signIn } = await haip(t, { encryption: 'required' })
   const holderKeys = [await newKey(), await newKey(), await newKey()]
   const attestation = await walletProvider.attest(instanceKey)
   const encryption = await newEncryption()
@@ -81,7 +82,8 @@ test('under HAIP: pushed request, attestation, DPoP, sign-in, encrypted batch, n
   const more = { credential_response_encryption: encryption.parameters }
   const response = await collect(client, opened, token, { holderKeys, clientId, more })
   assert.deepEqual(encryption.opened, [opened.issuerMetadata.credentialIssuer.credential_endpoint])
-  for (const { claims } of await verifyAll(response, holderKeys)) {
+  for (const { header, claims } of await verifyAll(response, holderKeys, anchor)) {
+    assert.equal(header.x5c.length, 1)
     assert.deepEqual([claims.given_name, claims.family_name], ['Ada', 'Lovelace'])
   }
   await notify(client, opened, token, response, 'credential_accepted')

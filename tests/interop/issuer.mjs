@@ -3,11 +3,16 @@
 const managementUrl = required('CHANCERY_TEST_MANAGEMENT_URL')
 const platformKey = required('CHANCERY_TEST_PLATFORM_KEY')
 
-// `entry` is put over the entry of the definition.
-export async function createOrganisation(slug, policy = {}, entry = {}) {
+// `entry` is put over the entry of the definition. `certify` makes a certificate in PEM of a signing request in PEM.
+export async function createOrganisation(slug, policy = {}, entry = {}, certify) {
   const created = await call(platformKey, 'POST', '/v2/platform/organisations', { slug, name: 'Interop', policy })
   const apiKey = created.apiKey.apiKey
-  await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/key-management', { algorithm: 'ES256' })
+  const keys = '/v2/config/digital-wallet/openid/key-management'
+  const { key } = await call(apiKey, 'POST', keys, { algorithm: 'ES256' })
+  if (certify) {
+    const { csr } = await call(apiKey, 'POST', `${keys}/${key.id}/csr`, {})
+    await call(apiKey, 'PUT', `${keys}/${key.id}/certificate-chain`, { certificateChain: await certify(csr) })
+  }
   const { credentialDefinition } = await call(apiKey, 'POST', '/v2/config/digital-wallet/openid/sdjwt/credential-definition', {
     label: 'Identity',
     credentialDefinitions: [

@@ -3,13 +3,15 @@
 
 import { digest, ES256 } from '@sd-jwt/crypto-nodejs'
 import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc'
+import * as x509 from '@peculiar/x509'
 import * as jose from 'jose'
 
-export async function verify(credential) {
+// With an `anchor` the key is that of the certificate in `x5c`, which the anchor issued.
+export async function verify(credential, anchor) {
   const [jwt] = credential.split('~')
   const header = jose.decodeProtectedHeader(jwt)
   const { iss } = jose.decodeJwt(jwt)
-  const jwk = await issuerKey(iss, header.kid)
+  const jwk = anchor ? await certifiedKey(header.x5c, anchor) : await issuerKey(iss, header.kid)
   const instance = new SDJwtVcInstance({
     hasher: digest,
     hashAlg: 'sha-256',
@@ -18,6 +20,13 @@ export async function verify(credential) {
   })
   const { payload } = await instance.verify(credential)
   return { header, payload, signed: jose.decodeJwt(jwt), claims: await instance.getClaims(credential) }
+}
+
+async function certifiedKey([leaf, ...others], anchor) {
+  if (others.length > 0) throw new Error('more certificates than were uploaded')
+  const certificate = new x509.X509Certificate(leaf)
+  if (!(await certificate.verify({ publicKey: anchor.publicKey }))) throw new Error('the anchor did not issue the certificate')
+  return jose.exportJWK(await certificate.publicKey.export())
 }
 
 // SD-JWT VC section 4: the well-known path goes between host and path of `iss`.

@@ -22,28 +22,50 @@ export async function newKey(alg = 'ES256') {
   return { alg, privateKey, publicJwk: await jose.exportJWK(publicKey) }
 }
 
-// Somebody who vouches for wallets, under a certificate as HAIP wants it: the key in `x5c`, the anchor not. `trustAnchors` is
-// what an organisation writes into its policy.
-export async function newWalletProvider(clientId) {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const newPair = () => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const [authority, signer] = [await newPair(), await newPair()]
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+// A root certificate, and what issues certificates under it.
+async function newAuthority(name) {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const [notBefore, notAfter] = [-1, 100].map((days) => new Date(Date.now() + days * 86_400_000))
   const common = { notBefore, notAfter, signingAlgorithm: algorithm }
   const anchor = await x509.X509CertificateGenerator.createSelfSigned({
     ...common,
-    name: 'CN=Outside wallet authority',
-    keys: authority,
+    name,
+    keys,
     extensions: [new x509.BasicConstraintsExtension(true, 0, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)]
   })
-  const certificate = await x509.X509CertificateGenerator.create({
-    ...common,
-    subject: 'CN=Outside wallet provider',
-    issuer: anchor.subject,
-    publicKey: signer.publicKey,
-    signingKey: authority.privateKey,
-    extensions: [new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true)]
-  })
+  const certify = (subject, publicKey, more = []) =>
+    x509.X509CertificateGenerator.create({
+      ...common,
+      subject,
+      issuer: anchor.subject,
+      publicKey,
+      signingKey: keys.privateKey,
+      extensions: [new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true), ...more]
+    })
+  return { anchor, certify }
+}
+
+// Who certifies the keys of organisations: of a signing request in PEM, a certificate in PEM.
+export async function newIssuerAuthority() {
+  const { anchor, certify } = await newAuthority('CN=Outside issuer authority')
+  return {
+    anchor,
+    certify: async (csr) => {
+      const request = new x509.Pkcs10CertificateRequest(csr)
+      assert.ok(await request.verify())
+      return (await certify(request.subject, await request.publicKey.export())).toString('pem')
+    }
+  }
+}
+
+// Somebody who vouches for wallets, under a certificate as HAIP wants it: the key in `x5c`, the anchor not. `trustAnchors` is
+// what an organisation writes into its policy.
+export async function newWalletProvider(clientId) {
+  const { anchor, certify } = await newAuthority('CN=Outside wallet authority')
+  const signer = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await certify('CN=Outside wallet provider', signer.publicKey)
   return {
     clientId,
     trustAnchors: { walletProviders: { certificates: [anchor.toString('base64')] } },

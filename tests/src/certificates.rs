@@ -1,5 +1,7 @@
-//! Certificate authorities of wallets, for key proofs with `x5c`.
+//! Certificate authorities: of wallets, for key proofs with `x5c`, and of organisations, for what they sign.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chancery_model::Timestamp;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, IsCa,
@@ -44,9 +46,14 @@ impl Authority {
 
     /// The certificate that a signing request in PEM asks for.
     pub fn certify_request(&self, pem: &str) -> Vec<u8> {
+        self.certify_request_until(pem, self.now.plus_seconds(365 * 86_400))
+    }
+
+    /// The same, with a certificate that ends at an instant of a test's choice.
+    pub fn certify_request_until(&self, pem: &str, end: Timestamp) -> Vec<u8> {
         let mut request = CertificateSigningRequestParams::from_pem(pem).expect("a certificate signing request");
         request.params.not_before = instant(self.now) - Duration::days(1);
-        request.params.not_after = instant(self.now) + Duration::days(365);
+        request.params.not_after = instant(end);
         der(&request.signed_by(&self.issuer).expect("a certificate"))
     }
 
@@ -63,6 +70,16 @@ impl Authority {
         let certificate = der(&params.signed_by(&key, &self.issuer).expect("a certificate"));
         (Key::p256_from_pkcs8(&key.serialize_der()), certificate)
     }
+}
+
+/// Certificates in PEM.
+pub fn pem(certificates: &[&[u8]]) -> String {
+    let one = |der: &&[u8]| {
+        let text = STANDARD.encode(der);
+        let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    };
+    certificates.iter().map(one).collect()
 }
 
 fn new_key() -> KeyPair {

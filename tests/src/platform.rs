@@ -1,8 +1,10 @@
 //! Those who speak to the management face: the platform, and the administrators of organisations.
 
+use chancery_model::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::certificates::{Authority, pem};
 use crate::http::{Answer, Http};
 use crate::jwt::object;
 use crate::key::random;
@@ -15,7 +17,7 @@ pub const OPENID: &str = "/v2/config/digital-wallet/openid";
 pub const ISSUE: &str = "/v2/config/digital-wallet/openid/sdjwt/credential/issue";
 
 /// Path under which signing keys are made.
-pub const SIGNING_KEYS: &str = "/v2/config/digital-wallet/openid/key-management/key";
+pub const SIGNING_KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
 
 /// Path under which the platform makes organisations.
 pub const ORGANISATIONS: &str = "/v2/platform/organisations";
@@ -185,6 +187,38 @@ impl Operator {
         let request = self.request(Method::PUT, &format!("{}/logoimage", definition_path(id)));
         let request = request.header("content-type", "image/png").body(PNG);
         self.send(request).await.ok()["credentialDefinition"].clone()
+    }
+
+    /// The path of its newest signing key.
+    pub async fn signing_key(&self) -> String {
+        let keys = self.get(SIGNING_KEYS).await.ok();
+        format!("{SIGNING_KEYS}/{}", keys["keys"][0]["id"].as_str().expect("an id"))
+    }
+
+    /// The signing request of its newest signing key, in PEM. `body` may name `commonName` and `names`.
+    pub async fn signing_request(&self, body: Value) -> String {
+        let answer = self.post(&format!("{}/csr", self.signing_key().await), body).await.ok();
+        answer["csr"].as_str().expect("a request").to_owned()
+    }
+
+    /// Uploads certificates (DER, leaf first) of its newest signing key.
+    pub async fn upload_chain(&self, certificates: &[&[u8]]) -> Answer {
+        let path = format!("{}/certificate-chain", self.signing_key().await);
+        self.put(&path, json!({"certificateChain": pem(certificates)})).await
+    }
+
+    /// Has its newest signing key certified, as HAIP wants it; answers the certificate (DER).
+    pub async fn certify(&self, authority: &Authority) -> Vec<u8> {
+        let leaf = authority.certify_request(&self.signing_request(json!({})).await);
+        assert_eq!(self.upload_chain(&[&leaf]).await.ok()["warnings"], json!([]));
+        leaf
+    }
+
+    /// The same, with a certificate that ends at an instant of a test's choice.
+    pub async fn certify_until(&self, authority: &Authority, end: Timestamp) -> Vec<u8> {
+        let leaf = authority.certify_request_until(&self.signing_request(json!({})).await, end);
+        self.upload_chain(&[&leaf]).await.ok();
+        leaf
     }
 
     /// Creates a definition and answers it with the ids it was given.

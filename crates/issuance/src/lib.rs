@@ -29,5 +29,6 @@ pub mod work;
 pub use checked::{Checked, Verified};
 pub use context::{Context, Settings};
 pub use failure::Failure;
+pub use keyring::SigningObstacle;
 pub use mail::{MailTls, Smtp};
 pub use outbound::Addresses;

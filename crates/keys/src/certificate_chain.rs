@@ -201,6 +201,12 @@ impl CertificateChain {
         self.leaf().map(|leaf| leaf.not_after)
     }
 
+    /// The last second at which all certificates are valid (Unix time); `None` when the chain is empty.
+    #[must_use]
+    pub fn not_after(&self) -> Option<i64> {
+        self.certificates.iter().map(|certificate| certificate.not_after).min()
+    }
+
     /// The subject of the leaf as text, for people; `None` when the chain is empty.
     #[must_use]
     pub fn leaf_subject(&self) -> Option<&str> {

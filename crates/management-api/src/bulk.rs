@@ -258,7 +258,7 @@ fn refused_upload(failure: Failure<UploadRejection>) -> Problem {
     Problem::of(failure, |rejection| match rejection {
         UploadRejection::Invalid(faults) => Problem::invalid(faults),
         UploadRejection::TooLarge(limit) => Problem::new(Kind::PayloadTooLarge, limit),
-        UploadRejection::NoSigningKey => no_signing_key(),
+        UploadRejection::NoSigningKey(obstacle) => Problem::no_signing_key(&obstacle),
         UploadRejection::IdempotencyKeyReused => {
             Problem::new(Kind::IdempotencyKeyReused, "choose a new key for each new request")
         }
@@ -274,10 +274,6 @@ fn refused(failure: Failure<Rejection>) -> Problem {
             format!("{rows} rows break rules; upload a better file, or confirm with skipInvalid"),
         ),
         Rejection::NothingToIssue => Problem::new(Kind::BulkState, "every row breaks rules; upload a better file"),
-        Rejection::NoSigningKey => no_signing_key(),
+        Rejection::NoSigningKey(obstacle) => Problem::no_signing_key(&obstacle),
     })
-}
-
-fn no_signing_key() -> Problem {
-    Problem::new(Kind::NoSigningKey, "the definition's signing key is not active; create or activate one")
 }

@@ -93,7 +93,7 @@ pub(crate) async fn cancel(
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
     responses(
         (status = 200, description = "The offer lives on", body = Decided),
-        (status = 409, description = "Problem `exchange-state`"),
+        (status = 409, description = "Problem `exchange-state` or `no-signing-key`"),
     ),
 )]
 pub(crate) async fn resend(
@@ -163,7 +163,7 @@ pub(crate) async fn new_pin(
     params(("credentialExchangeId" = String, Path, description = "Id of the exchange", format = Uuid)),
     responses(
         (status = 200, description = "The record with the new `credentialOffer`", body = Decided),
-        (status = 409, description = "Problem `exchange-state`"),
+        (status = 409, description = "Problem `exchange-state` or `no-signing-key`"),
     ),
 )]
 pub(crate) async fn reoffer(
@@ -185,6 +185,7 @@ fn refuse(rejection: Rejection) -> Problem {
         Rejection::NotFound => Problem::not_found("record"),
         Rejection::Invalid(faults) => Problem::invalid(faults),
         Rejection::State(detail) => Problem::new(Kind::ExchangeState, detail),
+        Rejection::NoSigningKey(obstacle) => Problem::no_signing_key(&obstacle),
         Rejection::Concurrent => Problem::new(Kind::ConcurrentUpdate, "read the record and try again"),
     }
 }

@@ -58,9 +58,7 @@ pub(crate) async fn issue(
                 let detail = format!("the organisation may begin {limit} exchanges a day, and has");
                 Problem::new(Kind::QuotaUsedUp, detail).retry_after(retry_after)
             }
-            IssueRejection::NoSigningKey => {
-                Problem::new(Kind::NoSigningKey, "the definition's signing key is not active; create or activate one")
-            }
+            IssueRejection::NoSigningKey(obstacle) => Problem::no_signing_key(&obstacle),
             IssueRejection::IdempotencyKeyReused => {
                 Problem::new(Kind::IdempotencyKeyReused, "choose a new key for each new request")
             }

@@ -89,7 +89,7 @@ pub(crate) async fn read(
     Id(id): Id<OrganisationId>,
 ) -> Result<Response, Problem> {
     let found = organisations::read(&ctx, id).await;
-    found.map(|found| answer(&ctx, &found)).map_err(|failure| Problem::of(failure, refuse))
+    Ok(answer(&ctx, &found.map_err(|failure| Problem::of(failure, refuse))?).await)
 }
 
 /// Read the organisation that the key belongs to.
@@ -100,7 +100,7 @@ pub(crate) async fn read(
     responses((status = 200, description = "The organisation", body = OrganisationAnswer)),
 )]
 pub(crate) async fn own(Organisational(caller): Organisational, State(ctx): State<Context>) -> Response {
-    answer(&ctx, &caller.organisation)
+    answer(&ctx, &caller.organisation).await
 }
 
 /// Change the name or the policy of an organisation.
@@ -125,13 +125,14 @@ pub(crate) async fn update(
 ) -> Result<Response, Problem> {
     let changes = Changes::read(&body.members).map_err(Problem::invalid)?;
     let updated = organisations::update(&ctx, id, seen, changes).await;
-    updated.map(|updated| answer(&ctx, &updated)).map_err(|failure| {
+    let updated = updated.map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             UpdateRejection::NotFound => Problem::not_found("organisation"),
             UpdateRejection::Invalid(faults) => Problem::invalid(faults),
             UpdateRejection::Stale => Problem::stale(),
         })
-    })
+    })?;
+    Ok(answer(&ctx, &updated).await)
 }
 
 /// Suspend an organisation.
@@ -148,7 +149,7 @@ pub(crate) async fn suspend(
     Id(id): Id<OrganisationId>,
 ) -> Result<Response, Problem> {
     let suspended = organisations::suspend(&ctx, id).await;
-    suspended.map(|suspended| answer(&ctx, &suspended)).map_err(|failure| Problem::of(failure, refuse))
+    Ok(answer(&ctx, &suspended.map_err(|failure| Problem::of(failure, refuse))?).await)
 }
 
 /// Resume a suspended organisation.
@@ -163,7 +164,7 @@ pub(crate) async fn resume(
     Id(id): Id<OrganisationId>,
 ) -> Result<Response, Problem> {
     let resumed = organisations::resume(&ctx, id).await;
-    resumed.map(|resumed| answer(&ctx, &resumed)).map_err(|failure| Problem::of(failure, refuse))
+    Ok(answer(&ctx, &resumed.map_err(|failure| Problem::of(failure, refuse))?).await)
 }
 
 /// Delete an organisation, its sandboxes and everything they own.
@@ -187,8 +188,8 @@ fn refuse(rejection: Rejection) -> Problem {
     }
 }
 
-fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Response {
-    let warnings = organisations::warnings(ctx, organisation);
+async fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Response {
+    let warnings = organisations::warnings(ctx, organisation).await;
     let answer = OrganisationAnswer { organisation: Organisation::from(organisation), warnings };
     tagged(organisation.updated_at, Json(answer))
 }
@@ -283,7 +284,8 @@ impl From<&chancery_model::Organisation> for Organisation {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OrganisationAnswer {
     organisation: Organisation,
-    /// What will soon go wrong without a change: trusted certificates that end within 30 days.
+    /// What goes wrong without a change, now or soon: certificates that end within 30 days, trusted ones and the
+    /// organisation's own, and under `haip` a signing key without certificates that would do.
     warnings: Vec<String>,
 }
 

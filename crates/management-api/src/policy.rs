@@ -44,7 +44,7 @@ pub(crate) async fn set(
             UpdateRejection::Stale => Problem::stale(),
         })
     })?;
-    Ok(answer(&ctx, &set))
+    Ok(answer(&ctx, &set).await)
 }
 
 /// Read what wallets must do.
@@ -56,11 +56,11 @@ pub(crate) async fn read(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
 ) -> Result<Response, Problem> {
-    Ok(answer(&ctx, &caller.organisation))
+    Ok(answer(&ctx, &caller.organisation).await)
 }
 
-fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Response {
-    let warnings = organisations::warnings(ctx, organisation);
+async fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Response {
+    let warnings = organisations::warnings(ctx, organisation).await;
     tagged(organisation.updated_at, Json(PolicyAnswer { policy: organisation.policy.clone(), warnings }))
 }
 
@@ -69,6 +69,7 @@ fn answer(ctx: &Context, organisation: &chancery_model::Organisation) -> Respons
 pub(crate) struct PolicyAnswer {
     #[schema(value_type = PolicySchema)]
     policy: chancery_model::Policy,
-    /// What will soon go wrong without a change: trusted certificates that end within 30 days.
+    /// What goes wrong without a change, now or soon: certificates that end within 30 days, trusted ones and the
+    /// organisation's own, and under `haip` a signing key without certificates that would do.
     warnings: Vec<String>,
 }

@@ -3,8 +3,8 @@
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_issuance::Failure;
 use chancery_issuance::management::Fault;
+use chancery_issuance::{Failure, SigningObstacle};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -82,8 +82,8 @@ kinds! {
     SandboxLimit: CONFLICT, "sandbox-limit", "There are too many sandbox organisations";
     /// The bulk does not stand where this can be done.
     BulkState: CONFLICT, "bulk-state", "The bulk is not where this can be done";
-    /// No active signing key.
-    NoSigningKey: CONFLICT, "no-signing-key", "There is no active signing key";
+    /// No signing key that would do.
+    NoSigningKey: CONFLICT, "no-signing-key", "There is no signing key that would do";
     /// Another individual has the external id.
     ExternalIdTaken: CONFLICT, "external-id-taken", "The external id is taken";
     /// The URL has a webhook.
@@ -162,6 +162,11 @@ impl Problem {
     /// The same about an access token; `detail` keeps to the characters of RFC 6750 §3.
     pub(crate) fn challenging(self, challenge: Challenge) -> Self {
         Self { challenge: Some(challenge), ..self }
+    }
+
+    /// Nothing is offered that nobody could sign.
+    pub(crate) fn no_signing_key(obstacle: &SigningObstacle) -> Self {
+        Self::new(Kind::NoSigningKey, obstacle.to_string())
     }
 
     /// A body that breaks rules.

@@ -70,8 +70,8 @@ pub use individual::{Contact, Individual, OfferChannel, PinChannel};
 pub use offer_delivery::{OfferDelivery, OfferDeliveryState, OfferPart, why_undeliverable};
 pub use organisation::{Organisation, OrganisationRecord, OrganisationStatus, Slug, SlugError};
 pub use policy::{
-    AccessTokenBinding, AttestationRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand, Policy, Profile,
-    PushedAuthorization, RegisteredClient, TrustAnchors, TrustedParties, TrustedPartiesError,
+    AccessTokenBinding, AttestationRule, CertificateRule, Clients, DpopNonceRule, ExpiringAnchor, KeyAttestationDemand,
+    Policy, Profile, PushedAuthorization, RegisteredClient, TrustAnchors, TrustedParties, TrustedPartiesError,
 };
 pub use quotas::{MOST_QUOTA, Quotas};
 pub use refresh_token::{REFRESH_GRACE_SECONDS, RefreshToken};

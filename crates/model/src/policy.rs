@@ -12,7 +12,7 @@ use chancery_protocol::proof::{BindingMethod, IssuerRule};
 use chancery_protocol::trust::ChainRule;
 use serde::{Deserialize, Serialize};
 
-use crate::{DefinitionContent, Entry};
+use crate::{DefinitionContent, Entry, TrustAnchor};
 
 pub use clients::{Clients, RegisteredClient};
 pub use profile::Profile;
@@ -24,7 +24,8 @@ pub use trust::{ExpiringAnchor, TrustAnchors, TrustedParties, TrustedPartiesErro
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Policy {
     /// The preset that the switches were set from; each of them may have been set otherwise since. By itself it decides
-    /// how certificate chains of attestations are judged (HAIP 1.0 §4.4.1), and the scheme and scopes of HAIP.
+    /// how certificate chains of attestations are judged (HAIP 1.0 §4.4.1), whether what is signed here carries certificates
+    /// (§6.1.1), and the scheme and scopes of HAIP.
     pub profile: Profile,
     /// Whether authorization requests must be pushed (RFC 9126 §5).
     pub pushed_authorization: PushedAuthorization,
@@ -204,6 +205,16 @@ impl Policy {
         policy
     }
 
+    /// Whether credentials that verifiers trust in this way carry the certificates of their signer. Under HAIP all do
+    /// (HAIP 1.0 §6.1.1).
+    pub fn certificates_for(&self, trust_anchor: TrustAnchor) -> CertificateRule {
+        match (self.profile, trust_anchor) {
+            (Profile::Haip, TrustAnchor::X509 | TrustAnchor::DidKey) => CertificateRule::Demanded,
+            (Profile::Open | Profile::Mixed, TrustAnchor::X509) => CertificateRule::WhereKept,
+            (Profile::Open | Profile::Mixed, TrustAnchor::DidKey) => CertificateRule::Never,
+        }
+    }
+
     /// What the credential endpoints offer and demand.
     pub fn message_encryption(&self) -> encryption::Policy {
         let response = self.response_encryption.unwrap_or(self.encryption);
@@ -228,6 +239,17 @@ pub struct KeyAttestationDemand<'p> {
     pub key_storage: &'p [String],
     /// Accepted levels of `user_authentication`; empty: any.
     pub user_authentication: &'p [String],
+}
+
+/// Whether what an organisation signs carries the certificates of its signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateRule {
+    /// The key is named by `kid`.
+    Never,
+    /// Once there are some for the key.
+    WhereKept,
+    /// Always, and as HAIP wants them: issued by an authority, without the trust anchor (HAIP 1.0 §6.1.1).
+    Demanded,
 }
 
 /// Whether authorization requests must be pushed.
@@ -282,6 +304,18 @@ mod tests {
     fn a_stored_policy_without_a_newer_switch_takes_its_default() {
         let policy: Policy = serde_json::from_str(r#"{"dpopNonce":"require"}"#).unwrap();
         assert_eq!(policy, Policy { dpop_nonce: DpopNonceRule::Require, ..Policy::default() });
+    }
+
+    /// HAI-5.
+    #[test]
+    fn under_haip_everything_carries_certificates_whatever_verifiers_trust() {
+        for trust_anchor in [TrustAnchor::X509, TrustAnchor::DidKey] {
+            assert_eq!(Profile::Haip.policy().certificates_for(trust_anchor), CertificateRule::Demanded);
+        }
+        for profile in [Profile::Open, Profile::Mixed] {
+            assert_eq!(profile.policy().certificates_for(TrustAnchor::X509), CertificateRule::WhereKept);
+            assert_eq!(profile.policy().certificates_for(TrustAnchor::DidKey), CertificateRule::Never);
+        }
     }
 
     #[test]

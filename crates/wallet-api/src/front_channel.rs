@@ -247,7 +247,13 @@ fn refused(
         page::failure(context, organisation, status, message, code, visitor.languages(), headers)
     };
     match failure {
-        Failure::Rejected(refusal) => show(StatusCode::BAD_REQUEST, message(&refusal.rejection), refusal.support_code),
+        Failure::Rejected(refusal) => {
+            let status = match is_passing(&refusal.rejection) {
+                true => StatusCode::SERVICE_UNAVAILABLE,
+                false => StatusCode::BAD_REQUEST,
+            };
+            show(status, message(&refusal.rejection), refusal.support_code)
+        }
         Failure::Unavailable(cause) => {
             tracing::warn!(cause = format!("{cause:#}"), "a dependency is away");
             show(StatusCode::SERVICE_UNAVAILABLE, |texts| &texts.unavailable, None)
@@ -259,8 +265,16 @@ fn refused(
     }
 }
 
+/// Whether neither the wallet nor the person can do anything but come again.
+fn is_passing(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Asked(asked) if asked.is_passing())
+}
+
 /// What the person is told.
 fn message(rejection: &Rejection) -> fn(&'static Texts) -> &'static Message {
+    if is_passing(rejection) {
+        return |texts| &texts.unavailable;
+    }
     match rejection {
         Rejection::Form(_)
         | Rejection::Request(_)

@@ -97,6 +97,9 @@ pub(crate) async fn post(
 
 fn refused(rejection: &Rejection) -> Envelope {
     let answer = |status| Envelope::new(status, rejection.error(), rejection.description());
+    if rejection.is_passing() {
+        return Envelope::temporarily_unavailable(rejection.description());
+    }
     match rejection.is_authorization() {
         true => answer(StatusCode::UNAUTHORIZED).challenge("Basic realm=\"token\"".to_owned()),
         false => answer(StatusCode::BAD_REQUEST),

@@ -113,6 +113,9 @@ fn refused(rejection: &Rejection) -> Envelope {
     if let Rejection::TransactionCodeTooSoon { seconds } = rejection {
         return answer(StatusCode::TOO_MANY_REQUESTS).retry_after(*seconds);
     }
+    if let Rejection::CannotSign(_) = rejection {
+        return Envelope::temporarily_unavailable(rejection.description());
+    }
     if let Rejection::QuotaUsedUp(used_up) = rejection {
         return answer(StatusCode::SERVICE_UNAVAILABLE).retry_after(used_up.retry_after);
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -19,6 +19,70 @@ use crate::keys::{Algorithm, HolderKey, object};
 
 /// How long new certificates are valid.
 const VALIDITY: Duration = Duration::days(365);
+
+/// A root certificate and its key, which certifies the keys of others and is thrown away. Nobody should trust it: it is for
+/// demos and tests.
+pub struct Root {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: Vec<u8>,
+    start: OffsetDateTime,
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root").finish_non_exhaustive()
+    }
+}
+
+impl Root {
+    /// Makes one, valid from a day before `now` (unix seconds) for a year.
+    ///
+    /// # Errors
+    /// [`WalletError::Key`] when a key or certificate cannot be made.
+    pub fn generate(common_name: &str, now: i64) -> Result<Self, WalletError> {
+        let start = OffsetDateTime::from_unix_timestamp(now).map_err(|_| WalletError::Key("read the clock"))?;
+        let mut params = params(common_name, start);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
+        let certificate = params.self_signed(&key).map_err(failed)?.der().to_vec();
+        Ok(Self { issuer: Issuer::new(params, key), certificate, start })
+    }
+
+    /// Its certificate in PEM.
+    #[must_use]
+    pub fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// The certificate (PEM) that a signing request (PEM) asks for, for signatures, as long as the root is valid.
+    ///
+    /// # Errors
+    /// [`WalletError::Input`] for something that is no request.
+    pub fn certify(&self, request: &str) -> Result<String, WalletError> {
+        let wrong = |_| WalletError::Input("the signing request cannot be read".into());
+        let mut request = CertificateSigningRequestParams::from_pem(request).map_err(wrong)?;
+        (request.params.not_before, request.params.not_after) = validity(self.start);
+        request.params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        Ok(pem("CERTIFICATE", request.signed_by(&self.issuer).map_err(failed)?.der()))
+    }
+}
+
+fn params(common_name: &str, start: OffsetDateTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    (params.not_before, params.not_after) = validity(start);
+    params
+}
+
+fn validity(start: OffsetDateTime) -> (OffsetDateTime, OffsetDateTime) {
+    (start - Duration::days(1), start + VALIDITY)
+}
+
+fn failed(_: rcgen::Error) -> WalletError {
+    WalletError::Key("make a certificate")
+}
 
 /// A P-256 key with a certificate, and the certificate of the root that issued it. HAIP §4.4.1, §4.5.1: statements carry
 /// the first and not the second, which issuers have to know.
@@ -40,26 +104,12 @@ impl Authority {
     /// # Errors
     /// [`WalletError::Key`] when a key or certificate cannot be made.
     pub fn generate(name: &str, now: i64) -> Result<Self, WalletError> {
-        let failed = |_: rcgen::Error| WalletError::Key("make a certificate");
-        let start = OffsetDateTime::from_unix_timestamp(now).map_err(|_| WalletError::Key("read the clock"))?;
-        let params = |common_name: String| {
-            let mut params = CertificateParams::default();
-            params.distinguished_name = DistinguishedName::new();
-            params.distinguished_name.push(DnType::CommonName, common_name);
-            (params.not_before, params.not_after) = (start - Duration::days(1), start + VALIDITY);
-            params
-        };
-        let root_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
-        let mut root = params(format!("{name} root"));
-        root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let anchor = root.self_signed(&root_key).map_err(failed)?.der().to_vec();
-        let issuer = Issuer::new(root, root_key);
+        let root = Root::generate(&format!("{name} root"), now)?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
-        let mut leaf = params(name.to_owned());
+        let mut leaf = params(name, root.start);
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let leaf = leaf.signed_by(&key, &issuer).map_err(failed)?.der().to_vec();
-        Self::new(key.serialize_der(), vec![leaf], anchor)
+        let leaf = leaf.signed_by(&key, &root.issuer).map_err(failed)?.der().to_vec();
+        Self::new(key.serialize_der(), vec![leaf], root.certificate)
     }
 
     /// Reads what [`Authority::to_pem`] wrote.
@@ -211,5 +261,29 @@ mod tests {
         jws.verify(&leaf.key).unwrap();
         assert_eq!(jws.payload()["attested_keys"][0], Value::Object(key.public_jwk().clone()));
         assert_eq!(jws.payload()["nonce"], "n");
+    }
+
+    /// HAIP §6.1.1.
+    #[test]
+    fn a_root_certifies_what_a_request_asks_for_as_haip_wants_it() {
+        let root = Root::generate("Demo root", NOW).unwrap();
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let names = CertificateParams::new(vec!["issuer.example".to_owned()]).unwrap();
+        let leaf = root.certify(&names.serialize_request(&key).unwrap().pem().unwrap()).unwrap();
+        let leaf = certificates_from_pem(&leaf).unwrap().remove(0);
+        let anchor = certificates_from_pem(&root.certificate_pem()).unwrap().remove(0);
+        let read = |chain: &[&Vec<u8>]| {
+            let x5c: Vec<String> = chain.iter().map(|der| STANDARD.encode(der)).collect();
+            x509::read(&json!(x5c), NOW, std::slice::from_ref(&anchor)).unwrap()
+        };
+        let certified = read(&[&leaf]);
+        assert!(certified.anchored && certified.names == ["issuer.example"]);
+        assert_eq!(x509::check_haip(Some(&certified)), Ok(()));
+        for (leaf, got) in
+            [(None, "no x5c"), (Some(read(&[&leaf, &anchor])), "the trust anchor among the certificates")]
+        {
+            assert_eq!(x509::check_haip(leaf.as_ref()), Err(got));
+        }
+        assert!(root.certify("-----BEGIN CERTIFICATE REQUEST-----").is_err());
     }
 }

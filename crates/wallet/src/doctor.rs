@@ -15,6 +15,7 @@ mod endpoints;
 mod finding;
 mod patient;
 mod report;
+mod status_lists;
 mod tls;
 mod urls;
 
@@ -28,8 +29,9 @@ use patient::Patient;
 pub use report::{Check, Finding, Report};
 
 impl Wallet {
-    /// Examines the issuer `identifier`. [`Options::resolve`] and [`Options::trust_anchors`] are used, the rest only for
-    /// `offer`, an offer link that is accepted and so used up.
+    /// Examines the issuer `identifier`. [`Options::resolve`], [`Options::trust_anchors`] and [`Options::haip`] are used, the
+    /// rest only for `offer`, an offer link that is accepted and so used up. Whether the issuer is one for wallets of HAIP
+    /// shows in its metadata, too.
     ///
     /// # Errors
     /// [`WalletError::Violation`] for something that is no identifier. What is wrong with the issuer is in the report, even
@@ -41,11 +43,15 @@ impl Wallet {
         options: &Options,
     ) -> Result<Report, WalletError> {
         check_identifier(crate::Step::IssuerMetadata, identifier)?;
-        let mut patient = Patient::new(self, identifier, options);
+        // What HAIP wants of certificates has findings of its own, and stops nothing on the way to them.
+        let lenient = Options { haip: false, ..options.clone() };
+        let mut patient = Patient::new(self, identifier, &lenient);
+        patient.haip = options.haip;
         tls::examine(&mut patient).await;
         let Some(documents) = discovery::examine(&mut patient).await else {
             return Ok(patient.report);
         };
+        patient.haip |= documents::are_of_haip(&documents);
         documents::examine(&mut patient, &documents);
         urls::examine(&mut patient, &documents);
         clock::examine(&mut patient, &documents);
@@ -53,6 +59,7 @@ impl Wallet {
         browser::examine(&mut patient, &documents).await;
         encryption::examine(&mut patient, &documents);
         certificates::examine(&mut patient).await;
+        status_lists::examine(&mut patient, &documents).await;
         credential::examine(&mut patient, offer).await;
         Ok(patient.report)
     }

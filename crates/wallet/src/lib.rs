@@ -42,6 +42,7 @@ mod protection;
 mod render;
 mod sd_jwt;
 mod signed_metadata;
+mod status_list;
 mod token;
 mod transport;
 mod verify;
@@ -49,7 +50,7 @@ mod wallet;
 mod x509;
 
 pub use answer::Answer;
-pub use authority::{Authority, KeyAttester, certificates_from_pem};
+pub use authority::{Authority, KeyAttester, Root, certificates_from_pem};
 pub use authorization::Authorization;
 pub use client::WalletProvider;
 pub use credential::{Proofs, Selector};

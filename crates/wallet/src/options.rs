@@ -56,6 +56,9 @@ pub struct Options {
     pub holder_keys: Vec<Arc<HolderKey>>,
     /// Metadata fetched before; used when it belongs to the issuer of the offer, so nothing is fetched again.
     pub issuer: Option<Arc<Issuer>>,
+    /// Refuse what is not signed as HAIP wants it: credentials and signed metadata carry the certificates of their signer in
+    /// `x5c`, without the trust anchor, and the first of them is not self-signed (HAIP §4.1, §6.1.1).
+    pub haip: bool,
     /// Trust anchors (DER) that an `x5c` chain must end at. Empty: the chain only has to be consistent.
     pub trust_anchors: Vec<Vec<u8>>,
     /// `(public base, actual base)`: a URL that starts with the first is sent to the second with the public host in `Host`.
@@ -159,6 +162,7 @@ impl fmt::Debug for Options {
             .field("authorization_details", &self.authorization_details)
             .field("grant", &self.grant)
             .field("pushing", &self.pushing)
+            .field("haip", &self.haip)
             .field("encryption", &self.encryption)
             .field("configuration_ids", &self.configuration_ids)
             .field("proofs", &self.proofs)

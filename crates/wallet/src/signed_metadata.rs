@@ -37,13 +37,28 @@ pub(crate) async fn fetch(
             let leaf = x509::read(x5c, now, &options.trust_anchors).map_err(|error| {
                 wrong("x5c is wrong", "a consistent chain of valid certificates, leaf first", error)
             })?;
+            check_haip(Some(&leaf), options)?;
             leaf.key
         }
-        None => published(http, &jws, identifier, options).await?,
+        None => {
+            check_haip(None, options)?;
+            published(http, &jws, identifier, options).await?
+        }
     };
     jws.verify(&key).map_err(|error| wrong("the signature is wrong", "a signature of the issuer's key", error))?;
     check(&jws, identifier, now)?;
     Ok(jws.payload().clone())
+}
+
+fn check_haip(leaf: Option<&x509::Leaf>, options: &Options) -> Result<(), Violation> {
+    if !options.haip {
+        return Ok(());
+    }
+    x509::check_haip(leaf).map_err(|got| {
+        let what = "the metadata do not carry the certificates of their signer";
+        let expected = "x5c with a certificate that an authority issued, without the trust anchor";
+        Violation::new(Step::IssuerMetadata, "HAIP §4.1", what, expected, got)
+    })
 }
 
 /// What the JWT has to say besides the metadata.

@@ -17,6 +17,8 @@ pub(crate) struct Leaf {
     pub(crate) certificates: usize,
     pub(crate) anchored: bool,
     pub(crate) self_signed: bool,
+    /// Whether a certificate behind the leaf is self-signed, which makes it a trust anchor.
+    pub(crate) anchor_inside: bool,
     /// URIs and DNS names of the subject alternative name.
     pub(crate) names: Vec<String>,
 }
@@ -69,7 +71,8 @@ pub(crate) fn read(x5c: &Value, now: i64, anchors: &[Vec<u8>]) -> Result<Leaf, S
         subject: leaf.subject().to_string(),
         certificates: chain.len(),
         anchored,
-        self_signed: leaf.issuer().as_raw() == leaf.subject().as_raw() && leaf.verify_signature(None).is_ok(),
+        self_signed: self_signed(leaf),
+        anchor_inside: chain.iter().skip(1).any(self_signed),
         names: names(leaf),
     })
 }
@@ -80,6 +83,24 @@ fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, String> {
         Ok(_) => Err("bytes behind a certificate".into()),
         Err(_) => Err("an element that is no certificate".into()),
     }
+}
+
+/// Holds a header to HAIP, which wants what it signs to carry the certificates of its signer: not self-signed, and without
+/// the trust anchor. `leaf` is what [`read`] makes of its `x5c`, if there is one.
+///
+/// # Errors
+/// What it has instead, in words.
+pub(crate) fn check_haip(leaf: Option<&Leaf>) -> Result<(), &'static str> {
+    match leaf {
+        None => Err("no x5c"),
+        Some(leaf) if leaf.self_signed => Err("a self-signed certificate"),
+        Some(leaf) if leaf.anchor_inside => Err("the trust anchor among the certificates"),
+        Some(_) => Ok(()),
+    }
+}
+
+fn self_signed(certificate: &X509Certificate<'_>) -> bool {
+    certificate.issuer().as_raw() == certificate.subject().as_raw() && certificate.verify_signature(None).is_ok()
 }
 
 fn signed_by(child: &X509Certificate<'_>, parent: &X509Certificate<'_>) -> bool {

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chancery_server::cli;
 use chancery_tests::certificates::Authority;
-use chancery_tests::{Backend, Environment, Operator, Options, Rewriter, Rewritten, World, on_every_backend, samples};
+use chancery_tests::{
+    Backend, Env, Environment, Operator, Options, Rewriter, Rewritten, World, on_every_backend, samples,
+};
 use chancery_wallet::Report;
 use serde_json::json;
 
@@ -165,6 +168,7 @@ on_every_backend! {
                     "trustAnchors": {"walletProviders": {"certificates": [anchor]}, "keyAttesters": {"certificates": [anchor]}},
                 });
                 let operator = world.platform().organisation(json!({"policy": policy})).await;
+                operator.certify(&Authority::new(world.env.now())).await;
                 operator.define(&samples::staff_badge()).await;
                 let wallet = chancery_wallet::Wallet::new().expect("a wallet");
                 let report = wallet.examine(operator.issuer(), None, &chancery_wallet::Options::default()).await;
@@ -180,17 +184,83 @@ on_every_backend! {
         with_real_clock(backend, async |world| {
             let operator = organisation(world, json!({"signedMetadata": true})).await;
             let root = Authority::new(world.env.now());
-            let keys = operator.get(SIGNING_KEYS).await.ok();
-            let key = format!("{SIGNING_KEYS}/{}", keys["keys"][0]["id"].as_str().expect("an id"));
             let names = json!({"commonName": "Signer", "names": ["other.example"]});
-            let request = operator.post(&format!("{key}/csr"), names).await.ok();
-            let leaf = root.certify_request(request["csr"].as_str().expect("a request"));
-            let chain = pem(&[&leaf, root.certificate()]);
-            operator.put(&format!("{key}/certificate-chain"), json!({"certificateChain": chain})).await.ok();
+            let leaf = root.certify_request(&operator.signing_request(names).await);
+            operator.upload_chain(&[&leaf, root.certificate()]).await.ok();
             let found = codes(&examine(world.public_url(), None).await);
             for code in ["certificate-anchor", "certificate-name"] {
                 assert!(found.contains(code), "{code}: {found:?}");
             }
+        })
+        .await;
+    }
+
+    /// HAI-4, HAI-5: under HAIP, with an offer and without, when the key is certified.
+    async fn a_certified_organisation_under_haip_passes(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let (options, policy) = haip(world);
+            let operator = world.platform().organisation(json!({"policy": policy})).await;
+            let authority = Authority::new(world.env.now());
+            operator.certify(&authority).await;
+            let definition = operator.define(&revocable()).await;
+            let offer = operator.offer(&definition, &samples::staff_claims()).await;
+            let options = chancery_wallet::Options { trust_anchors: vec![authority.certificate().to_vec()], ..options };
+            let report = examine_ahead(operator.issuer(), 0, Some(&offer.link), &options).await;
+            assert!(report.healthy(), "{}", report.render(chancery_wallet::Style::Plain));
+            for subject in ["the status list", "signed metadata", "from offer to verification"] {
+                let looked_at = |check: &&chancery_wallet::Check| check.subject.contains(subject) && check.skipped.is_none();
+                assert!(report.checks.iter().any(|check| looked_at(&check)), "{subject}");
+            }
+            let stranger = chancery_wallet::Options {
+                trust_anchors: vec![Authority::new(world.env.now()).certificate().to_vec()], ..options
+            };
+            let found = codes(&examine_ahead(operator.issuer(), 0, None, &stranger).await);
+            assert!(found.contains("status-list") && found.contains("signed-metadata"), "{found:?}");
+        })
+        .await;
+    }
+
+    /// HAI-4, HAI-5: each thing that is wrong with the certificates of an organisation under HAIP has a finding of its own.
+    async fn under_haip_certificates_that_will_not_do_are_found(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let (options, policy) = haip(world);
+            let operator = world.platform().organisation(json!({"policy": {}})).await;
+            let definition = operator.define(&revocable()).await;
+            let offer = operator.offer(&definition, &samples::staff_claims()).await;
+            world.wallet().accept(&offer.link).await;
+            operator.put("/v2/config/digital-wallet/openid/policy", policy).await.ok();
+            let root = Authority::new(world.env.now());
+            let of_the_root = json!({"commonName": "Root"});
+            let alone = root.certify_request(&operator.signing_request(of_the_root).await);
+            let leaf = root.certify_request(&operator.signing_request(json!({})).await);
+            let with_anchor = [leaf.as_slice(), root.certificate()];
+            for (code, chain, days) in [
+                ("certificate-missing", [].as_slice(), 0),
+                ("certificate-self-signed", &[alone.as_slice()], 0),
+                ("certificate-anchor", &with_anchor, 0),
+                ("certificate-ending", &with_anchor[..1], 340),
+                ("certificate-expired", &with_anchor[..1], 400),
+            ] {
+                operator.upload_chain(chain).await.ok();
+                let report = examine_ahead(operator.issuer(), days, None, &options).await;
+                assert!(codes(&report).contains(code) && !report.healthy(), "{code}: {:?}", codes(&report));
+            }
+        })
+        .await;
+    }
+
+    /// HAI-5: what else is signed without certificates is found when wallets of HAIP are meant.
+    async fn everything_that_haip_wants_certificates_in_is_looked_at(backend: Backend) {
+        with_real_clock(backend, async |world| {
+            let operator = world.platform().organisation(json!({"policy": {"signedMetadata": true}})).await;
+            let definition = operator.define(&revocable()).await;
+            let offer = operator.offer(&definition, &samples::staff_claims()).await;
+            let options = chancery_wallet::Options { haip: true, ..Default::default() };
+            let report = examine_ahead(operator.issuer(), 0, Some(&offer.link), &options).await;
+            let clauses = report.findings().filter(|finding| finding.kind.code == "certificate-missing");
+            let clauses: HashSet<&str> = clauses.map(|finding| finding.clause()).collect();
+            assert_eq!(clauses, HashSet::from(["HAIP §4.1", "HAIP §6.1", "HAIP §6.1.1"]));
+            assert!(examine_ahead(operator.issuer(), 0, None, &chancery_wallet::Options::default()).await.healthy());
         })
         .await;
     }
@@ -213,12 +283,27 @@ on_every_backend! {
     }
 }
 
-const SIGNING_KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
+/// Wallets of HAIP, and those who vouch for them.
+fn haip(world: &World) -> (chancery_wallet::Options, serde_json::Value) {
+    let authority = chancery_wallet::Authority::generate("Provider", world.env.now().seconds()).expect("an authority");
+    let anchor = STANDARD.encode(authority.anchor());
+    let provider = chancery_wallet::WalletProvider::new(authority, "https://wallet.example").expect("a provider");
+    let options = chancery_wallet::Options { wallet_provider: Some(Arc::new(provider)), ..Default::default() };
+    (options, json!({"profile": "haip", "trustAnchors": {"walletProviders": {"certificates": [anchor]}}}))
+}
 
-fn pem(certificates: &[&[u8]]) -> String {
-    let one =
-        |der: &&[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der));
-    certificates.iter().map(one).collect()
+fn revocable() -> serde_json::Value {
+    let mut badge = samples::staff_badge();
+    badge["credentialDefinitions"][0]["supportRevocation"] = true.into();
+    badge
+}
+
+/// What the doctor finds when its clock is ahead.
+async fn examine_ahead(issuer: &str, days: i64, offer: Option<&str>, options: &chancery_wallet::Options) -> Report {
+    let clock = Env::system();
+    let wallet = chancery_wallet::Wallet::builder().clock(move || clock.now().seconds() + days * 86_400);
+    let wallet = wallet.build().expect("a wallet");
+    wallet.examine(issuer, offer, options).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The command makes a runtime of its own.

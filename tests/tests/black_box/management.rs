@@ -34,6 +34,7 @@ mod retention;
 mod roles;
 mod sandboxes;
 mod signing_keys;
+mod signing_obstacles;
 mod transaction_codes;
 mod transcript;
 mod watch;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 mod authorization_code;
 mod batch;
 mod captured;
+mod certificates;
 mod checked;
 mod client_authentication;
 mod credential;

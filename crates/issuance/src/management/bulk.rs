@@ -17,7 +17,7 @@ use chancery_storage::{StoreError, Transaction};
 
 use super::definitions;
 use super::page::{Page, Window};
-use crate::{Context, Failure};
+use crate::{Context, Failure, SigningObstacle};
 
 pub(crate) use issuing::{erase, issue_part};
 pub use reader::{Format, LARGEST_ROW};
@@ -70,8 +70,8 @@ pub enum Rejection {
     InvalidRows(u32),
     /// There is no row that could be issued.
     NothingToIssue,
-    /// No active key of the organisation could sign the credentials.
-    NoSigningKey,
+    /// No key of the organisation could sign the credentials.
+    NoSigningKey(SigningObstacle),
 }
 
 /// One bulk.
@@ -137,9 +137,9 @@ pub async fn confirm(
         return Err(Failure::Rejected(Rejection::InvalidRows(bulk.invalid)));
     }
     if let Some(definition) = definitions::recent(ctx, organisation, bulk.definition_id).await?
-        && ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none()
+        && let Some(obstacle) = ctx.signing_obstacle(organisation, &definition, ctx.env().now()).await?
     {
-        return Err(Failure::Rejected(Rejection::NoSigningKey));
+        return Err(Failure::Rejected(Rejection::NoSigningKey(obstacle)));
     }
     start(ctx, organisation, id, BulkState::Ready).await
 }

@@ -19,7 +19,7 @@ use crate::announcement::Announcement;
 use crate::recording::Recording;
 use crate::sealed::Place;
 use crate::work::Next;
-use crate::{Context, Failure};
+use crate::{Context, Failure, SigningObstacle};
 
 pub use remedies::{NewPin, new_pin, reoffer, unlock};
 
@@ -34,6 +34,8 @@ pub enum Rejection {
     State(String),
     /// Others changed the exchange again and again.
     Concurrent,
+    /// No key of the organisation could sign what is offered.
+    NoSigningKey(SigningObstacle),
 }
 
 /// Longest reason of a denial, in characters.
@@ -166,6 +168,10 @@ pub async fn resend(
 ) -> Result<History, Failure<Rejection>> {
     refuse_members(body)?;
     let now = ctx.env().now();
+    let found = find(ctx, organisation, id).await?;
+    if matches!(found.exchange.status, ExchangeStatus::OfferSent | ExchangeStatus::OfferReceived) {
+        can_sign(ctx, organisation, &found.definition, now).await?;
+    }
     let expires_at = now.plus_seconds(offer_lifetime(ctx, organisation).await?);
     let details = json!({ "expires_at": expires_at.seconds() });
     let part = recording("offer.renewed", "offer_renewed", details).finish(ctx.env(), now).of(id, None);
@@ -223,6 +229,17 @@ async fn find(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Res
             history::Rejection::NotFound => Rejection::NotFound,
         })
     })
+}
+
+/// Nothing is offered that nobody could sign.
+async fn can_sign(
+    ctx: &Context,
+    organisation: &Organisation,
+    definition: &Definition,
+    now: Timestamp,
+) -> Result<(), Failure<Rejection>> {
+    let obstacle = ctx.signing_obstacle(organisation, definition, now).await?;
+    obstacle.map_or(Ok(()), |obstacle| Err(Failure::Rejected(Rejection::NoSigningKey(obstacle))))
 }
 
 /// The record after the decision, or why it could not be taken.

@@ -23,15 +23,15 @@ use super::idempotency::{self, Idempotency};
 use super::{definitions, global_configurations};
 use crate::quotas::UsedUp;
 use crate::sealed::Place;
-use crate::{Context, Failure};
+use crate::{Context, Failure, SigningObstacle};
 
 /// Why nothing was issued.
 #[derive(Debug)]
 pub enum IssueRejection {
     /// The body breaks rules, its own or those of the definition.
     Invalid(Vec<Fault>),
-    /// No active key of the organisation could sign the credential.
-    NoSigningKey,
+    /// No key of the organisation could sign the credential.
+    NoSigningKey(SigningObstacle),
     /// The idempotency key was used with another request.
     IdempotencyKeyReused,
     /// As many exchanges began today as may.
@@ -64,8 +64,8 @@ pub async fn issue(
     if !is_for_somebody(&request, &definition, &chosen, person.as_ref()) {
         return Err(invalid(vec![Fault { pointer: "/userPin".to_owned(), detail: NOBODY.to_owned() }]));
     }
-    if ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none() {
-        return Err(Failure::Rejected(IssueRejection::NoSigningKey));
+    if let Some(obstacle) = ctx.signing_obstacle(organisation, &definition, now).await? {
+        return Err(Failure::Rejected(IssueRejection::NoSigningKey(obstacle)));
     }
 
     let lifetime = offer_lifetime(ctx, organisation).await?;

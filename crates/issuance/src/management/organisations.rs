@@ -3,6 +3,8 @@
 mod draft;
 mod policy;
 
+use std::convert::Infallible;
+
 use chancery_model::{
     Organisation, OrganisationId, OrganisationRecord, OrganisationStatus, Quotas, Role, Slug, Timestamp,
 };
@@ -108,10 +110,20 @@ pub async fn read(ctx: &Context, id: OrganisationId) -> Result<Organisation, Fai
     find(ctx, id).await?.ok_or(Failure::Rejected(Rejection::NotFound))
 }
 
-/// What will soon go wrong without a change, for people: trusted certificates that end.
-pub fn warnings(ctx: &Context, organisation: &Organisation) -> Vec<String> {
-    let expiring = organisation.policy.trust_anchors.expiring(ctx.env().now());
-    expiring.iter().map(ToString::to_string).collect()
+/// What goes wrong without a change, now or soon, for people: certificates that end, those that are trusted and the
+/// organisation's own, and under HAIP a signing key whose certificates will not do.
+pub async fn warnings(ctx: &Context, organisation: &Organisation) -> Vec<String> {
+    let now = ctx.env().now();
+    let expiring = organisation.policy.trust_anchors.expiring(now);
+    let mut warnings: Vec<String> = expiring.iter().map(ToString::to_string).collect();
+    match ctx.keyring::<Infallible>(organisation).await {
+        Ok(keyring) => warnings.extend(keyring.warnings(&organisation.policy, now)),
+        Err(failure) => {
+            tracing::warn!(organisation = organisation.slug.as_str(), ?failure, "no warnings about signing keys");
+            warnings.push("the signing keys cannot be read at the moment".to_owned());
+        }
+    }
+    warnings
 }
 
 /// Changes name or policy; what the changes leave out stays. `seen` is when the version was made that the caller knows.

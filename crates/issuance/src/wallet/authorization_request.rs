@@ -76,6 +76,10 @@ pub(crate) async fn resolve(
             (None, definition, requested)
         }
     };
+    if let Some(obstacle) = context.signing_obstacle(organisation, &definition, now).await? {
+        let exchange = exchange.map(|exchange| exchange.id);
+        return Err(Failure::Rejected(Rejection::CannotSign { exchange, obstacle }));
+    }
     let authorization = Authorization {
         id: AuthorizationId::from(context.env().uuid(now)),
         client_id: request.return_address.client_id.clone(),

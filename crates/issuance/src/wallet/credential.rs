@@ -96,6 +96,9 @@ async fn collect(
     if exchange.status == ExchangeStatus::IssuanceDenied {
         return Err(Failure::Rejected(Rejection::Denied));
     }
+    if let Some(obstacle) = context.signing_obstacle(organisation, definition, now).await? {
+        return Err(Failure::Rejected(Rejection::Again(obstacle.into())));
+    }
     let proven = proofs::verify(organisation, exchange, grant, entry, now, &asked.proofs).map_err(Failure::Rejected)?;
     proven.record(&mut trail.recording);
     proven.claim_nonce(context, organisation, now).await?;
@@ -179,7 +182,8 @@ impl Issuance<'_> {
             }
             let taken = batch::take(context, organisation, keys.len(), now).await;
             let taken = taken.map_err(|failure| failure.map_rejection(Rejection::Again))?;
-            let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, submission, keys).await?;
+            let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, submission, keys).await;
+            let batch = batch.map_err(|failure| failure.map_rejection(Rejection::Again))?;
             batch.note(entry, trail);
             if record(context, organisation, now, exchange, &batch, &terms, trail).await? {
                 taken.spend();

@@ -123,7 +123,8 @@ async fn outcome(
         let keys = &transaction.keys;
         let taken = batch::take(context, organisation, keys.len(), now).await;
         let taken = taken.map_err(|failure| failure.map_rejection(Rejection::Again))?;
-        let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await?;
+        let batch = Batch::sign(context, organisation, now, (definition, entry), purpose, &submission, keys).await;
+        let batch = batch.map_err(|failure| failure.map_rejection(Rejection::Again))?;
         batch.note(entry, trail);
         match record(context, organisation, now, &waiting, &batch, &terms, trail).await? {
             Recorded::Yes => {
@@ -176,6 +177,9 @@ async fn claims(
     }
     if !is_due || now < transaction.polled_at.plus_seconds(transaction.interval) {
         return Ok(Fetched::Later(0));
+    }
+    if let Some(obstacle) = context.signing_obstacle(organisation, definition, now).await? {
+        return Err(Failure::Rejected(Rejection::Again(obstacle.into())));
     }
     let fetched = Box::pin(case.fetch(context, organisation, now, kept, trail)).await;
     fetched.map_err(|failure| failure.map_rejection(Rejection::NotFetched))

@@ -16,6 +16,7 @@ use chancery_model::{Definition, Organisation, OrganisationId, Policy, Timestamp
 use moka::future::Cache;
 use serde::Serialize;
 
+use crate::keyring::Keyring;
 use crate::{Context, Failure};
 
 pub use issuer::{Chosen, IssuerDocument};
@@ -69,7 +70,8 @@ pub async fn published<R>(context: &Context, organisation: &Organisation) -> Res
         return Ok(Arc::clone(&kept.published));
     }
     let published = Arc::new(documents::publish(context, organisation).await?);
-    context.publications().warn(organisation, context.env().now()).await;
+    let keyring = context.keyring(organisation).await?;
+    context.publications().warn(organisation, &keyring, context.env().now()).await;
     let kept = Kept {
         name: organisation.name.clone(),
         policy: organisation.policy.clone(),
@@ -83,7 +85,7 @@ pub async fn published<R>(context: &Context, organisation: &Organisation) -> Res
 /// [`Publications::LIFETIME`].
 pub(crate) struct Publications {
     documents: Cache<OrganisationId, Arc<Kept>>,
-    /// Organisations whose trust anchors were warned of.
+    /// Organisations that were warned of certificates.
     warned: Cache<OrganisationId, ()>,
 }
 
@@ -104,18 +106,21 @@ impl Default for Publications {
 impl Publications {
     const LIFETIME: Duration = Duration::from_secs(5);
 
-    /// How long a process is silent after it warned of an organisation's trust anchors.
+    /// How long a process is silent after it warned of an organisation's certificates.
     const WARNED: Duration = Duration::from_secs(6 * 3600);
 
-    /// Warns of trusted certificates that end: from then on every attestation of that party is refused.
-    async fn warn(&self, organisation: &Organisation, now: Timestamp) {
-        let expiring = organisation.policy.trust_anchors.expiring(now);
-        if expiring.is_empty() || self.warned.contains_key(&organisation.id) {
+    /// Warns of trusted certificates that end, for from then on every attestation of that party is refused, and of the
+    /// organisation's own.
+    async fn warn(&self, organisation: &Organisation, keyring: &Keyring, now: Timestamp) {
+        let policy = &organisation.policy;
+        let mut warnings: Vec<String> = policy.trust_anchors.expiring(now).iter().map(ToString::to_string).collect();
+        warnings.extend(keyring.warnings(policy, now));
+        if warnings.is_empty() || self.warned.contains_key(&organisation.id) {
             return;
         }
         self.warned.insert(organisation.id, ()).await;
-        for anchor in expiring {
-            tracing::warn!(organisation = organisation.slug.as_str(), "{anchor}");
+        for warning in warnings {
+            tracing::warn!(organisation = organisation.slug.as_str(), "{warning}");
         }
     }
 

@@ -199,6 +199,11 @@ impl Rejection {
         }
     }
 
+    /// Whether the same request may succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Request(rejection) if rejection.is_passing())
+    }
+
     /// Whether the client authenticated by the `Authorization` header, and is to be told a scheme (RFC 6749 §5.2).
     pub fn is_authorization(&self) -> bool {
         matches!(self, Self::Authorization)

@@ -139,6 +139,7 @@ async fn redeem_offer(
             checks::details(organisation, &definition, &exchange, authorization_details.as_deref().unwrap_or_default())
         })
         .map_err(Failure::Rejected)?;
+    checks::can_sign(context, organisation, &definition, now).await?;
     if checks::ends_too_soon(organisation, &exchange, &client, proof.as_ref()) {
         // What is remembered of the offer may be older than its claims.
         let found = find(context, organisation, exchange.code_hash).await?;

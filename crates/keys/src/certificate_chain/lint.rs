@@ -7,7 +7,7 @@ use super::{CertificateChain, ChainError};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChainFinding {
     /// The leaf vouches for itself.
-    #[error("the leaf certificate {subject:?} is self-signed; HAIP 1.0 §4.5.1 wants one that an authority issued")]
+    #[error("the leaf certificate {subject:?} is self-signed; HAIP 1.0 §6.1.1 wants one that an authority issued")]
     SelfSignedLeaf {
         /// Its subject.
         subject: String,
@@ -39,7 +39,7 @@ pub enum ChainFinding {
         subject: String,
     },
     /// A certificate after the leaf is self-signed: a trust anchor, which verifiers have already.
-    #[error("certificate {position} {subject:?} is a trust anchor; HAIP 1.0 §4.5.1 wants it left out")]
+    #[error("certificate {position} {subject:?} is a trust anchor; HAIP 1.0 §6.1.1 wants it left out")]
     AnchorInside {
         /// Which.
         position: usize,
@@ -86,14 +86,7 @@ impl CertificateChain {
             if index > 0 && certificate.is_self_issued() {
                 findings.push(ChainFinding::AnchorInside { position, subject: subject() });
             }
-            if now_unix_seconds > certificate.not_after {
-                let not_after = certificate.not_after;
-                findings.push(ChainFinding::Expired { position, subject: subject(), not_after });
-            }
-            if now_unix_seconds < certificate.not_before {
-                let not_before = certificate.not_before;
-                findings.push(ChainFinding::NotYetValid { position, subject: subject(), not_before });
-            }
+            findings.extend(lapse(certificate, position, now_unix_seconds));
             if let Some(next) = self.certificates.get(index + 1) {
                 if !certificate.names_as_issuer(next) {
                     let (expected, got) = (certificate.issuer_text.clone(), next.subject_text.clone());
@@ -105,6 +98,38 @@ impl CertificateChain {
         }
         findings
     }
+
+    /// The first certificate that is not valid at `now`: what of [`CertificateChain::lint`] the clock changes.
+    #[must_use]
+    pub fn lapse(&self, now_unix_seconds: i64) -> Option<ChainFinding> {
+        let mut positions = self.certificates.iter().zip(1..);
+        positions.find_map(|(certificate, position)| lapse(certificate, position, now_unix_seconds))
+    }
+}
+
+impl ChainFinding {
+    /// Whether the clock decides: such a finding comes or goes without another chain.
+    #[must_use]
+    pub fn is_of_time(&self) -> bool {
+        match self {
+            Self::Expired { .. } | Self::NotYetValid { .. } => true,
+            Self::SelfSignedLeaf { .. }
+            | Self::AuthorityLeaf { .. }
+            | Self::Order { .. }
+            | Self::Signature { .. }
+            | Self::AnchorInside { .. }
+            | Self::LeafKey(_) => false,
+        }
+    }
+}
+
+fn lapse(certificate: &Certificate, position: usize, now: i64) -> Option<ChainFinding> {
+    let subject = || certificate.subject_text.clone();
+    let Certificate { not_before, not_after, .. } = *certificate;
+    if now > not_after {
+        return Some(ChainFinding::Expired { position, subject: subject(), not_after });
+    }
+    (now < not_before).then(|| ChainFinding::NotYetValid { position, subject: subject(), not_before })
 }
 
 fn lint_leaf(leaf: &Certificate, chain: &CertificateChain, findings: &mut Vec<ChainFinding>) {

@@ -1,11 +1,12 @@
 //! `chancery doctor`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chancery_wallet::{Options, Severity, Wallet};
 use clap::Args;
 
+use super::wallet::flags;
 use crate::config::{Environment, Settings};
 
 /// Exit codes: 0 nothing worse than notes, 1 findings, 2 could not run.
@@ -26,6 +27,18 @@ pub(super) struct DoctorArguments {
     /// Transaction code of that offer.
     #[arg(long, requires = "offer")]
     tx_code: Option<String>,
+    /// Show wallet attestations for that offer, signed with this file of `chancery wallet authority`.
+    #[arg(long, requires = "offer", value_name = "FILE")]
+    wallet_provider: Option<PathBuf>,
+    /// client_id for that offer; without it, the one of the wallet attestation, or anonymous access.
+    #[arg(long, requires = "offer")]
+    client_id: Option<String>,
+    /// PEM file of certificates that x5c chains of the issuer must end at.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// Look for what wallets of the HAIP profile want also where the metadata do not say that they are meant.
+    #[arg(long)]
+    haip: bool,
     /// Send what is meant for the public base URL to another one, as in `https://issuer.example=http://127.0.0.1:8080`.
     #[arg(long, value_name = "PUBLIC=ACTUAL", value_parser = super::wallet::pair)]
     resolve: Vec<(String, String)>,
@@ -53,7 +66,20 @@ async fn examine(
     environment: &Environment,
 ) -> anyhow::Result<ExitCode> {
     let identifier = identifier(&arguments, config, environment)?;
-    let options = Options { tx_code: arguments.tx_code, resolve: arguments.resolve, ..Options::default() };
+    let client_id = arguments.client_id;
+    let wallet_provider = match &arguments.wallet_provider {
+        None => None,
+        Some(path) => Some(flags::provider(path, client_id.as_deref())?),
+    };
+    let options = Options {
+        tx_code: arguments.tx_code,
+        wallet_provider,
+        client_id,
+        trust_anchors: flags::anchors(arguments.trust.as_deref())?,
+        haip: arguments.haip,
+        resolve: arguments.resolve,
+        ..Options::default()
+    };
     let report = Wallet::new()?.examine(&identifier, arguments.offer.as_deref(), &options).await?;
     if arguments.json {
         println!("{:#}", report.to_json());

@@ -1,6 +1,6 @@
 //! `chancery wallet`.
 
-mod flags;
+pub(super) mod flags;
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};

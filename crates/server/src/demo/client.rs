@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use chancery_keys::CertificateChain;
+use chancery_model::{Env, TrustAnchors};
+use chancery_wallet::Root;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -29,7 +32,8 @@ struct Api {
     key: String,
 }
 
-/// The demo organisation behind `management_url`; made, with a signing key and two definitions, when it is not there.
+/// The demo organisation behind `management_url`; made, with a certified signing key and two definitions, when it is not
+/// there.
 pub(super) async fn open(management_url: &str, platform_key: &str, data: &Path) -> anyhow::Result<Organisation> {
     let client = Client::builder().no_proxy().build()?;
     let platform = Api { client, base: management_url.to_owned(), key: platform_key.to_owned() };
@@ -37,12 +41,12 @@ pub(super) async fn open(management_url: &str, platform_key: &str, data: &Path) 
     let existing = platform.call(Method::GET, &format!("/v2/platform/organisations?search={SLUG}"), None).await?;
     let existing =
         members_of(&existing, "organisations").find(|known| text_at(known, "/slug").is_ok_and(|slug| slug == SLUG));
-    match existing {
+    let organisation = match existing {
         Some(known) => {
             let api_key = std::fs::read_to_string(&key_file).with_context(|| {
                 format!("the demo organisation exists, but its API key cannot be read from {}", key_file.display())
             })?;
-            Ok(Organisation::new(platform, api_key.trim().to_owned(), text_at(known, "/issuer")?))
+            Organisation::new(platform, api_key.trim().to_owned(), text_at(known, "/issuer")?)
         }
         None => {
             let body = json!({"slug": SLUG, "name": NAME});
@@ -55,15 +59,36 @@ pub(super) async fn open(management_url: &str, platform_key: &str, data: &Path) 
             for definition in [identity(), staff_badge()] {
                 api.call(Method::POST, &format!("{OPENID}/sdjwt/credential-definition"), Some(definition)).await?;
             }
-            Ok(organisation)
+            organisation
         }
-    }
+    };
+    organisation.certify(&data.join("demo-authority.pem")).await?;
+    Ok(organisation)
 }
 
 impl Organisation {
     fn new(platform: Api, api_key: String, issuer: String) -> Self {
         let api = Api { key: api_key.clone(), ..platform };
         Self { api_key, issuer, api }
+    }
+
+    /// Has the signing key certified by an authority that is made for this and thrown away, unless it is for a while still.
+    /// `anchor` is where its certificate goes, for those who want to trust it.
+    async fn certify(&self, anchor: &Path) -> anyhow::Result<()> {
+        let keys = self.api.call(Method::GET, &format!("{OPENID}/key-management?limit=100"), None).await?;
+        let active = members_of(&keys, "keys").find(|key| text_at(key, "/state").is_ok_and(|state| state == "active"));
+        let Some(key) = active else { return Ok(()) };
+        let now = Env::system().now();
+        let chain = CertificateChain::from_pem(&text_at(key, "/certificateChain")?)?;
+        if chain.not_after().is_some_and(|end| end > now.plus_seconds(TrustAnchors::NOTICE).seconds()) {
+            return Ok(());
+        }
+        let path = format!("{OPENID}/key-management/{}", text_at(key, "/id")?);
+        let request = self.api.call(Method::POST, &format!("{path}/csr"), Some(json!({}))).await?;
+        let root = Root::generate("Demo authority, trusted by nobody", now.seconds())?;
+        let chain = json!({"certificateChain": root.certify(&text_at(&request, "/csr")?)?});
+        self.api.call(Method::PUT, &format!("{path}/certificate-chain"), Some(chain)).await?;
+        std::fs::write(anchor, root.certificate_pem()).with_context(|| format!("cannot write {}", anchor.display()))
     }
 
     /// Issues the person identification credential; answers the offer link.

@@ -61,12 +61,21 @@ async fn signed(patient: &mut Patient<'_>) {
         patient.find_error(Kind::SIGNED_METADATA, &error);
     }
     if let Ok(jws) = Jws::decode(String::from_utf8_lossy(reply.body()).trim()) {
-        chain(patient, jws.header());
+        carried(patient, jws.header(), "the JWT", "HAIP §4.1");
     }
 }
 
+/// Looks at the `x5c` of a JWS header, which wallets of the HAIP profile want in any case.
+pub(super) fn carried(patient: &mut Patient<'_>, header: &Object, holder: &str, clause: &'static str) {
+    if patient.haip && !header.contains_key("x5c") {
+        let what = format!("{holder} does not carry the certificates of its signer (x5c)");
+        patient.find_by(Kind::CERTIFICATE_MISSING, Some(clause), what);
+    }
+    chain(patient, header);
+}
+
 /// Looks at the `x5c` of a JWS header or JWK, when there is one.
-pub(super) fn chain(patient: &mut Patient<'_>, holder: &Object) {
+fn chain(patient: &mut Patient<'_>, holder: &Object) {
     let Some(x5c) = holder.get("x5c") else { return };
     let now = patient.now();
     if let Err(error) = x509::read(x5c, now, &[]) {

@@ -1,16 +1,11 @@
 //! The whole way with an offer, and a look at what came.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
-use super::certificates;
 use super::finding::Kind;
 use super::patient::Patient;
-use crate::error::{Step, WalletError};
-use crate::jose::Jws;
-use crate::transport::Request;
-use crate::wallet::Accepted;
+use super::{certificates, status_lists};
+use crate::error::WalletError;
 
 const SUBJECT: &str = "a credential, from offer to verification";
 
@@ -41,42 +36,11 @@ pub(super) async fn examine(patient: &mut Patient<'_>, offer: Option<&str>) {
         }
     };
     for credential in &accepted.credentials {
-        certificates::chain(patient, &credential.header);
+        certificates::carried(patient, &credential.header, "the credential", "HAIP §6.1.1");
     }
-    status(patient, &Arc::new(accepted)).await;
-}
-
-/// Token Status List §5, §8.
-async fn status(patient: &mut Patient<'_>, accepted: &Accepted) {
     for credential in &accepted.credentials {
         let list = credential.claims.get("status").and_then(|status| status.get("status_list"));
         let Some(uri) = list.and_then(|list| list.get("uri")).and_then(Value::as_str) else { continue };
-        patient.look_at(format!("the status list {uri}"));
-        let mut request = Request::get(Step::Verification, uri);
-        request.headers = vec![("accept", "application/statuslist+jwt".to_owned())];
-        let Some(reply) = patient.send(request).await else { continue };
-        if reply.status != 200 || !reply.is("application/statuslist+jwt") {
-            let got = reply.header("content-type").unwrap_or("no content type").to_owned();
-            patient.find(Kind::STATUS_LIST, format!("it answers {} with {got}", reply.status));
-            continue;
-        }
-        match Jws::decode(String::from_utf8_lossy(reply.body()).trim()) {
-            Err(error) => patient.find(Kind::STATUS_LIST, error),
-            Ok(token) => {
-                if token.header_text("typ") != Some("statuslist+jwt") {
-                    patient.find(Kind::STATUS_LIST, format!("typ is {:?}", token.header_text("typ")));
-                }
-                if token.payload().get("sub").and_then(Value::as_str) != Some(uri) {
-                    patient.find(Kind::STATUS_LIST, "sub is not the URI of the credential");
-                }
-                let seconds = |name: &str| token.payload().get(name).and_then(Value::as_i64);
-                if seconds("exp").is_some_and(|exp| exp <= patient.now()) {
-                    patient.find(Kind::STATUS_LIST, "the list has expired");
-                }
-                if seconds("iat").is_none_or(|iat| iat > patient.now() + 60) {
-                    patient.find(Kind::STATUS_LIST, "iat is missing or in the future");
-                }
-            }
-        }
+        status_lists::look_at(patient, uri).await;
     }
 }

@@ -1,9 +1,25 @@
 //! Whether the metadata follow the specifications, and what profiles add.
 
+use serde_json::Value;
+
 use super::discovery::Documents;
 use super::finding::Kind;
 use super::patient::Patient;
-use crate::metadata::{AUTHORIZATION_CODE, AuthorizationServer, IssuerMetadata};
+use crate::metadata::{ATTESTED, AUTHORIZATION_CODE, AuthorizationServer, IssuerMetadata};
+
+/// Whether the metadata are those of the HAIP profile: every configuration has a scope (HAIP §4.1), and clients have to
+/// authenticate, by attestation among others (HAIP §4.4.1).
+pub(super) fn are_of_haip(documents: &Documents) -> bool {
+    let configurations = documents.issuer.get("credential_configurations_supported").and_then(Value::as_object);
+    let mut configurations = configurations.into_iter().flatten().map(|(_, one)| one).peekable();
+    let Some((_, server)) = &documents.server else { return false };
+    let methods = server.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
+    let authenticates_by = |name| methods.is_some_and(|methods| methods.iter().any(|method| method == name));
+    configurations.peek().is_some()
+        && configurations.all(|one| one.get("scope").is_some_and(Value::is_string))
+        && authenticates_by(ATTESTED)
+        && !authenticates_by("none")
+}
 
 pub(super) fn examine(patient: &mut Patient<'_>, documents: &Documents) {
     patient.look_at("what the issuer metadata say");

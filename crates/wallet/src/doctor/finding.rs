@@ -147,6 +147,8 @@ kinds! {
         "publish the keys at /.well-known/jwt-vc-issuer, before the path of the issuer, or sign with x5c"),
     (CERTIFICATE_ORDER, "certificate-order", Error, "RFC 7515 §4.1.6", STRICT,
         "put the certificate of the signing key first, then each one's issuer"),
+    (CERTIFICATE_MISSING, "certificate-missing", Warning, "HAIP §4.1, §6.1, §6.1.1", HAIP,
+        "have an authority certify the signing key (`chancery key csr` makes the request), and upload the chain"),
     (CERTIFICATE_ANCHOR, "certificate-anchor", Warning, "HAIP §6.1.1", HAIP,
         "upload the chain without the root certificate: wallets have that, and trust it from nobody else"),
     (CERTIFICATE_SELF_SIGNED, "certificate-self-signed", Warning, "HAIP §6.1.1", HAIP,

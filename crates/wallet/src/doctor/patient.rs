@@ -17,12 +17,14 @@ pub(super) struct Patient<'a> {
     pub(super) identifier: &'a str,
     pub(super) options: &'a Options,
     pub(super) report: Report,
+    /// Whether wallets of the HAIP profile are meant.
+    pub(super) haip: bool,
 }
 
 impl<'a> Patient<'a> {
     pub(super) fn new(wallet: &'a Wallet, identifier: &'a str, options: &'a Options) -> Self {
         let report = Report { issuer: identifier.to_owned(), checks: Vec::new() };
-        Self { wallet, identifier, options, report }
+        Self { wallet, identifier, options, report, haip: false }
     }
 
     /// Begins with a new subject; findings that follow belong to it.
@@ -57,7 +59,8 @@ impl<'a> Patient<'a> {
         }
     }
 
-    fn find_by(&mut self, kind: Kind, clause: Option<&'static str>, what: impl Into<String>) {
+    /// Adds a finding under this clause.
+    pub(super) fn find_by(&mut self, kind: Kind, clause: Option<&'static str>, what: impl Into<String>) {
         if let Some(check) = self.report.checks.last_mut() {
             check.findings.push(Finding { kind, what: what.into(), clause });
         }

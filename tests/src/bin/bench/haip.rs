@@ -13,7 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chancery_tests::jwe::{Jwe, ResponseKey};
 use chancery_tests::key::{Key, base64url, sha256};
-use chancery_tests::{Env, IdentityProvider, Jwt, Wallet, samples};
+use chancery_tests::platform::{OPENID, Platform};
+use chancery_tests::{Env, Http, IdentityProvider, Jwt, Wallet, certificates, samples};
 use chancery_wallet::{Authority, WalletProvider};
 use reqwest::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -23,7 +24,6 @@ use url::Url;
 use crate::flow::{Credentials, Flow, answer, dpop, now, text};
 use crate::server::{PLATFORM_KEY, ServerProcess};
 
-const OPENID: &str = "/v2/config/digital-wallet/openid";
 const CLIENT: &str = "https://wallet.example";
 const WALLETS: usize = 64;
 
@@ -65,25 +65,20 @@ impl HaipFlows {
             "encryption": "required",
             "trustAnchors": {"walletProviders": {"certificates": certificates}},
         });
-        let management = &server.management_url;
-        let call = async |method: reqwest::Method, key: &str, path: &str, body: Value| {
-            let request = client.request(method, format!("{management}{path}"));
-            answer(request.header(AUTHORIZATION, format!("ApiKey {key}")).json(&body).send().await?).await
-        };
-        let organisation = json!({"slug": "bench-haip", "name": "Bench", "policy": policy});
-        let post = reqwest::Method::POST;
-        let created = call(post.clone(), PLATFORM_KEY, "/v2/platform/organisations", organisation).await?;
-        let key = text(&created["apiKey"]["apiKey"])?;
-        call(post.clone(), &key, &format!("{OPENID}/key-management"), json!({"algorithm": "ES256"})).await?;
-        call(post, &key, &format!("{OPENID}/sdjwt/credential-definition"), definition()).await?;
+        // The wallet face is asked at its own address.
+        let http = Http::new(([127, 0, 0, 1], 0).into());
+        let platform = Platform::new(http, server.management_url.clone(), PLATFORM_KEY.to_owned());
+        let operator = platform.organisation(json!({"slug": "bench-haip", "name": "Bench", "policy": policy})).await;
+        operator.certify(&certificates::Authority::new(Env::system().now())).await;
+        operator.define(&definition()).await;
         let identity = IdentityProvider::start(&Env::system()).await;
         let mut person = samples::pid_claims();
         person["sub"] = "person-1".into();
         identity.set_person(person);
         let connection = json!({"issuer": identity.issuer(), "clientId": "chancery", "clientSecret": "s3cret"});
-        call(reqwest::Method::PUT, &key, &format!("{OPENID}/identity-provider"), connection).await?;
+        operator.put(&format!("{OPENID}/identity-provider"), connection).await.ok();
 
-        let issuer = text(&created["organisation"]["issuer"])?;
+        let issuer = operator.issuer().to_owned();
         let read = async |url: String| answer(client.get(url).send().await?).await;
         let metadata = read(format!("{issuer}/.well-known/openid-credential-issuer")).await?;
         let authorization_server = read(format!("{issuer}/.well-known/oauth-authorization-server")).await?;

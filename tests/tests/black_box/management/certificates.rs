@@ -2,35 +2,19 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chancery_tests::certificates::Authority;
+use chancery_tests::certificates::{Authority, pem};
 use chancery_tests::on_every_backend;
 use chancery_tests::sd_jwt::parts;
 
 use super::*;
 
-/// A path to the only key of an organisation.
-async fn key_path(operator: &Operator) -> String {
-    let keys = operator.get(KEYS).await.ok()["keys"].clone();
-    format!("{KEYS}/{}", keys[0]["id"].as_str().expect("an id"))
-}
-
 async fn csr(operator: &Operator) -> String {
-    let answer = operator.post(&format!("{}/csr", key_path(operator).await), json!({})).await.ok();
-    answer["csr"].as_str().expect("a request").to_owned()
+    operator.signing_request(json!({})).await
 }
 
 async fn upload(operator: &Operator, chain: &str) -> Answer {
-    let path = format!("{}/certificate-chain", key_path(operator).await);
+    let path = format!("{}/certificate-chain", operator.signing_key().await);
     operator.put(&path, json!({"certificateChain": chain})).await
-}
-
-fn pem(certificates: &[&[u8]]) -> String {
-    let one = |der: &&[u8]| {
-        let text = STANDARD.encode(der);
-        let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
-        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
-    };
-    certificates.iter().map(one).collect()
 }
 
 on_every_backend! {
@@ -64,7 +48,7 @@ on_every_backend! {
             assert!(contains(&der, expected), "{expected}");
         }
         let body = json!({"commonName": "Badge signer", "names": ["badges.example", "https://badges.example/i"]});
-        let path = format!("{}/csr", key_path(&operator).await);
+        let path = format!("{}/csr", operator.signing_key().await);
         let named = operator.post(&path, body).await.ok();
         let der = der_of(named["csr"].as_str().expect("a request"));
         for expected in ["Badge signer", "badges.example", "https://badges.example/i"] {
@@ -105,10 +89,10 @@ on_every_backend! {
             assert_eq!(answer.status, 400, "{what}: {answer}");
             answer.problem_at(400, "/certificateChain");
         }
-        let path = format!("{}/certificate-chain", key_path(&operator).await);
+        let path = format!("{}/certificate-chain", operator.signing_key().await);
         operator.put(&path, json!({})).await.problem_at(400, "/certificateChain");
         operator.put(&path, json!({"certificateChain": [pem(&[&leaf])]})).await.problem_at(400, "/certificateChain");
-        let key = operator.get(&key_path(&operator).await).await.ok();
+        let key = operator.get(&operator.signing_key().await).await.ok();
         assert_eq!(key["key"]["certificateChain"], "");
 
         world.advance(std::time::Duration::from_secs(366 * 86_400));

@@ -1,5 +1,6 @@
 //! Policies: each switch alone, and whether the metadata say what is enforced.
 
+use chancery_tests::certificates::Authority;
 use chancery_tests::jwe::{Jwe, ResponseKey};
 use chancery_tests::jwt::decode;
 use chancery_tests::key::did_url;
@@ -164,7 +165,9 @@ on_every_backend! {
         let provider = Key::p256();
         let policy = json!({"profile": "haip", "anonymousAccess": true, "walletAttestation": "observe",
             "trustAnchors": {"walletProviders": key_set(&provider)}});
-        let scene = Scene::under(world, policy).await;
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        operator.certify(&Authority::new(world.env.now())).await;
+        let scene = Scene::at(world, operator).await;
         assert!(scene.offer.link.starts_with("haip-vci://?"), "{}", scene.offer.link);
         let effective = &scene.operator.organisation["policy"];
         assert_eq!(effective["profile"], "haip");

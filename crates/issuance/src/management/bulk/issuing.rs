@@ -54,7 +54,7 @@ pub(crate) async fn issue_part(
         let rows: Vec<Row> = ctx.open(organisation, Place::BulkRows, id.as_uuid(), sealed)?;
         let definition = definitions::recent(ctx, organisation, bulk.definition_id).await?;
         if let Some(definition) = &definition
-            && ctx.keyring(organisation).await?.signing(&definition.content.kid).is_none()
+            && ctx.signing_obstacle(organisation, definition, now).await?.is_some()
         {
             return Ok(Next::At(now.plus(KEY_PAUSE)));
         }
@@ -171,7 +171,7 @@ fn begin_one(
         Ok((exchange, deliveries)) => Ok(Ok(BegunRow { exchange, pin, deliveries })),
         Err(Failure::Rejected(IssueRejection::Invalid(faults))) => Ok(Err(told(&faults))),
         Err(Failure::Rejected(
-            IssueRejection::NoSigningKey | IssueRejection::IdempotencyKeyReused | IssueRejection::QuotaUsedUp(_),
+            IssueRejection::NoSigningKey(_) | IssueRejection::IdempotencyKeyReused | IssueRejection::QuotaUsedUp(_),
         )) => Err(Failure::Internal(anyhow::anyhow!("a row was refused for what it is not asked"))),
         Err(Failure::Unavailable(cause)) => Err(Failure::Unavailable(cause)),
         Err(Failure::Internal(cause)) => Err(Failure::Internal(cause)),

@@ -18,7 +18,7 @@ use crate::management::body::{Fault, Faults};
 use crate::management::definitions;
 use crate::management::idempotency::{self, Idempotency};
 use crate::sealed::Place;
-use crate::{Context, Failure};
+use crate::{Context, Failure, SigningObstacle};
 
 /// Most rows of a file.
 pub const MOST_ROWS: u32 = 100_000;
@@ -60,8 +60,8 @@ pub enum UploadRejection {
     Invalid(Vec<Fault>),
     /// The file, or a row of it, is larger than what is read.
     TooLarge(String),
-    /// No active key of the organisation could sign the credentials.
-    NoSigningKey,
+    /// No key of the organisation could sign the credentials.
+    NoSigningKey(SigningObstacle),
     /// The idempotency key was used with another request.
     IdempotencyKeyReused,
 }
@@ -101,8 +101,8 @@ impl Upload {
     pub async fn begin(ctx: &Context, organisation: Arc<Organisation>, order: &Order) -> Result<Self, Refusal> {
         let now = ctx.env().now();
         let (definition, entry, url_scheme) = choose(ctx, &organisation, order).await?;
-        if ctx.keyring(&organisation).await?.signing(&definition.content.kid).is_none() {
-            return Err(Failure::Rejected(UploadRejection::NoSigningKey));
+        if let Some(obstacle) = ctx.signing_obstacle(&organisation, &definition, now).await? {
+            return Err(Failure::Rejected(UploadRejection::NoSigningKey(obstacle)));
         }
         let bulk = Bulk {
             id: ctx.env().uuid(now).into(),

@@ -16,7 +16,7 @@ use super::super::body::{Faults, Members};
 use super::super::history::History;
 use super::super::offers::offer_lifetime;
 use super::super::offers::request::{Pin, read_pin};
-use super::{ATTEMPTS, Rejection, decided, find, invalid, recording, refuse_members, state, take};
+use super::{ATTEMPTS, Rejection, can_sign, decided, find, invalid, recording, refuse_members, state, take};
 use crate::sealed::Place;
 use crate::{Context, Failure};
 
@@ -44,7 +44,7 @@ pub async fn unlock(
 ) -> Result<History, Failure<Rejection>> {
     refuse_members(body)?;
     let now = ctx.env().now();
-    let exchange = find_offer(ctx, organisation, id).await?;
+    let exchange = find_offer(ctx, organisation, id).await?.exchange;
     shape_of(&exchange)?;
     let details = json!({ "failed_attempts": exchange.failed_attempts });
     let part = recording("offer.unlocked", "offer_unlocked", details).finish(ctx.env(), now).of(id, None);
@@ -65,7 +65,7 @@ pub async fn new_pin(
     let given = read_new_pin(body).map_err(invalid)?;
     let now = ctx.env().now();
     for _ in 0..ATTEMPTS {
-        let exchange = find_offer(ctx, organisation, id).await?;
+        let exchange = find_offer(ctx, organisation, id).await?.exchange;
         let before = shape_of(&exchange)?;
         let (pin, shape, drawn) = match &given {
             Some((pin, shape)) => (pin.clone(), *shape, None),
@@ -107,7 +107,8 @@ pub async fn reoffer(
     let now = ctx.env().now();
     let expires_at = now.plus_seconds(offer_lifetime(ctx, organisation).await?);
     for _ in 0..ATTEMPTS {
-        let exchange = find_offer(ctx, organisation, id).await?;
+        let History { exchange, definition, .. } = find_offer(ctx, organisation, id).await?;
+        can_sign(ctx, organisation, &definition, now).await?;
         let code = URL_SAFE_NO_PAD.encode(ctx.env().random::<32>());
         let offer_id = URL_SAFE_NO_PAD.encode(ctx.env().random::<16>());
         let code_hash = SecretHash::of(&code);
@@ -138,13 +139,10 @@ async fn replace(
     take(ctx, organisation, step, &part, None).await
 }
 
-/// The exchange, whose offer has a pre-authorized code that nobody has redeemed.
-async fn find_offer(
-    ctx: &Context,
-    organisation: &Organisation,
-    id: ExchangeId,
-) -> Result<Exchange, Failure<Rejection>> {
-    let exchange = find(ctx, organisation, id).await?.exchange;
+/// The record of an exchange whose offer has a pre-authorized code that nobody has redeemed.
+async fn find_offer(ctx: &Context, organisation: &Organisation, id: ExchangeId) -> Result<History, Failure<Rejection>> {
+    let history = find(ctx, organisation, id).await?;
+    let exchange = &history.exchange;
     match exchange.grant_kind {
         GrantKind::PreAuthorizedCode => {}
         GrantKind::AuthorizationCode => {
@@ -155,7 +153,7 @@ async fn find_offer(
     if !is_redeemable || exchange.code_spent_at.is_some() {
         return Err(state(format!("the offer of an exchange with the status {} is over", exchange.status.name())));
     }
-    Ok(exchange)
+    Ok(history)
 }
 
 fn shape_of(exchange: &Exchange) -> Result<TransactionCode, Failure<Rejection>> {

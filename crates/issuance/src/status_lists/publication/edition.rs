@@ -42,19 +42,21 @@ pub(super) struct Signing {
 }
 
 impl Signing {
-    /// The newest active key; by its certificates when it has some that are still good (§10, HAIP §6.1).
+    /// The key that signs lists, named by its certificates as long as those are valid (§10, HAIP §6.1).
     pub(super) async fn prepare<R>(
         context: &Context,
         organisation: &Organisation,
         now: Timestamp,
     ) -> Result<Self, Failure<R>> {
         let keyring = context.keyring(organisation).await?;
-        let key = keyring.signing("").ok_or_else(|| {
+        let (key, key_reference) = keyring.for_documents(&organisation.policy, now).ok_or_else(|| {
             Failure::Internal(anyhow::anyhow!("organisation {} has no active signing key", organisation.slug))
         })?;
         let signer = key.signer.clone();
-        let certificate_end = signer.certificate_chain().leaf_not_after().filter(|end| *end > now.seconds());
-        let key_reference = if certificate_end.is_some() { KeyReference::X5c } else { KeyReference::Kid };
+        let certificate_end = match key_reference {
+            KeyReference::X5c => signer.certificate_chain().not_after(),
+            KeyReference::Kid => None,
+        };
         Ok(Self { signer, key_reference, certificate_end })
     }
 }
@@ -149,7 +151,8 @@ impl Edition {
     fn etag(&self, encoding: &str) -> String {
         let format::Token { uri, issued_at, expires_at, .. } = &self.token;
         let (version, key) = (self.version, self.signing.signer.key_id());
-        let state = format!("{encoding} {uri} {version} {issued_at} {expires_at:?} {key}");
+        let reference = self.signing.key_reference;
+        let state = format!("{encoding} {uri} {version} {issued_at} {expires_at:?} {key} {reference:?}");
         let digest = chancery_keys::sha256(state.as_bytes());
         format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(digest.get(..18).unwrap_or_default()))
     }

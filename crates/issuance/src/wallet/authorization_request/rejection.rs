@@ -4,6 +4,8 @@ use chancery_model::ExchangeId;
 use chancery_protocol::Explanation;
 use chancery_protocol::authorization::{AuthorizationError, AuthorizationErrorCode};
 
+use crate::SigningObstacle;
+
 /// Why an authorization request is refused.
 #[derive(Debug)]
 pub enum Rejection {
@@ -55,6 +57,13 @@ pub enum Rejection {
         /// Whether `authorization_details` asked for any of them.
         by_details: bool,
     },
+    /// No key of the organisation can sign what is asked for.
+    CannotSign {
+        /// Whose transcript the refusal belongs to, if there was an offer.
+        exchange: Option<ExchangeId>,
+        /// Why.
+        obstacle: SigningObstacle,
+    },
 }
 
 impl From<AuthorizationError> for Rejection {
@@ -78,6 +87,29 @@ impl Rejection {
             Self::TooMany { .. } => AuthorizationErrorCode::InvalidRequest,
             Self::SeveralDefinitions { by_details: true } => AuthorizationErrorCode::InvalidAuthorizationDetails,
             Self::SeveralDefinitions { by_details: false } => AuthorizationErrorCode::InvalidScope,
+            Self::CannotSign { .. } => AuthorizationErrorCode::TemporarilyUnavailable,
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_passing(&self) -> bool {
+        self.error() == AuthorizationErrorCode::TemporarilyUnavailable
+    }
+
+    /// Whose transcript the refusal belongs to, as far as the refusal itself shows it.
+    pub(crate) fn exchange(&self) -> Option<ExchangeId> {
+        match self {
+            Self::OfferOver { exchange } => Some(*exchange),
+            Self::CannotSign { exchange, .. } => *exchange,
+            Self::Request(_)
+            | Self::ClientUnknown { .. }
+            | Self::Target { .. }
+            | Self::Location { .. }
+            | Self::IssuerStateUnknown
+            | Self::ConfigurationUnknown { .. }
+            | Self::ScopeUnknown { .. }
+            | Self::TooMany { .. }
+            | Self::SeveralDefinitions { .. } => None,
         }
     }
 
@@ -115,6 +147,7 @@ impl Rejection {
             Self::ScopeUnknown { .. } => "scope names no credential configuration",
             Self::TooMany { .. } => "too many configurations are asked for",
             Self::SeveralDefinitions { .. } => "ask for these configurations one after the other",
+            Self::CannotSign { .. } => "the issuer cannot issue now, try again later",
         }
     }
 
@@ -164,6 +197,7 @@ impl Rejection {
                 "ask for fewer",
                 "OpenID4VCI 1.0 §5.1",
             ),
+            Self::CannotSign { obstacle, .. } => return obstacle.explain(),
             Self::SeveralDefinitions { .. } => (
                 "the configurations asked for belong to several definitions".to_owned(),
                 "make one authorization request for each",

@@ -76,7 +76,7 @@ pub(in super::super) struct Batch {
 impl Batch {
     /// Signs `submission` for each of `keys`, outside any transaction: with salts and a status of its own, and with
     /// rounded times that the copies of a period share.
-    pub(in super::super) async fn sign<R>(
+    pub(in super::super) async fn sign(
         context: &Context,
         organisation: &Organisation,
         now: Timestamp,
@@ -84,7 +84,7 @@ impl Batch {
         purpose: Purpose,
         submission: &Submission,
         keys: &[ProvenKey],
-    ) -> Result<Self, Failure<R>> {
+    ) -> Result<Self, Failure<Refused>> {
         let signing = Signing::prepare(context, organisation, now, definition, entry).await?;
         let notification_id = URL_SAFE_NO_PAD.encode(context.env().random::<16>());
         let mut credentials = Vec::with_capacity(keys.len());

@@ -14,10 +14,10 @@ use chancery_storage::{StoreError, Transaction};
 
 use crate::management::revocation;
 use crate::quotas::UsedUp;
-use crate::{Context, Failure};
+use crate::{Context, Failure, SigningObstacle};
 
-/// Why there is no further copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no further copy, or no credential at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The access token came from a refresh token, the credential was issued before, and the definition does not support
     /// re-issuance.
@@ -28,29 +28,46 @@ pub enum Refused {
     CannotBeReplaced,
     /// As many credentials of the organisation live as may.
     QuotaUsedUp(UsedUp),
+    /// No key of the organisation can sign it.
+    CannotSign(SigningObstacle),
+}
+
+impl From<SigningObstacle> for Refused {
+    fn from(obstacle: SigningObstacle) -> Self {
+        Self::CannotSign(obstacle)
+    }
 }
 
 impl Refused {
     /// For the wallet's developer.
-    pub fn description(self) -> &'static str {
+    pub fn description(&self) -> &'static str {
         match self {
             Self::NotSupported => "the credential was issued before and is not issued again",
             Self::Lives | Self::CannotBeReplaced => "a valid credential exists already",
-            Self::QuotaUsedUp(_) => "the issuer cannot issue now, try again later",
+            Self::QuotaUsedUp(_) | Self::CannotSign(_) => "the issuer cannot issue now, try again later",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub(in super::super) fn is_passing(&self) -> bool {
+        match self {
+            Self::QuotaUsedUp(_) | Self::CannotSign(_) => true,
+            Self::NotSupported | Self::Lives | Self::CannotBeReplaced => false,
         }
     }
 
     /// Our name for the cause, in the transcript's event.
-    pub(in super::super) fn code(self) -> &'static str {
+    pub(in super::super) fn code(&self) -> &'static str {
         match self {
             Self::NotSupported => "reissuance_off",
             Self::Lives | Self::CannotBeReplaced => "credential_exists",
             Self::QuotaUsedUp(_) => "quota_used_up",
+            Self::CannotSign(obstacle) => obstacle.code(),
         }
     }
 
     /// For the transcript.
-    pub(in super::super) fn explain(self) -> Explanation {
+    pub(in super::super) fn explain(&self) -> Explanation {
         let (reason, help) = match self {
             Self::QuotaUsedUp(UsedUp { limit, .. }) => {
                 return Explanation {
@@ -62,6 +79,7 @@ impl Refused {
                     spec_ref: "OpenID4VCI 1.0 §8.3.1",
                 };
             }
+            Self::CannotSign(obstacle) => return obstacle.explain(),
             Self::NotSupported => (
                 "the access token came from a refresh token, the credential was issued before, and the definition has no \
                  supportCredentialReissuance",

@@ -169,7 +169,7 @@ impl Rejection {
                 ErrorCode::InvalidNonce
             }
             Self::KeyAttestation { .. } => ErrorCode::InvalidProof,
-            Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
+            Self::Again(refused) if refused.is_passing() => ErrorCode::TemporarilyUnavailable,
             Self::NotFetched(why) if why.is_passing() => ErrorCode::TemporarilyUnavailable,
             Self::Denied | Self::Erased | Self::Again(_) | Self::NotFetched(_) => ErrorCode::CredentialRequestDenied,
         }

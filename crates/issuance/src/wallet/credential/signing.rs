@@ -1,17 +1,16 @@
 //! From a submission and a holder key to a signed credential.
 
-use std::sync::Arc;
-
 use chancery_formats::ClaimPath;
 use chancery_formats::sd_jwt::{Content, KeyReference, Prepared};
 use chancery_model::{
     Credential, CredentialId, Definition, Entry, ExchangeId, Format, GrantId, Organisation, ProvenKey, Reported,
-    RevocationStatus, StatusPlace, Timestamp, TrustAnchor,
+    RevocationStatus, StatusPlace, Timestamp,
 };
 use serde_json::{Map, Value};
 
+use super::reissuance::Refused;
 use super::validity::{Validity, validity};
-use crate::keyring::{Keyring, ReadyKey};
+use crate::keyring::ReadyKey;
 use crate::sealed::Place;
 use crate::status_lists::reference;
 use crate::{Context, Failure};
@@ -38,32 +37,23 @@ pub(in super::super) struct Purpose {
 
 impl<'c> Signing<'c> {
     /// Finds the key and fixes the times.
-    pub(super) async fn prepare<R>(
+    pub(super) async fn prepare(
         context: &'c Context,
         organisation: &'c Organisation,
         now: Timestamp,
         definition: &Definition,
         entry: &'c Entry,
-    ) -> Result<Self, Failure<R>> {
-        let keyring: Arc<Keyring> = context.keyring(organisation).await?;
-        let kid = &definition.content.kid;
-        let key = keyring.signing(kid).cloned().ok_or_else(|| {
-            Failure::Internal(anyhow::anyhow!("organisation {} has no active signing key {kid:?}", organisation.slug))
-        })?;
-        let chain = key.signer.certificate_chain();
-        let key_reference = match definition.content.trust_anchor {
-            TrustAnchor::X509 if !chain.is_empty() => KeyReference::X5c,
-            TrustAnchor::X509 | TrustAnchor::DidKey => KeyReference::Kid,
-        };
+    ) -> Result<Self, Failure<Refused>> {
+        let keyring = context.keyring(organisation).await?;
+        let found = keyring.for_credentials(&organisation.policy, definition, now);
+        let (key, key_reference) = found.map_err(|obstacle| Failure::Rejected(Refused::CannotSign(obstacle)))?;
         let certificate_end = match key_reference {
-            KeyReference::X5c => chain.leaf_not_after(),
+            KeyReference::X5c => key.signer.certificate_chain().not_after(),
             KeyReference::Kid => None,
         };
         let rounding = organisation.policy.time_rounding;
-        let validity =
-            validity(now.seconds(), entry.expiration_in_days, rounding, certificate_end).ok_or_else(|| {
-                Failure::Internal(anyhow::anyhow!("the certificate of signing key {} has ended", key.kid))
-            })?;
+        let validity = validity(now.seconds(), entry.expiration_in_days, rounding, certificate_end);
+        let key = key.clone();
         Ok(Self { context, organisation, entry, now, key, key_reference, validity })
     }
 

@@ -82,7 +82,7 @@ impl Rejection {
             },
             // Which of them is not said.
             Self::Unknown | Self::NotCovered | Self::Collected => ErrorCode::InvalidTransactionId,
-            Self::Again(Refused::QuotaUsedUp(_)) => ErrorCode::TemporarilyUnavailable,
+            Self::Again(refused) if refused.is_passing() => ErrorCode::TemporarilyUnavailable,
             Self::NotFetched(why) if why.is_passing() => ErrorCode::TemporarilyUnavailable,
             Self::Denied | Self::Expired | Self::Again(_) | Self::NotFetched(_) => ErrorCode::CredentialRequestDenied,
         }

@@ -169,8 +169,12 @@ async fn plain(
     }
     let request = AuthorizationRequest::parse(form).map_err(|error| address.refuse(error))?;
     let resolved = authorization_request::resolve(context, organisation, now, &request).await;
-    let (authorization, definition) =
-        resolved.map_err(|failure| failure.map_rejection(|rejection| address.refused(rejection)))?;
+    let (authorization, definition) = resolved.map_err(|failure| {
+        failure.map_rejection(|rejection| {
+            rejection.exchange().into_iter().for_each(|exchange| trail.belongs_to(exchange));
+            address.refused(rejection)
+        })
+    })?;
     if organisation.policy.pushed_authorization_for(&definition.content) == PushedAuthorization::Require {
         return Err(address.refuse(Rejection::PushedOnly));
     }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_formats::sd_jwt::KeyReference;
 use chancery_keys::jws;
 use chancery_model::{Organisation, Timestamp};
 use chancery_protocol::metadata::IssuerMetadata;
@@ -102,21 +103,26 @@ async fn signed<R>(
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<Option<Document>, Failure<R>> {
-    let (Some(key), Value::Object(mut claims)) = (keyring.signing(""), metadata) else { return Ok(None) };
+    let found = keyring.for_documents(&organisation.policy, now);
+    let (Some((key, key_reference)), Value::Object(mut claims)) = (found, metadata) else { return Ok(None) };
     let issued_at = now.seconds() - now.seconds().rem_euclid(ROUNDING);
     claims.insert("iss".to_owned(), organisation.issuer.as_str().into());
     claims.insert("sub".to_owned(), organisation.issuer.as_str().into());
     claims.insert("iat".to_owned(), issued_at.into());
-    claims.insert("exp".to_owned(), (issued_at + LIFETIME).into());
+    let mut expires_at = issued_at + LIFETIME;
     let mut header = Map::from_iter([("typ".to_owned(), Value::from(TYP))]);
     let chain = key.signer.certificate_chain();
-    match chain.is_empty() {
-        true => header.insert("kid".to_owned(), key.kid.as_str().into()),
-        false => header.insert("x5c".to_owned(), json!(chain.to_x5c())),
+    match key_reference {
+        KeyReference::Kid => header.insert("kid".to_owned(), key.kid.as_str().into()),
+        KeyReference::X5c => {
+            expires_at = chain.not_after().map_or(expires_at, |end| expires_at.min(end));
+            header.insert("x5c".to_owned(), json!(chain.to_x5c()))
+        }
     };
+    claims.insert("exp".to_owned(), expires_at.into());
     let compact = jws::sign(header, Value::Object(claims).to_string().as_bytes(), &key.signer).await?;
     // Signatures differ and say the same: the tag is weak, and equal in all processes.
-    let same = format!("{} {} {issued_at}", plain.etag, key.kid);
+    let same = format!("{} {} {issued_at} {expires_at} {key_reference:?}", plain.etag, key.kid);
     let etag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(chancery_keys::sha256(same.as_bytes())));
     Ok(Some(Document { body: compact.into_bytes().into(), etag }))
 }

@@ -84,6 +84,7 @@ pub(super) async fn redeem(
         .and_then(|()| checks::resource(organisation, &asked.resource))
         .and_then(|()| narrowable(organisation, &authorization, asked.authorization_details.as_deref()))
         .map_err(Failure::Rejected)?;
+    checks::can_sign(context, organisation, &definition, now).await?;
     claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
 
     let (exchange, is_new) = exchange_of(context, organisation, now, &authorization, &client, trail).await?;

@@ -176,6 +176,17 @@ fn pause(failed_attempts: u8) -> u32 {
     }
 }
 
+/// No code is used up for what nobody could sign.
+pub(super) async fn can_sign(
+    context: &Context,
+    organisation: &Organisation,
+    definition: &Definition,
+    now: Timestamp,
+) -> Result<(), Failure<Rejection>> {
+    let obstacle = context.signing_obstacle(organisation, definition, now).await?;
+    obstacle.map_or(Ok(()), |obstacle| Err(Failure::Rejected(Rejection::CannotSign(obstacle))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::pause;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::trail::{Account, Accountable, Setback};
 use super::super::{client, dpop};
+use crate::SigningObstacle;
 use crate::quotas::UsedUp;
 
 /// Why a token request is refused.
@@ -95,6 +96,8 @@ pub enum Rejection {
     },
     /// The organisation has begun as many exchanges today as it may.
     QuotaUsedUp(UsedUp),
+    /// No key of the organisation can sign what the code is for.
+    CannotSign(SigningObstacle),
     /// The DPoP proof.
     Dpop(dpop::Rejection),
 }
@@ -187,7 +190,7 @@ impl Rejection {
             Self::Location { .. } => "locations do not name this credential issuer",
             Self::TransactionCodeMissing => "the offer demands a transaction code",
             Self::TransactionCodeUnexpected => "the offer demands no transaction code",
-            Self::QuotaUsedUp(_) => "the issuer cannot begin an issuance now, try again later",
+            Self::QuotaUsedUp(_) | Self::CannotSign(_) => "the issuer cannot begin an issuance now, try again later",
             Self::Dpop(rejection) => rejection.description(),
         }
     }
@@ -219,6 +222,7 @@ impl Rejection {
             Self::TransactionCodeUnexpected => "tx_code_unexpected",
             Self::TransactionCodeWrong { .. } => "tx_code_wrong",
             Self::QuotaUsedUp(_) => "quota_used_up",
+            Self::CannotSign(obstacle) => obstacle.code(),
             Self::Dpop(rejection) if rejection.wants_nonce() => "dpop_nonce",
             Self::Dpop(_) => "dpop_invalid",
         }
@@ -242,6 +246,7 @@ impl Rejection {
             | Self::TransactionCodeWrong { .. }
             | Self::TransactionCodeTooSoon { .. } => "token.tx_code_invalid",
             Self::QuotaUsedUp(_) => "token.quota_used_up",
+            Self::CannotSign(_) => "token.cannot_sign",
             Self::Dpop(_) => "token.dpop_invalid",
         }
     }
@@ -273,6 +278,7 @@ impl Rejection {
             | Self::TransactionCodeMissing
             | Self::TransactionCodeUnexpected
             | Self::QuotaUsedUp(_)
+            | Self::CannotSign(_)
             | Self::Dpop(_) => Value::Null,
         }
     }
@@ -284,6 +290,7 @@ impl Rejection {
             Self::Dpop(rejection) => return rejection.explain(),
             Self::Client(rejection) => return rejection.explain(),
             Self::Verifier(error) => return error.explain(),
+            Self::CannotSign(obstacle) => return obstacle.explain(),
             Self::MediaType => (
                 "the content type is not application/x-www-form-urlencoded".to_owned(),
                 "send the parameters as a form",
@@ -420,7 +427,9 @@ impl Rejection {
             },
             Self::RefreshOff => ErrorCode::UnsupportedGrantType,
             Self::ScopeWidened { .. } => ErrorCode::InvalidScope,
-            Self::TransactionCodeTooSoon { .. } | Self::QuotaUsedUp(_) => ErrorCode::TemporarilyUnavailable,
+            Self::TransactionCodeTooSoon { .. } | Self::QuotaUsedUp(_) | Self::CannotSign(_) => {
+                ErrorCode::TemporarilyUnavailable
+            }
             Self::CodeUnknown
             | Self::CodeUsed
             | Self::CodeExpired
@@ -450,49 +459,4 @@ impl Accountable for Rejection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_that_is_wrong_with_a_code_looks_alike_to_the_wallet_by_sec_19() {
-        for rejection in [
-            Rejection::CodeUnknown,
-            Rejection::CodeUsed,
-            Rejection::CodeExpired,
-            Rejection::CodeWithdrawn,
-            Rejection::CodeLocked { attempts: 5 },
-            Rejection::TransactionCodeWrong { left: 1 },
-        ] {
-            assert_eq!(rejection.error(), ErrorCode::InvalidGrant);
-            assert_eq!(rejection.description(), Rejection::CodeUnknown.description());
-        }
-    }
-
-    #[test]
-    fn the_transcript_tells_them_apart() {
-        let used = Rejection::CodeUsed.account();
-        let expired = Rejection::CodeExpired.account();
-        assert_eq!((used.message, expired.message), ("token.code_invalid", "token.code_expired"));
-        assert_ne!(used.explanation.reason, expired.explanation.reason);
-        assert_eq!(
-            expired.event.map(|event| (event.kind, event.error, event.code)),
-            Some(("token_refused", "invalid_grant", "code_expired"))
-        );
-    }
-
-    #[test]
-    fn a_transaction_code_out_of_place_is_an_invalid_request_by_tok_3() {
-        for rejection in [Rejection::TransactionCodeMissing, Rejection::TransactionCodeUnexpected] {
-            assert_eq!(rejection.error().name(), "invalid_request");
-        }
-    }
-
-    #[test]
-    fn a_demand_for_a_nonce_leaves_a_record_and_no_event() {
-        let rejection = Rejection::Dpop(dpop::Rejection::NonceMissing);
-        assert_eq!(rejection.error().name(), "use_dpop_nonce");
-        let account = rejection.account();
-        assert!(account.event.is_none());
-        assert_eq!(account.message, "token.dpop_invalid");
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ fn a_good_chain_has_no_findings() {
     assert_eq!(Authority::new().chain().lint(NOW), []);
 }
 
-/// KAT-5; HAIP 1.0 §4.5.1.
+/// HAI-5; HAIP 1.0 §6.1.1.
 #[test]
 fn an_anchor_inside_is_found() {
     let authority = Authority::new();
@@ -13,7 +13,7 @@ fn an_anchor_inside_is_found() {
     assert_eq!(findings, [ChainFinding::AnchorInside { position: 3, subject: "CN=Root".to_owned() }]);
     assert_eq!(
         findings[0].to_string(),
-        r#"certificate 3 "CN=Root" is a trust anchor; HAIP 1.0 §4.5.1 wants it left out"#
+        r#"certificate 3 "CN=Root" is a trust anchor; HAIP 1.0 §6.1.1 wants it left out"#
     );
 }
 
@@ -59,4 +59,30 @@ fn validity_is_linted_for_each_certificate() {
     let early = authority.chain().lint(NOT_BEFORE - 1);
     assert_eq!(early.len(), 2);
     assert!(matches!(early[0], ChainFinding::NotYetValid { position: 1, not_before: NOT_BEFORE, .. }));
+}
+
+#[test]
+fn the_first_certificate_that_the_clock_rules_out_is_found_alone() {
+    let chain = Authority::new().chain();
+    assert_eq!((chain.lapse(NOT_BEFORE), chain.lapse(NOT_AFTER)), (None, None));
+    assert_eq!(chain.lapse(NOT_AFTER + 1).as_ref(), chain.lint(NOT_AFTER + 1).first());
+    assert_eq!(chain.lapse(NOT_BEFORE - 1).as_ref(), chain.lint(NOT_BEFORE - 1).first());
+    assert!(chain.lint(NOT_AFTER + 1).iter().all(ChainFinding::is_of_time));
+    let anchor_inside = ChainFinding::AnchorInside { position: 3, subject: "CN=Root".to_owned() };
+    assert!(!anchor_inside.is_of_time());
+    assert_eq!(CertificateChain::default().lapse(NOW), None);
+}
+
+#[test]
+fn a_chain_ends_with_the_first_of_its_certificates() {
+    let authority = Authority::new();
+    assert_eq!(authority.chain().not_after(), Some(NOT_AFTER));
+    let mut short = params("Leaf");
+    short.not_after = date_time_ymd(2026, 7, 1);
+    let (_, leaf) = issued(short, &authority.intermediate_issuer);
+    let early = chain(&[&leaf, &authority.intermediate]);
+    assert_eq!(early.not_after(), early.leaf_not_after());
+    assert!(early.not_after() < Some(NOT_AFTER));
+    assert_eq!(chain(&[&authority.intermediate, &leaf]).not_after(), early.not_after());
+    assert_eq!(CertificateChain::default().not_after(), None);
 }

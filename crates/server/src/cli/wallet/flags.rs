@@ -74,6 +74,9 @@ pub(in crate::cli) struct Flags {
     /// PEM file of certificates that x5c chains of the issuer must end at.
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Refuse credentials and signed metadata without x5c, or with certificates that HAIP does not want.
+    #[arg(long)]
+    haip: bool,
     /// Do not tell the issuer what became of the credentials.
     #[arg(long)]
     no_notify: bool,
@@ -102,10 +105,7 @@ impl Flags {
         let front_channel = FrontChannel::loopback(patience, move |url| open(open_with.as_deref(), url)).await?;
         let wallet_provider = match &self.wallet_provider {
             None => None,
-            Some(path) => {
-                let client_id = self.client_id.clone().unwrap_or_else(|| DEFAULT_CLIENT.to_owned());
-                Some(Arc::new(WalletProvider::new(authority(path)?, client_id)?))
-            }
+            Some(path) => Some(provider(path, self.client_id.as_deref())?),
         };
         let key_attester = match &self.key_attester {
             None => None,
@@ -116,10 +116,7 @@ impl Flags {
                 Some(Arc::new(attester))
             }
         };
-        let trust_anchors = match &self.trust {
-            None => Vec::new(),
-            Some(path) => certificates_from_pem(&read(path)?).with_context(|| path.display().to_string())?,
-        };
+        let trust_anchors = anchors(self.trust.as_deref())?;
         Ok(Options {
             configuration_ids: self.configurations.clone(),
             proofs: self.copies,
@@ -138,6 +135,7 @@ impl Flags {
             encoding: self.enc.into(),
             compression: self.zip,
             signed_metadata: self.signed_metadata,
+            haip: self.haip,
             trust_anchors,
             notify: !self.no_notify,
             resolve: self.resolve.clone(),
@@ -158,6 +156,17 @@ fn open(command: Option<&str>, url: &str) {
     if let Err(error) = started {
         eprintln!("{program} cannot be started ({error}); open the address yourself.");
     }
+}
+
+/// The provider of the wallet `client_id` in a file of `chancery wallet authority`.
+pub(in crate::cli) fn provider(path: &Path, client_id: Option<&str>) -> anyhow::Result<Arc<WalletProvider>> {
+    Ok(Arc::new(WalletProvider::new(authority(path)?, client_id.unwrap_or(DEFAULT_CLIENT))?))
+}
+
+/// The certificates of a PEM file; none when there is no file.
+pub(in crate::cli) fn anchors(path: Option<&Path>) -> anyhow::Result<Vec<Vec<u8>>> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    certificates_from_pem(&read(path)?).with_context(|| path.display().to_string())
 }
 
 fn authority(path: &Path) -> anyhow::Result<Authority> {

@@ -135,6 +135,8 @@ on_every_backend! {
             "trustAnchors": {"walletProviders": list(&vouching), "keyAttesters": list(&storage)},
         });
         let desk = Desk::open(world, policy).await;
+        let signers = chancery_tests::certificates::Authority::new(world.env.now());
+        desk.operator.certify(&signers).await;
         support_reissuance(&desk).await;
         let provider = WalletProvider::new(vouching, "https://wallet.example").expect("a wallet provider");
         let options = Options {
@@ -144,6 +146,8 @@ on_every_backend! {
             key_attester: Some(Arc::new(KeyAttester::new(storage))),
             encryption: Encryption::Always,
             signed_metadata: true,
+            haip: true,
+            trust_anchors: vec![signers.certificate().to_vec()],
             proofs: 3,
             notify: true,
             ..signing_in(world, &desk)
