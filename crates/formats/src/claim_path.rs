@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// The most segments a path may have. No credential nests deeper; the bound keeps hostile definitions small.
 const MOST_SEGMENTS: usize = 64;
@@ -194,17 +194,20 @@ fn segment(position: usize, element: Value) -> Result<PathSegment, ClaimPathErro
     match element {
         Value::String(name) => Ok(PathSegment::Name(name)),
         Value::Null => Ok(PathSegment::All),
-        Value::Number(number) => {
-            let index = number.as_u64().and_then(|index| u32::try_from(index).ok());
-            index.map(PathSegment::Index).ok_or(ClaimPathError::Segment {
-                position,
-                got: "a number that is negative, fractional or above 4294967295",
-            })
-        }
+        Value::Number(number) => index(&number).map(PathSegment::Index).ok_or(ClaimPathError::Segment {
+            position,
+            got: "a number that is negative, fractional or above 4294967295",
+        }),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
             Err(ClaimPathError::Segment { position, got: kind(&element) })
         }
     }
+}
+
+/// `1` and `1.0` are the same JSON number.
+fn index(number: &Number) -> Option<u32> {
+    let is_index = |float: &f64| float.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(float);
+    number.as_f64().filter(is_index).and_then(|float| format!("{float:.0}").parse().ok())
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -251,6 +254,7 @@ mod tests {
             (json!(["address", "street_address"]), json!(["42 Market Street"])),
             (json!(["degrees", null, "type"]), json!(["Bachelor of Science", "Master of Science"])),
             (json!(["nationalities", 1]), json!(["Betelgeusian"])),
+            (json!(["nationalities", 1.0]), json!(["Betelgeusian"])),
         ] {
             assert_eq!(json!(path(pointer.clone()).select(&document)), expected, "{pointer}");
         }
@@ -297,7 +301,7 @@ mod tests {
             (json!([["a"]]), segment(0, "an array")),
             (json!([{}]), segment(0, "an object")),
             (json!(["a", -1]), segment(1, number)),
-            (json!(["a", 1.0]), segment(1, number)),
+            (json!(["a", 1.5]), segment(1, number)),
             (json!(["a", 4_294_967_296_u64]), segment(1, number)),
             (json!(vec!["a"; 65]), ClaimPathError::TooLong { most: 64, got: 65 }),
         ] {

@@ -3,18 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chancery_issuance::Context;
-use chancery_issuance::management::api_keys::{self, BindRejection, CreateRejection, NewApiKey, RevokeRejection};
-use chancery_model::{ApiKeyId, Role};
+use chancery_issuance::management::api_keys::{
+    self, BindRejection, CreateRejection, NewApiKey, ReadRejection, RevokeRejection,
+};
+use chancery_model::{ApiKeyId, Binding, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::{Organisational, never};
 use crate::list::{Pagination, WindowQuery};
 use crate::moment;
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::Problem;
 use crate::request::{Body, Id, Parameters};
 use crate::routes;
+use crate::text::Words;
 
 /// Create an API key.
 ///
@@ -57,29 +62,59 @@ pub(crate) async fn list(
     }))
 }
 
+/// Read an API key, without its secret.
+///
+/// The `ETag` says what it is bound to. A key that was revoked is in the list only.
+#[utoipa::path(
+    get, path = routes::API_KEY_BY_ID, tag = "API keys", operation_id = "readApiKey",
+    params(("apiKeyId" = String, Path, description = "Id of the key", format = Uuid)),
+    responses((status = 200, description = "The key", body = ApiKeyAnswer)),
+)]
+pub(crate) async fn read(
+    Organisational(caller): Organisational,
+    State(ctx): State<Context>,
+    Id(id): Id<ApiKeyId>,
+) -> Result<Response, Problem> {
+    let found = api_keys::read(&ctx, &caller.organisation, id).await;
+    found.map(|key| answer(&key)).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            ReadRejection::NotFound => Problem::not_found("API key"),
+        })
+    })
+}
+
 /// Bind an API key to a sandbox organisation.
 ///
 /// From then on it acts for that one alone, with its role; without `sandboxOrgId` it acts for the organisation again. Its text
 /// stays.
 #[utoipa::path(
     put, path = routes::API_KEY_SANDBOX, tag = "API keys", operation_id = "bindApiKey",
-    params(("apiKeyId" = String, Path, description = "Id of the key", format = Uuid)),
+    params(("apiKeyId" = String, Path, description = "Id of the key", format = Uuid), IfMatchHeader),
     request_body(content = BindingSchema, example = json!({ "sandboxOrgId": "0198f6a1-6a0e-7c50-9f0e-2b6f4d8f0c10" })),
-    responses((status = 200, description = "The key", body = ApiKeyAnswer)),
+    responses(
+        (status = 200, description = "The key", body = ApiKeyAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn bind(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<ApiKeyId>,
+    IfMatch(seen): IfMatch<Binding>,
     body: Body,
-) -> Result<Json<ApiKeyAnswer>, Problem> {
-    let bound = api_keys::bind(&ctx, &caller.organisation, id, &body.members).await.map_err(|failure| {
+) -> Result<Response, Problem> {
+    let bound = api_keys::bind(&ctx, &caller.organisation, id, seen, &body.members).await;
+    bound.map(|key| answer(&key)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             BindRejection::NotFound => Problem::not_found("API key"),
             BindRejection::Invalid(faults) => Problem::invalid(faults),
+            BindRejection::Stale => Problem::stale(),
         })
-    })?;
-    Ok(Json(ApiKeyAnswer { api_key: ApiKey::new(&bound, String::new()) }))
+    })
+}
+
+fn answer(key: &chancery_model::ApiKey) -> Response {
+    tagged(key.binding(), Json(ApiKeyAnswer { api_key: ApiKey::new(key, String::new()) }))
 }
 
 /// Revoke an API key.
@@ -107,7 +142,7 @@ pub(crate) async fn revoke(
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewApiKeySchema {
     /// Name for people.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Words)]
     name: String,
     /// What it may do.
     role: RoleSchema,

@@ -65,6 +65,7 @@ struct AuditQuery {
     #[param(inline)]
     outcome: Option<OutcomeSchema>,
     /// Id of the API key that was shown.
+    #[param(format = Uuid)]
     actor_id: Option<String>,
     /// Name of the API key that was shown, or of a person: issuer identifier of the access provider, `#`, `sub`.
     actor_name: Option<String>,

@@ -7,14 +7,15 @@ use chancery_issuance::management::history::History;
 use chancery_issuance::{Context, Failure};
 use chancery_model::ExchangeId;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::access::Organisational;
 use crate::history::CredentialHistory;
-use crate::offers::CredentialBody;
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, OptionalBody};
 use crate::routes;
+use crate::text::Words;
 
 /// Supply the claims of a deferred issuance.
 ///
@@ -217,8 +218,8 @@ pub(crate) struct NewPin {
 #[schema(as = NewPinRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewPinBody {
-    /// 4 to 12 characters. Left out: random digits.
-    #[schema(min_length = 4, max_length = 12)]
+    /// 4 to 12 characters, none of them a control character. Left out: random digits.
+    #[schema(pattern = r"^[^\x00-\x1f\x7f-\x9f]{4,12}$")]
     user_pin: Option<String>,
 }
 
@@ -227,11 +228,30 @@ pub(crate) struct NewPinBody {
 #[schema(as = SupplyRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct SupplyBody {
-    /// One credential, with the `id` of its entry.
-    credential: Option<CredentialBody>,
-    /// Several credentials, each with the `id` of its entry.
+    /// One credential.
+    credential: Option<SuppliedCredential>,
+    /// Several credentials.
     #[schema(max_items = 50)]
-    credentials: Option<Vec<CredentialBody>>,
+    credentials: Option<Vec<SuppliedCredential>>,
+}
+
+/// A credential whose claims are supplied. Other members pass by.
+#[derive(ToSchema)]
+#[schema(as = CredentialToSupply, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the body, which the use case reads")]
+pub(crate) struct SuppliedCredential {
+    /// The definition's entry, as the record has it under `credential`.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Type, equal to the entry's.
+    #[schema(max_length = 2048)]
+    vct: Option<String>,
+    /// Claims as the definition describes them.
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    claims: Value,
+    /// Free object, stored and echoed.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Value>>)]
+    credential_metadata: Option<Value>,
 }
 
 /// Why it is denied.
@@ -239,8 +259,8 @@ pub(crate) struct SupplyBody {
 #[schema(as = DenyRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct DenyBody {
-    /// Words that the holder may see.
-    #[schema(min_length = 1, max_length = 255)]
+    /// Words that the holder may see, without control characters.
+    #[schema(value_type = Words)]
     reason: String,
 }
 
@@ -249,7 +269,7 @@ pub(crate) struct DenyBody {
 #[schema(as = CancelRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct CancelBody {
-    /// Words for the record.
-    #[schema(max_length = 255)]
+    /// Words for the record, without control characters; empty counts as left out.
+    #[schema(max_length = 255, pattern = r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$")]
     reason: Option<String>,
 }

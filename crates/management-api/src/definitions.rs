@@ -15,7 +15,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use self::body::NewCredentialDefinition;
-pub(crate) use self::body::{BindingMethodSchema, NewDisplay};
+pub(crate) use self::body::{BindingMethodSchema, LevelName, NewDisplay};
 use self::schema::CredentialDefinition;
 pub(crate) use self::schema::claim_path;
 pub(crate) use self::schema::{Claim, Claims, Display as DisplaySchema};
@@ -167,21 +167,24 @@ pub(crate) async fn update(
 /// Refused while exchanges of it are open. Records of finished exchanges stay readable.
 #[utoipa::path(
     delete, path = routes::DEFINITION_BY_ID, tag = "Credential definitions", operation_id = "deleteCredentialDefinition",
-    params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid)),
+    params(("credentialDefinitionId" = String, Path, description = "Id of the definition", format = Uuid), IfMatchHeader),
     responses(
         (status = 200, description = "The definition is gone", body = Done),
         (status = 409, description = "Problem `definition-in-use`"),
+        (status = 412, description = "Problem `precondition-failed`"),
     ),
 )]
 pub(crate) async fn delete(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<DefinitionId>,
+    IfMatch(expected): IfMatch,
 ) -> Result<Json<Done>, Problem> {
-    let deleted = definitions::delete(&ctx, &caller.organisation, id).await;
+    let deleted = definitions::delete(&ctx, &caller.organisation, id, expected).await;
     deleted.map(|()| Json(Done::DONE)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             DeleteRejection::NotFound => Problem::not_found("credential definition"),
+            DeleteRejection::Stale => Problem::stale(),
             DeleteRejection::InUse => Problem::new(
                 Kind::DefinitionInUse,
                 "exchanges of this definition are open; delete them or let them end",

@@ -133,8 +133,15 @@ pub(crate) struct IdentityProviderSchema {
     #[schema(max_length = 2048)]
     client_secret: Option<String>,
     /// Scopes to ask for. `openid` is always among them; default: `openid` and `profile`.
+    #[schema(value_type = Option<Vec<ScopeName>>, max_items = 32)]
     scopes: Option<Vec<String>>,
 }
+
+/// A scope (RFC 6749 §3.3).
+#[derive(ToSchema)]
+#[schema(pattern = r##"^[!#-\[\]-~]{1,128}$"##)]
+#[expect(dead_code, reason = "only describes the scopes, which the use case reads")]
+pub(crate) struct ScopeName(String);
 
 /// How this server authenticates at a provider.
 #[derive(ToSchema)]

@@ -15,6 +15,7 @@ use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, Parameters};
 use crate::routes;
+use crate::text::PlainText;
 
 /// Register an individual.
 ///
@@ -227,29 +228,29 @@ pub(crate) struct NewIndividual {
     individual: IndividualBody,
 }
 
-/// What is known of a person. Every member may be left out.
+/// What is known of a person, in texts without control characters. Every member may be left out.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct IndividualBody {
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<PlainText>)]
     name: Option<String>,
     /// An e-mail address in ASCII.
     #[schema(max_length = 255, format = "email")]
     email: Option<String>,
-    /// A telephone number, such as +32 2 123 45 67.
-    #[schema(max_length = 32)]
+    /// A telephone number, such as +32 2 123 45 67: 3 to 15 digits.
+    #[schema(max_length = 32, pattern = r"^(\+?([ ./()-]*[0-9]){3,15}[ ./()-]*)?$")]
     phone: Option<String>,
     /// What the organisation's own systems call the person; unique in the organisation.
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<PlainText>)]
     external_id: Option<String>,
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<PlainText>)]
     external_id_type: Option<String>,
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<PlainText>)]
     identity_provider_id: Option<String>,
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<PlainText>)]
     iam_id: Option<String>,
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<PlainText>)]
     device_type: Option<String>,
     /// How offers reach the person; `email` and `walletEndpoint` need that member.
     delivery_channel: Option<DeliveryChannelSchema>,

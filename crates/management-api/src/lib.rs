@@ -38,6 +38,7 @@ mod routes;
 mod sandboxes;
 mod signing_keys;
 mod templates;
+mod text;
 mod transcript;
 mod webhooks;
 

@@ -75,7 +75,7 @@ pub(crate) struct IssueBody {
     /// Whether the claims are complete.
     issuance_mode: IssuanceModeSchema,
     /// Decides the grant; see above.
-    #[schema(pattern = r"^(.{4,12})?$")]
+    #[schema(pattern = r"^([^\x00-\x1f\x7f-\x9f]{4,12})?$")]
     user_pin: Option<String>,
     /// The definition; may be left out when `credential` names a `vct` that only one definition has.
     #[schema(format = Uuid)]

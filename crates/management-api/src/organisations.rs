@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::organisations::{
-    self, Changes, CreateRejection, NewOrganisation, Rejection, UpdateRejection,
+    self, Changes, CreateRejection, DeleteRejection, NewOrganisation, Rejection, UpdateRejection,
 };
 use chancery_model::{OrganisationId, OrganisationStatus, Timestamp};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, Parameters};
 use crate::routes;
+use crate::text::Words;
 
 mod policy;
 
@@ -170,16 +171,25 @@ pub(crate) async fn resume(
 /// Delete an organisation, its sandboxes and everything they own.
 #[utoipa::path(
     delete, path = routes::ORGANISATION, tag = "Platform", operation_id = "deleteOrganisation",
-    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
-    responses((status = 204, description = "The organisation is gone")),
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid), IfMatchHeader),
+    responses(
+        (status = 204, description = "The organisation is gone"),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn delete(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
+    IfMatch(seen): IfMatch<Timestamp>,
 ) -> Result<StatusCode, Problem> {
-    organisations::delete(&ctx, id).await.map_err(|failure| Problem::of(failure, refuse))?;
-    Ok(StatusCode::NO_CONTENT)
+    let deleted = organisations::delete(&ctx, id, seen).await;
+    deleted.map(|()| StatusCode::NO_CONTENT).map_err(|failure| {
+        Problem::of(failure, |rejection| match rejection {
+            DeleteRejection::NotFound => Problem::not_found("organisation"),
+            DeleteRejection::Stale => Problem::stale(),
+        })
+    })
 }
 
 fn refuse(rejection: Rejection) -> Problem {
@@ -203,7 +213,7 @@ pub(crate) struct NewOrganisationSchema {
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     slug: String,
     /// Name shown to people.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Words)]
     name: String,
     /// Credential Issuer Identifier of its own: an https URL without query and trailing slash. Default:
     /// `{public_url}/o/{slug}`.
@@ -219,7 +229,7 @@ pub(crate) struct NewOrganisationSchema {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct OrganisationChangesSchema {
     /// Another name.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Option<Words>)]
     name: Option<String>,
     /// Another policy.
     policy: Option<PolicySchema>,

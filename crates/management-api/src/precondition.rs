@@ -5,8 +5,9 @@ use axum::http::header::{ETAG, HeaderValue, IF_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use chancery_issuance::Context;
-use chancery_model::Timestamp;
+use chancery_model::{Binding, OrganisationId, Timestamp};
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 
@@ -39,6 +40,18 @@ impl Version for Timestamp {
 
     fn digits(self) -> String {
         self.millis().to_string()
+    }
+}
+
+/// The id of the sandbox organisation as a number; 0 for none.
+impl Version for Binding {
+    fn parse(digits: &str) -> Option<Self> {
+        let number: u128 = digits.parse().ok()?;
+        Some(Self((number != 0).then(|| OrganisationId::from(Uuid::from_u128(number)))))
+    }
+
+    fn digits(self) -> String {
+        self.0.map_or(0, |sandbox| sandbox.as_uuid().as_u128()).to_string()
     }
 }
 
@@ -83,7 +96,14 @@ pub(crate) struct IfMatchHeader {
 
 #[cfg(test)]
 mod tests {
-    use super::{Timestamp, version};
+    use super::*;
+
+    #[test]
+    fn the_tag_of_a_binding_is_read_as_it_was_written() {
+        for sandbox in [None, Some(OrganisationId::from(Uuid::from_u128(u128::MAX)))] {
+            assert_eq!(Binding::parse(&Binding(sandbox).digits()), Some(Binding(sandbox)));
+        }
+    }
 
     #[test]
     fn a_tag_is_a_quoted_number() {

@@ -2,15 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chancery_issuance::Context;
 use chancery_issuance::management::organisations;
 use chancery_issuance::management::quotas::{self, Rejection, Usage, Use};
-use chancery_model::OrganisationId;
+use chancery_model::{Organisation, OrganisationId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::{OfPlatform, Organisational, never};
 use crate::moment;
+use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::Problem;
 use crate::request::{Body, Id};
 use crate::routes;
@@ -21,26 +23,30 @@ use crate::routes;
 /// before goes on.
 #[utoipa::path(
     put, path = routes::QUOTAS_OF_ORGANISATION, tag = "Platform", operation_id = "setQuotas",
-    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid)),
+    params(("organisationId" = String, Path, description = "Id of the organisation", format = Uuid), IfMatchHeader),
     request_body(content = QuotasSchema, example = json!({
         "exchangesPerDay": 10000, "liveCredentials": 50000, "requestsPerMinute": 600
     })),
-    responses((status = 200, description = "The quotas", body = QuotasAnswer)),
+    responses(
+        (status = 200, description = "The quotas", body = QuotasAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn set(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     body: Body,
-) -> Result<Json<QuotasAnswer>, Problem> {
-    let set = quotas::set(&ctx, id, &body.members).await;
-    let set = set.map_err(|failure| {
+) -> Result<Response, Problem> {
+    let set = quotas::set(&ctx, id, seen, &body.members).await;
+    set.map(|it| answer(&it)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             Rejection::NotFound => Problem::not_found("organisation"),
             Rejection::Invalid(faults) => Problem::invalid(faults),
+            Rejection::Stale => Problem::stale(),
         })
-    })?;
-    Ok(Json(QuotasAnswer::from(set.quotas)))
+    })
 }
 
 /// Read the quotas of an organisation.
@@ -53,14 +59,18 @@ pub(crate) async fn read(
     _: OfPlatform,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
-) -> Result<Json<QuotasAnswer>, Problem> {
+) -> Result<Response, Problem> {
     let found = organisations::read(&ctx, id).await;
-    let found = found.map_err(|failure| {
+    found.map(|it| answer(&it)).map_err(|failure| {
         Problem::of(failure, |rejection| match rejection {
             organisations::Rejection::NotFound => Problem::not_found("organisation"),
         })
-    })?;
-    Ok(Json(QuotasAnswer::from(found.quotas)))
+    })
+}
+
+/// Quotas are part of the organisation: they have its version.
+fn answer(organisation: &Organisation) -> Response {
+    tagged(organisation.updated_at, Json(QuotasAnswer::from(organisation.quotas)))
 }
 
 /// Read the quotas of the organisation, and what is used of them.

@@ -130,6 +130,7 @@ pub(crate) const PERMISSIONS: &[(Method, &str, Permission)] = &[
     (Method::GET, QUOTAS, Read),
     (Method::GET, OWN_ORGANISATION, Read),
     (Method::POST, API_KEY, Administer),
+    (Method::GET, API_KEY_BY_ID, Read),
     (Method::DELETE, API_KEY_BY_ID, Administer),
     (Method::PUT, API_KEY_SANDBOX, Administer),
     (Method::GET, API_KEYS, Read),
@@ -234,7 +235,7 @@ pub(crate) fn table() -> OpenApiRouter<Context> {
         .routes(routes!(quotas::usage))
         .routes(routes!(organisations::own))
         .routes(routes!(api_keys::create))
-        .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::read, api_keys::revoke))
         .routes(routes!(api_keys::bind))
         .routes(routes!(api_keys::list))
         .routes(routes!(sandboxes::create))

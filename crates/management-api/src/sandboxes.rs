@@ -19,6 +19,7 @@ use crate::precondition::{IfMatch, IfMatchHeader, tagged};
 use crate::problem::{Kind, Problem};
 use crate::request::{Body, Id, Parameters};
 use crate::routes;
+use crate::text::Words;
 
 /// Create a sandbox organisation.
 ///
@@ -103,13 +104,14 @@ pub(crate) async fn rename(
 /// PNG or JPEG of at most 512 KiB, as the body. What it is, its first bytes say.
 #[utoipa::path(
     put, path = routes::SANDBOX_LOGO, tag = "Sandbox organisations", operation_id = "updateSandboxLogoImage",
-    params(("sandboxOrgId" = String, Path, description = "Id of the sandbox organisation", format = Uuid)),
+    params(("sandboxOrgId" = String, Path, description = "Id of the sandbox organisation", format = Uuid), IfMatchHeader),
     request_body(content(
         (File = "image/png", example = "the bytes of a PNG file"),
         (File = "image/jpeg", example = "the bytes of a JPEG file"),
     )),
     responses(
         (status = 200, description = "The sandbox organisation", body = SandboxAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
         (status = 415, description = "Problem `unsupported-picture`"),
     ),
 )]
@@ -117,9 +119,10 @@ pub(crate) async fn put_logo(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     Picture(bytes): Picture,
 ) -> Result<Response, Problem> {
-    put(&ctx, &caller.organisation, id, ImagePurpose::Logo, bytes).await
+    put(&ctx, &caller.organisation, id, seen, (ImagePurpose::Logo, bytes)).await
 }
 
 /// Store the cover of a sandbox organisation.
@@ -127,13 +130,14 @@ pub(crate) async fn put_logo(
 /// As for the logo; pages and clients of the organisation show it, wallets do not.
 #[utoipa::path(
     put, path = routes::SANDBOX_COVER, tag = "Sandbox organisations", operation_id = "updateSandboxCoverImage",
-    params(("sandboxOrgId" = String, Path, description = "Id of the sandbox organisation", format = Uuid)),
+    params(("sandboxOrgId" = String, Path, description = "Id of the sandbox organisation", format = Uuid), IfMatchHeader),
     request_body(content(
         (File = "image/png", example = "the bytes of a PNG file"),
         (File = "image/jpeg", example = "the bytes of a JPEG file"),
     )),
     responses(
         (status = 200, description = "The sandbox organisation", body = SandboxAnswer),
+        (status = 412, description = "Problem `precondition-failed`"),
         (status = 415, description = "Problem `unsupported-picture`"),
     ),
 )]
@@ -141,9 +145,10 @@ pub(crate) async fn put_cover(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
+    IfMatch(seen): IfMatch<Timestamp>,
     Picture(bytes): Picture,
 ) -> Result<Response, Problem> {
-    put(&ctx, &caller.organisation, id, ImagePurpose::Cover, bytes).await
+    put(&ctx, &caller.organisation, id, seen, (ImagePurpose::Cover, bytes)).await
 }
 
 /// Delete a sandbox organisation and everything it owns.
@@ -151,15 +156,19 @@ pub(crate) async fn put_cover(
 /// API keys that are bound to it open nothing any more.
 #[utoipa::path(
     delete, path = routes::SANDBOX_BY_ID, tag = "Sandbox organisations", operation_id = "deleteSandboxOrganisation",
-    params(("sandboxOrgId" = String, Path, description = "Id of the sandbox organisation", format = Uuid)),
-    responses((status = 204, description = "The sandbox organisation is gone")),
+    params(("sandboxOrgId" = String, Path, description = "Id of the sandbox organisation", format = Uuid), IfMatchHeader),
+    responses(
+        (status = 204, description = "The sandbox organisation is gone"),
+        (status = 412, description = "Problem `precondition-failed`"),
+    ),
 )]
 pub(crate) async fn delete(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<OrganisationId>,
+    IfMatch(seen): IfMatch<Timestamp>,
 ) -> Result<StatusCode, Problem> {
-    let deleted = sandboxes::delete(&ctx, &caller.organisation, id).await;
+    let deleted = sandboxes::delete(&ctx, &caller.organisation, id, seen).await;
     deleted.map(|()| StatusCode::NO_CONTENT).map_err(|failure| Problem::of(failure, refuse))
 }
 
@@ -187,10 +196,10 @@ async fn put(
     ctx: &Context,
     parent: &Organisation,
     id: OrganisationId,
-    purpose: ImagePurpose,
-    bytes: Vec<u8>,
+    seen: Option<Timestamp>,
+    picture: (ImagePurpose, Vec<u8>),
 ) -> Result<Response, Problem> {
-    let stored = sandboxes::put_image(ctx, parent, id, purpose, bytes).await;
+    let stored = sandboxes::put_image(ctx, parent, id, seen, picture).await;
     stored.map(|it| answer(&it)).map_err(|failure| Problem::of(failure, refuse))
 }
 
@@ -218,7 +227,7 @@ fn refuse(rejection: Rejection) -> Problem {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct SandboxBody {
     /// Name shown to people.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Words)]
     name: String,
 }
 

@@ -272,13 +272,22 @@ pub(crate) struct CertificateChainBody {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct CertificateRequestBody {
-    /// Default: the organisation's name.
-    #[schema(max_length = 64)]
+    /// Without control characters. Default: the organisation's name.
+    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     common_name: Option<String>,
     /// DNS names and URIs. Default: host and issuer identifier of the organisation.
-    #[schema(max_items = 20)]
+    #[schema(value_type = Option<Vec<CertificateName>>, max_items = 20)]
     names: Option<Vec<String>>,
 }
+
+/// A DNS name or URI in a certificate.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 255,
+    pattern = r"^([A-Za-z][A-Za-z0-9+.-]*:[!-~]+|(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*)$"
+)]
+#[expect(dead_code, reason = "only describes the names, which the use case reads")]
+pub(crate) struct CertificateName(String);
 
 /// A signing key; the private part never leaves the server.
 #[derive(Debug, Serialize, ToSchema)]

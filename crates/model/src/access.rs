@@ -81,7 +81,16 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// The sandbox organisation to which an API key is bound, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding(pub Option<OrganisationId>);
+
 impl ApiKey {
+    /// Whom it acts for.
+    pub fn binding(&self) -> Binding {
+        Binding(self.sandbox)
+    }
+
     /// Whether the key opens anything at `now`.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.expires_at

@@ -36,7 +36,7 @@ mod transcript;
 mod webhook;
 mod work;
 
-pub use access::{ApiKey, ApiKeySecret, Role, SecretHash};
+pub use access::{ApiKey, ApiKeySecret, Binding, Role, SecretHash};
 pub use access_provider::{AccessProvider, AccessTerms, ClaimRule, RoleRule};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditLink, AuditOutcome};
 pub use authorization::{

@@ -1,6 +1,6 @@
 //! Keys for the management API.
 
-use chancery_model::{ApiKey, ApiKeyId, OrganisationId, SecretHash, Timestamp};
+use chancery_model::{ApiKey, ApiKeyId, Binding, OrganisationId, SecretHash, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, Set};
 
@@ -46,13 +46,22 @@ impl Transaction {
         Ok(self.scope.happened(revoke).await?)
     }
 
-    /// Binds a key to a sandbox organisation, or to none; `false` when it is unknown.
-    pub async fn bind_api_key(&self, id: ApiKeyId, sandbox: Option<OrganisationId>) -> Result<bool, StoreError> {
+    /// Binds a key to a sandbox organisation, or to none; `false` when it is unknown, or bound otherwise than `seen` says.
+    pub async fn bind_api_key(
+        &self,
+        id: ApiKeyId,
+        sandbox: Option<OrganisationId>,
+        seen: Option<Binding>,
+    ) -> Result<bool, StoreError> {
+        let is_seen = seen.map(|Binding(sandbox)| match sandbox {
+            Some(sandbox) => Column::SandboxId.eq(sandbox.as_uuid()),
+            None => Column::SandboxId.is_null(),
+        });
         let bind = self
             .scope
             .update::<Entity>()
             .col_expr(Column::SandboxId, Expr::value(sandbox.map(OrganisationId::as_uuid)))
-            .filter(Column::Id.eq(id.as_uuid()));
+            .filter(Condition::all().add(Column::Id.eq(id.as_uuid())).add_option(is_seen));
         Ok(self.scope.happened(bind).await?)
     }
 

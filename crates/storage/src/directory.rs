@@ -204,10 +204,17 @@ impl<'s> Directory<'s> {
         self.change(id, set, seen, now).await
     }
 
-    /// Replaces the quotas and nothing else; `false` when there is no such organisation.
-    pub async fn set_quotas(&self, id: OrganisationId, quotas: &Quotas, now: Timestamp) -> Result<bool, StoreError> {
+    /// Replaces the quotas and nothing else, and answers the organisation as it is then; `None` when there is none, or when
+    /// it was changed since `seen`.
+    pub async fn set_quotas(
+        &self,
+        id: OrganisationId,
+        quotas: &Quotas,
+        seen: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<Organisation>, StoreError> {
         let set = [(Column::Quotas, Expr::value(to_json(quotas)?))];
-        Ok(self.change(id, set, None, now).await?.is_some())
+        self.change(id, set, seen, now).await
     }
 
     /// Suspends an organisation or lets it act again; `false` when there is no such organisation.
@@ -221,10 +228,12 @@ impl<'s> Directory<'s> {
         Ok(self.change(id, set, None, now).await?.is_some())
     }
 
-    /// Deletes an organisation, its sandboxes and everything they own; `false` when there is none.
-    pub async fn delete(&self, id: OrganisationId) -> Result<bool, StoreError> {
+    /// Deletes an organisation, its sandboxes and everything they own; `false` when there is none, or when it was changed
+    /// since `seen`.
+    pub async fn delete(&self, id: OrganisationId, seen: Option<Timestamp>) -> Result<bool, StoreError> {
         let connection = self.store.database.write(id, Durability::Full).await?;
-        let deleted = Entity::delete_by_id(id.as_uuid()).exec(&connection).await?.rows_affected == 1;
+        let delete = Entity::delete_many().filter(version(id, seen));
+        let deleted = delete.exec(&connection).await?.rows_affected == 1;
         connection.commit().await?;
         self.forget();
         Ok(deleted)
@@ -237,10 +246,7 @@ impl<'s> Directory<'s> {
         seen: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Option<Organisation>, StoreError> {
-        let mut update = Entity::update_many().filter(Column::Id.eq(id.as_uuid()));
-        if let Some(seen) = seen {
-            update = update.filter(Column::UpdatedAt.eq(seen.millis()));
-        }
+        let mut update = Entity::update_many().filter(version(id, seen));
         for (column, value) in set {
             update = update.col_expr(column, value);
         }
@@ -317,6 +323,12 @@ impl std::fmt::Debug for Directory<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Directory")
     }
+}
+
+/// The organisation, as it was at `seen` where that is given.
+fn version(id: OrganisationId, seen: Option<Timestamp>) -> Condition {
+    let is_seen = seen.map(|seen| Column::UpdatedAt.eq(seen.millis()));
+    Condition::all().add(Column::Id.eq(id.as_uuid())).add_option(is_seen)
 }
 
 fn follow(sandbox: &mut Organisation, parent: &OrganisationRecord) {

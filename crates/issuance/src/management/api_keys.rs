@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use chancery_model::{ApiKey, ApiKeyId, ApiKeySecret, Env, Organisation, OrganisationId, Role, Timestamp};
+use chancery_model::{ApiKey, ApiKeyId, ApiKeySecret, Binding, Env, Organisation, OrganisationId, Role, Timestamp};
 use serde_json::{Map, Value};
 
 use super::body::{Fault, Faults, Members};
+use super::organisations::read_name;
 use super::page::{Page, Window};
 use super::sandboxes;
 use crate::{Context, Failure};
@@ -34,11 +35,20 @@ pub enum CreateRejection {
     Invalid(Vec<Fault>),
 }
 
+/// Why a key was not shown.
+#[derive(Debug)]
+pub enum ReadRejection {
+    /// The organisation has no such key, or it was revoked.
+    NotFound,
+}
+
 /// Why a key was not bound.
 #[derive(Debug)]
 pub enum BindRejection {
     /// The organisation has no such key.
     NotFound,
+    /// It is bound otherwise than the caller knows.
+    Stale,
     /// The body breaks rules, or names no sandbox organisation of the caller.
     Invalid(Vec<Fault>),
 }
@@ -57,7 +67,7 @@ pub async fn create(
     organisation: &Organisation,
     body: &Map<String, Value>,
 ) -> Result<NewApiKey, Failure<CreateRejection>> {
-    let (name, role, days) = read(body).map_err(|faults| Failure::Rejected(CreateRejection::Invalid(faults)))?;
+    let (name, role, days) = read_body(body).map_err(|faults| Failure::Rejected(CreateRejection::Invalid(faults)))?;
     let made = make(ctx.env(), ctx.env().now(), organisation.id, name, role, days);
     ctx.store().write(organisation, async |tx| tx.add_api_key(&made.key).await).await?;
     Ok(made)
@@ -70,12 +80,20 @@ pub async fn list<R>(ctx: &Context, organisation: &Organisation, window: Window)
     Ok(Page::cut(keys, window))
 }
 
+/// One key, unless it was revoked: those are listed only.
+pub async fn read(ctx: &Context, organisation: &Organisation, id: ApiKeyId) -> Result<ApiKey, Failure<ReadRejection>> {
+    let found = ctx.store().read(organisation).await?.api_key(id).await?;
+    let found = found.filter(|key| key.revoked_at.is_none());
+    found.ok_or(Failure::Rejected(ReadRejection::NotFound))
+}
+
 /// Binds a key to the sandbox organisation in `sandboxOrgId`, for which it acts from then on; without one it acts for the
-/// organisation it belongs to again. Its text stays.
+/// organisation it belongs to again. Its text stays. `seen` is what the caller knows it to be bound to.
 pub async fn bind(
     ctx: &Context,
     organisation: &Organisation,
     id: ApiKeyId,
+    seen: Option<Binding>,
     body: &Map<String, Value>,
 ) -> Result<ApiKey, Failure<BindRejection>> {
     let not_found = || Failure::Rejected(BindRejection::NotFound);
@@ -97,9 +115,13 @@ pub async fn bind(
         }
     };
     faults.none_or(Some(())).map_err(|faults| Failure::Rejected(BindRejection::Invalid(faults)))?;
-    let bound = ctx.store().write(organisation, async |tx| tx.bind_api_key(id, sandbox).await).await?;
+    let bound = ctx.store().write(organisation, async |tx| tx.bind_api_key(id, sandbox, seen).await).await?;
     ctx.api_keys().forget(organisation.id, &key).await;
-    if bound { Ok(ApiKey { sandbox, ..key }) } else { Err(not_found()) }
+    match (bound, seen) {
+        (true, _) => Ok(ApiKey { sandbox, ..key }),
+        (false, Some(_)) => Err(Failure::Rejected(BindRejection::Stale)),
+        (false, None) => Err(not_found()),
+    }
 }
 
 /// Revokes a key. Revoking again changes nothing.
@@ -139,21 +161,18 @@ pub(crate) fn make(
 pub(super) const ROLES: &[(&str, Role)] =
     &[("admin", Role::Admin), ("issuer", Role::Issuer), ("auditor", Role::Auditor)];
 
-fn read(body: &Map<String, Value>) -> Result<(String, Role, u32), Vec<Fault>> {
+fn read_body(body: &Map<String, Value>) -> Result<(String, Role, u32), Vec<Fault>> {
     let mut faults = Faults::default();
     let members = Members::of_body(body);
     members.refuse_others(&[&["name", "role", "expiryInDays"]], &mut faults);
     members.require("name", &mut faults);
     members.require_text("role", &mut faults);
-    let name = members.string("name", 255, &mut faults).map(str::trim);
-    if name.is_some_and(str::is_empty) {
-        faults.add(members.at("name"), "a name is expected");
-    }
+    let name = read_name(&members, &mut faults);
     let role = members.choice("role", ROLES, &mut faults);
     let days = members.value("expiryInDays").and_then(Value::as_f64);
     let is_unset = days.is_some_and(|days| days.fract() == 0.0 && (f64::from(i32::MIN)..=0.0).contains(&days));
     let days = if is_unset { None } else { members.integer("expiryInDays", 1..=MOST_DAYS, &mut faults) };
-    let read = name.zip(role).map(|(name, role)| (name.to_owned(), role, days.unwrap_or(DEFAULT_DAYS)));
+    let read = name.zip(role).map(|(name, role)| (name, role, days.unwrap_or(DEFAULT_DAYS)));
     faults.none_or(read)
 }
 
@@ -167,7 +186,7 @@ mod tests {
     fn days_that_are_absent_zero_or_negative_become_thirty() {
         for days in [json!(null), json!(0), json!(-5)] {
             let body = json!({ "name": "ci", "role": "issuer", "expiryInDays": days });
-            assert_eq!(read(body.as_object().unwrap()).unwrap().2, 30);
+            assert_eq!(read_body(body.as_object().unwrap()).unwrap().2, 30);
         }
     }
 
@@ -175,14 +194,14 @@ mod tests {
     fn days_that_no_number_of_days_is_are_refused() {
         for days in [json!(-0.5), json!(1.5), json!(-3_000_000_000_i64), json!("30")] {
             let body = json!({ "name": "ci", "role": "issuer", "expiryInDays": days });
-            let faults = read(body.as_object().unwrap()).unwrap_err();
+            let faults = read_body(body.as_object().unwrap()).unwrap_err();
             assert_eq!(faults.iter().map(|fault| fault.pointer.as_str()).collect::<Vec<_>>(), ["/expiryInDays"]);
         }
     }
 
     #[test]
     fn name_and_role_are_mandatory_and_the_role_is_closed() {
-        let faults = read(json!({ "role": "owner", "scopes": ["config"] }).as_object().unwrap()).unwrap_err();
+        let faults = read_body(json!({ "role": "owner", "scopes": ["config"] }).as_object().unwrap()).unwrap_err();
         let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(pointers, ["/scopes", "/name", "/role"]);
     }

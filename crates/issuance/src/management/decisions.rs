@@ -338,8 +338,9 @@ fn read_claims(
 
 /// `reason` of a denial.
 pub(crate) fn read_reason(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
-    let reason = members.string("reason", LONGEST_REASON, faults)?.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
+    let given = members.string("reason", LONGEST_REASON, faults)?;
+    let reason = given.trim();
+    if reason.is_empty() || given.chars().any(char::is_control) {
         faults.add(members.at("reason"), "words for the holder are expected, without control characters");
         return None;
     }
@@ -359,4 +360,21 @@ fn state(detail: String) -> Failure<Rejection> {
 
 fn invalid(faults: Vec<Fault>) -> Failure<Rejection> {
     Failure::Rejected(Rejection::Invalid(faults))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_something_to_read_and_no_control_characters() {
+        let read = |reason: &str| {
+            let body = Map::from_iter([("reason".to_owned(), json!(reason))]);
+            read_reason(&Members::of_body(&body), &mut Faults::default())
+        };
+        assert_eq!(read(" too late ").as_deref(), Some("too late"));
+        for wrong in ["", " ", "too\nlate", "too late\n"] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
 }

@@ -78,6 +78,8 @@ pub enum DeleteRejection {
     NotFound,
     /// Exchanges of it are still open.
     InUse,
+    /// It is not the version that the caller knows.
+    Stale,
 }
 
 /// Which definitions a list holds; an empty filter lets everything pass.
@@ -203,19 +205,22 @@ pub async fn update(
     }
 }
 
-/// Deletes a definition that no open exchange needs. Records of finished exchanges stay readable.
+/// Deletes a definition that no open exchange needs. Records of finished exchanges stay readable. `expected` is the revision
+/// that the caller knows.
 pub async fn delete(
     ctx: &Context,
     organisation: &Organisation,
     id: DefinitionId,
+    expected: Option<u32>,
 ) -> Result<(), Failure<DeleteRejection>> {
     let now = ctx.env().now();
-    let outcome = ctx.store().write(organisation, async |tx| tx.delete_definition(id, now).await).await?;
+    let outcome = ctx.store().write(organisation, async |tx| tx.delete_definition(id, expected, now).await).await?;
     forget(ctx, organisation, id).await;
     match outcome {
         DefinitionDeletion::Deleted => Ok(()),
         DefinitionDeletion::InUse => Err(Failure::Rejected(DeleteRejection::InUse)),
         DefinitionDeletion::NotFound => Err(Failure::Rejected(DeleteRejection::NotFound)),
+        DefinitionDeletion::Stale => Err(Failure::Rejected(DeleteRejection::Stale)),
     }
 }
 

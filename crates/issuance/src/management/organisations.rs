@@ -50,6 +50,15 @@ pub enum Rejection {
     NotFound,
 }
 
+/// Why an organisation was not deleted.
+#[derive(Debug)]
+pub enum DeleteRejection {
+    /// There is no such organisation.
+    NotFound,
+    /// It is not the version that the caller knows.
+    Stale,
+}
+
 /// Why an organisation was not changed.
 #[derive(Debug)]
 pub enum UpdateRejection {
@@ -167,10 +176,19 @@ pub async fn resume(ctx: &Context, id: OrganisationId) -> Result<Organisation, F
     set_status(ctx, id, OrganisationStatus::Active).await
 }
 
-/// Deletes an organisation, its sandboxes and everything they own, for good.
-pub async fn delete(ctx: &Context, id: OrganisationId) -> Result<(), Failure<Rejection>> {
-    let deleted = ctx.store().directory().delete(id).await?;
-    if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+/// Deletes an organisation, its sandboxes and everything they own, for good. `seen` is when the version was made that the
+/// caller knows.
+pub async fn delete(
+    ctx: &Context,
+    id: OrganisationId,
+    seen: Option<Timestamp>,
+) -> Result<(), Failure<DeleteRejection>> {
+    if find::<DeleteRejection>(ctx, id).await?.is_none() {
+        return Err(Failure::Rejected(DeleteRejection::NotFound));
+    }
+    let deleted = ctx.store().directory().delete(id, seen).await?;
+    let refused = if seen.is_some() { DeleteRejection::Stale } else { DeleteRejection::NotFound };
+    if deleted { Ok(()) } else { Err(Failure::Rejected(refused)) }
 }
 
 async fn set_status(

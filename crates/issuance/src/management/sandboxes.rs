@@ -135,13 +135,11 @@ pub async fn rename(
     let name = read_body(body).map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
     let renamed = ctx.store().directory().update(id, Some(&name), None, seen, ctx.env().now()).await?;
     ctx.publications().forget(&sandbox).await;
-    renamed.ok_or(Failure::Rejected(match seen {
-        Some(_) => Rejection::Stale,
-        None => Rejection::NotFound,
-    }))
+    renamed.ok_or_else(|| changed_or_gone(seen))
 }
 
-/// Stores the logo or cover of a sandbox organisation: PNG or JPEG. Its issuer metadata show the logo.
+/// Stores the logo or cover of a sandbox organisation: PNG or JPEG. Its issuer metadata show the logo. `seen` is when the
+/// version was made that the caller knows.
 ///
 /// # Errors
 /// See [`Rejection`].
@@ -149,8 +147,8 @@ pub async fn put_image(
     ctx: &Context,
     parent: &Organisation,
     id: OrganisationId,
-    purpose: ImagePurpose,
-    bytes: Vec<u8>,
+    seen: Option<Timestamp>,
+    (purpose, bytes): (ImagePurpose, Vec<u8>),
 ) -> Result<Arc<Organisation>, Failure<Rejection>> {
     let sandbox = read(ctx, parent, id).await?;
     let image = images::picture(bytes, None, purpose, ctx.env().now()).map_err(|fault| {
@@ -159,19 +157,25 @@ pub async fn put_image(
             PictureFault::NotAPicture => Rejection::NotAPicture,
         })
     })?;
-    ctx.store().directory().put_image(id, &image).await?;
+    let stored = ctx.store().directory().put_image(id, &image, seen).await?;
     ctx.publications().forget(&sandbox).await;
-    read(ctx, parent, id).await
+    if stored { read(ctx, parent, id).await } else { Err(changed_or_gone(seen)) }
 }
 
-/// Deletes a sandbox organisation and everything it owns. API keys that are bound to it open nothing any more.
+/// Deletes a sandbox organisation and everything it owns. API keys that are bound to it open nothing any more. `seen` is when
+/// the version was made that the caller knows.
 ///
 /// # Errors
-/// When there is none.
-pub async fn delete(ctx: &Context, parent: &Organisation, id: OrganisationId) -> Result<(), Failure<Rejection>> {
+/// When there is none, or another version of it.
+pub async fn delete(
+    ctx: &Context,
+    parent: &Organisation,
+    id: OrganisationId,
+    seen: Option<Timestamp>,
+) -> Result<(), Failure<Rejection>> {
     read(ctx, parent, id).await?;
-    let deleted = ctx.store().directory().delete(id).await?;
-    if deleted { Ok(()) } else { Err(Failure::Rejected(Rejection::NotFound)) }
+    let deleted = ctx.store().directory().delete(id, seen).await?;
+    if deleted { Ok(()) } else { Err(changed_or_gone(seen)) }
 }
 
 /// The sandbox organisation with this id, if it is one of `parent`.
@@ -182,6 +186,14 @@ pub(crate) async fn find<R>(
 ) -> Result<Option<Arc<Organisation>>, Failure<R>> {
     let found = ctx.store().directory().organisation(id).await?;
     Ok(found.filter(|found| found.parent == Some(parent.id)))
+}
+
+/// Why nothing was done to a sandbox organisation that was there a moment ago.
+fn changed_or_gone(seen: Option<Timestamp>) -> Failure<Rejection> {
+    Failure::Rejected(match seen {
+        Some(_) => Rejection::Stale,
+        None => Rejection::NotFound,
+    })
 }
 
 fn slug(parent: &Organisation, random: [u8; 4]) -> Result<Slug, Failure<Rejection>> {

@@ -231,7 +231,7 @@ pub async fn request_certificate(
     let common_name = members.text("commonName", 64, &mut faults).map(str::to_owned);
     let mut names = Vec::new();
     for (pointer, value) in members.array("names", 20, &mut faults).unwrap_or_default() {
-        match value.as_str().filter(|name| (1..=255).contains(&name.len())) {
+        match value.as_str().filter(|name| (1..=255).contains(&name.chars().count())) {
             Some(name) => names.push(name.to_owned()),
             None => faults.add(pointer, "a DNS name or URI is expected"),
         }

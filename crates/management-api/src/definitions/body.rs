@@ -3,7 +3,7 @@
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::schema::IdentityMapping;
+use super::schema::{IdentityMapping, PathStep};
 use crate::signing_keys::AlgorithmSchema;
 
 /// A definition to be created, or the next version of one. The second shape is older: members of one entry
@@ -12,8 +12,8 @@ use crate::signing_keys::AlgorithmSchema;
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewCredentialDefinition {
-    /// Name for people; five labels are reserved.
-    #[schema(min_length = 3, max_length = 255)]
+    /// Name for people, at least 3 characters between white space; five labels are reserved.
+    #[schema(min_length = 3, max_length = 255, pattern = r"[^\s\x85][\s\S]+[^\s\x85]")]
     label: String,
     /// One element per published credential configuration.
     #[schema(min_items = 1, max_items = 50)]
@@ -58,7 +58,7 @@ pub(crate) struct NewCredentialDefinition {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewClaimsEndpoint {
     /// `https` URL with a public address, unless the deployment allows others. Empty as in answers: claims are not fetched.
-    #[schema(max_length = 2048, example = "https://registry.example/claims")]
+    #[schema(max_length = 2048, pattern = "^(https?://[^#]+)?$", example = "https://registry.example/claims")]
     url: Option<String>,
     /// How long an answer is awaited. Default: 5.
     #[schema(minimum = 1, maximum = 15)]
@@ -94,8 +94,8 @@ pub(crate) struct NewEntry {
     id: Option<String>,
     /// `jwt_vc_json` and `mso_mdoc` are refused by this release.
     credential_format: FormatSchema,
-    /// Type of the credential, without white space.
-    #[schema(min_length = 1, max_length = 2048, pattern = r"^\S+$")]
+    /// Type of the credential, without white space and control characters.
+    #[schema(min_length = 1, max_length = 2048, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     vct: String,
     /// Described claims.
     claims: NewClaims,
@@ -119,7 +119,7 @@ pub(crate) struct NewEntry {
     /// Equal in all entries. Default: `authorization_details`.
     authorization_request_type: Option<RequestTypeSchema>,
     /// OAuth scope, only with `scope_based`.
-    #[schema(max_length = 255)]
+    #[schema(pattern = r##"^[!#-\[\]-~]{0,255}$"##)]
     scope: Option<String>,
     /// Least distance of polls for a deferred credential, in seconds. Default: that of the global
     /// configuration, or 5.
@@ -132,19 +132,26 @@ pub(crate) struct NewEntry {
     /// Whether key proofs must carry a key attestation (OpenID4VCI Appendix D). Default: false.
     require_key_attestation: Option<bool>,
     /// Accepted `key_storage` levels of key attestations (Appendix D.2). Default: those of the organisation.
-    #[schema(max_items = 16, example = json!(["iso_18045_high"]))]
+    #[schema(value_type = Option<Vec<LevelName>>, max_items = 16, example = json!(["iso_18045_high"]))]
     key_storage: Option<Vec<String>>,
     /// Accepted `user_authentication` levels of key attestations. Default: those of the organisation.
-    #[schema(max_items = 16, example = json!(["iso_18045_high"]))]
+    #[schema(value_type = Option<Vec<LevelName>>, max_items = 16, example = json!(["iso_18045_high"]))]
     user_authentication: Option<Vec<String>>,
     /// Algorithms of key proofs. Default: those of the organisation.
     #[schema(max_items = 8)]
     proof_algorithms: Option<Vec<AlgorithmSchema>>,
     /// Claims that come from the identity provider at which the person signs in, in the authorization code flow.
+    #[schema(max_items = 500)]
     identity_mapping: Option<Vec<IdentityMapping>>,
     /// How the credential looks in a wallet.
     display: Option<NewDisplay>,
 }
+
+/// Name of an attack potential resistance level (OpenID4VCI Appendix D.2).
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 255)]
+#[expect(dead_code, reason = "only describes the names, which the use case reads")]
+pub(crate) struct LevelName(String);
 
 /// Described claims.
 #[derive(ToSchema)]
@@ -161,8 +168,8 @@ pub(crate) struct NewClaims {
 #[expect(dead_code, reason = "only describes the body, which the use case reads")]
 pub(crate) struct NewClaim {
     /// Claims path pointer (OpenID4VCI Appendix C): string is a member, integer an element, null every
-    /// element.
-    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    /// element. The first is a string.
+    #[schema(value_type = Vec<PathStep>, min_items = 1, max_items = 64, example = json!(["address", "locality"]))]
     path: Value,
     /// Whether an issue call without it is refused. Default: true.
     mandatory: Option<bool>,

@@ -192,10 +192,11 @@ impl From<&Entry> for EntryAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IdentityMapping {
     /// Path of the claim in the credential: names only.
-    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 64, example = json!(["address", "locality"]))]
     claim: Value,
-    /// Path of its value in the ID token or the userinfo response: names and positions.
-    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    /// Path of its value in the ID token or the userinfo response: names and positions,
+    /// beginning with a name.
+    #[schema(value_type = Vec<SourceStep>, min_items = 1, max_items = 64, example = json!(["address", "locality"]))]
     from: Value,
 }
 
@@ -204,6 +205,27 @@ impl From<&chancery_model::IdentityMapping> for IdentityMapping {
         let path = |path| serde_json::to_value(path).unwrap_or_default();
         Self { claim: path(&rule.claim), from: path(&rule.from) }
     }
+}
+
+/// A step of a claims path: a member, an element, or every element.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClaimPathStep)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only describes the JSON of the model's path")]
+pub(crate) enum PathStep {
+    Name(String),
+    Position(u32),
+    Every,
+}
+
+/// A step of the path of a claim at an identity provider: a member or an element.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SourcePathStep)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only describes the JSON of the model's path")]
+pub(crate) enum SourceStep {
+    Name(String),
+    Position(u32),
 }
 
 /// Described claims.
@@ -219,7 +241,7 @@ pub(crate) struct Claims {
 pub(crate) struct Claim {
     /// Claims path pointer (OpenID4VCI Appendix C): string is a member, integer an element, null every
     /// element.
-    #[schema(value_type = Vec<Value>, min_items = 1, example = json!(["address", "locality"]))]
+    #[schema(value_type = Vec<PathStep>, min_items = 1, max_items = 64, example = json!(["address", "locality"]))]
     path: Value,
     /// Whether an issue call without it is refused; absent counts as true.
     mandatory: bool,

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, KnownFormat, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr};
 
 /// Bodies in which members that are not described pass by.
-const OPEN: [&str; 1] = ["CredentialToIssue"];
+const OPEN: [&str; 2] = ["CredentialToIssue", "CredentialToSupply"];
 
 /// Largest number of the 32 bits without sign that counters have here.
 const LARGEST_COUNT: u32 = u32::MAX;
+
+/// Longest text of a parameter, in characters.
+const LONGEST_PARAMETER: usize = 255;
 
 /// Says of all schemas what the code does with all of them.
 pub(super) fn settle(description: &mut OpenApi) {
@@ -44,6 +47,9 @@ fn settle_operation(operation: &mut Operation, asked_for: &mut BTreeSet<String>)
             // A parameter that is left out is not there; the text `null` is a value like others.
             without_null(schema);
             visit(schema, &mut widen);
+            if parameter.parameter_in == ParameterIn::Query {
+                visit(schema, &mut bound);
+            }
         }
     }
     if let Some(RefOr::T(body)) = operation.request_body.as_mut() {
@@ -65,6 +71,15 @@ fn settle_operation(operation: &mut Operation, asked_for: &mut BTreeSet<String>)
                 content.schema = None;
             }
         }
+    }
+}
+
+/// A text in a query is as long as `request.rs` reads it, unless its parameter says otherwise.
+fn bound(schema: &mut Schema) {
+    let Schema::Object(object) = schema else { return };
+    let is_free = object.format.is_none() && object.enum_values.is_none() && object.pattern.is_none();
+    if object.schema_type == SchemaType::Type(Type::String) && is_free {
+        object.max_length.get_or_insert(LONGEST_PARAMETER);
     }
 }
 

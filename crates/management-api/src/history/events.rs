@@ -176,6 +176,7 @@ impl From<&NumberedEvent> for Step {
 struct EventsQuery {
     /// Types of events as for webhooks, with commas between them, such as
     /// `openid.credential.credential_issued,openid.credential.issuance_denied`. All when absent.
+    #[param(max_length = 1024)]
     event_types: Option<String>,
     /// Only exchanges of this definition.
     #[param(format = Uuid)]

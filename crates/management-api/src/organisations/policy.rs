@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::definitions::BindingMethodSchema;
+use crate::definitions::{BindingMethodSchema, LevelName};
 use crate::signing_keys::AlgorithmSchema;
 
 /// What an organisation asks of wallets. Missing members take the values of the `profile`; the defaults named here are
@@ -21,10 +21,10 @@ pub(crate) struct PolicySchema {
     /// `off` (default), `observe` or `enforce` key attestations (OpenID4VCI Appendix D).
     key_attestation: Option<AttestationRuleSchema>,
     /// Accepted `key_storage` levels of key attestations. Default: any.
-    #[schema(max_items = 16, example = json!(["iso_18045_high"]))]
+    #[schema(value_type = Option<Vec<LevelName>>, max_items = 16, example = json!(["iso_18045_high"]))]
     key_storage: Option<Vec<String>>,
     /// Accepted `user_authentication` levels of key attestations. Default: any.
-    #[schema(max_items = 16, example = json!(["iso_18045_high"]))]
+    #[schema(value_type = Option<Vec<LevelName>>, max_items = 16, example = json!(["iso_18045_high"]))]
     user_authentication: Option<Vec<String>>,
     /// Who may attest wallets and keys.
     trust_anchors: Option<TrustAnchorsSchema>,

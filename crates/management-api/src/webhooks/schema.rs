@@ -1,10 +1,14 @@
 //! Webhooks and deliveries on the wire.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use chancery_issuance::management::webhooks::{self, Ping, Shown, event_type};
-use chancery_model::{DeliveryState, Organisation, WebhookDelivery};
+use chancery_model::{DeliveryState, Organisation, WebhookDelivery, WebhookEvent};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::list::Pagination;
 use crate::moment;
@@ -58,11 +62,31 @@ pub(crate) struct NewSubscribedEvents {
     #[schema(max_items = 0)]
     consent_management_webhook: Option<Vec<String>>,
     /// Steps of exchanges, as `GET /v2/config/webhooks/event-types` lists them.
-    #[schema(min_items = 1, max_items = 64)]
+    #[schema(value_type = Vec<EventTypeSchema>, min_items = 1, max_items = 64)]
     digital_wallet_webhook: Vec<String>,
     /// There are none.
     #[schema(max_items = 0)]
     data_marketplace_webhook: Option<Vec<String>>,
+}
+
+/// Type of an event.
+pub(crate) struct EventTypeSchema;
+
+impl PartialSchema for EventTypeSchema {
+    fn schema() -> RefOr<Schema> {
+        let types = WebhookEvent::all().map(event_type);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(types))
+            .description(Some("Type of an event."))
+            .into()
+    }
+}
+
+impl ToSchema for EventTypeSchema {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("WebhookEventType")
+    }
 }
 
 /// Event types by group.

@@ -35,8 +35,8 @@ pub(super) enum ConfigCommand {
     Show,
     /// Writes the configuration of an organisation to a file.
     ///
-    /// Definitions, policy, retention, defaults, identity provider, webhooks; no secrets, and nothing that belongs to this
-    /// server or organisation alone.
+    /// Definitions, policy, retention, defaults, identity provider, access provider, webhooks; no secrets, and nothing that
+    /// belongs to this server or organisation alone.
     Export(ExportArguments),
     /// Says what has to change so that an organisation has what a file says.
     ///

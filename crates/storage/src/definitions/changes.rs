@@ -37,6 +37,8 @@ pub enum DefinitionDeletion {
     InUse,
     /// There is no such definition.
     NotFound,
+    /// It has another revision than was expected.
+    Stale,
 }
 
 impl Transaction {
@@ -86,11 +88,20 @@ impl Transaction {
     }
 
     /// Deletes a definition unless an exchange is open: an unexpired offer, or an access token that can still fetch a
-    /// first credential.
-    pub async fn delete_definition(&self, id: DefinitionId, now: Timestamp) -> Result<DefinitionDeletion, StoreError> {
+    /// first credential. `expected` is the revision that the caller knows.
+    pub async fn delete_definition(
+        &self,
+        id: DefinitionId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<DefinitionDeletion, StoreError> {
         // Adding an exchange needs the row that this locks, so none can appear until we are done.
-        if self.lock_definition(id, LockType::Update).await?.is_none() {
-            return Ok(DefinitionDeletion::NotFound);
+        match self.lock_definition(id, LockType::Update).await? {
+            None => return Ok(DefinitionDeletion::NotFound),
+            Some(current) if expected.is_some_and(|expected| i64::from(expected) != current.revision) => {
+                return Ok(DefinitionDeletion::Stale);
+            }
+            Some(_) => {}
         }
         let its_exchange = exchange::Column::DefinitionId.eq(id.as_uuid());
         let open = self.scope.find::<exchange::Entity>().filter(its_exchange).filter(self.can_issue(now));

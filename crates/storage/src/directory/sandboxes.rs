@@ -1,10 +1,10 @@
 //! Organisations below others.
 
-use chancery_model::{Organisation, OrganisationId, OrganisationRecord, StoredImage};
+use chancery_model::{Organisation, OrganisationId, OrganisationRecord, StoredImage, Timestamp};
 use sea_orm::sea_query::{Expr, LockType, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, Insert, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
-use super::{Directory, OrganisationConflict, to_row};
+use super::{Directory, OrganisationConflict, to_row, version};
 use crate::connection::Durability;
 use crate::entity::organisation::{Column, Entity};
 use crate::entity::organisation_image;
@@ -79,8 +79,13 @@ impl Directory<'_> {
     }
 
     /// Stores a picture of an organisation in the place of the one that it had for the same purpose; `false` when the
-    /// organisation is gone.
-    pub async fn put_image(&self, id: OrganisationId, image: &StoredImage) -> Result<bool, StoreError> {
+    /// organisation is gone, or was changed since `seen`.
+    pub async fn put_image(
+        &self,
+        id: OrganisationId,
+        image: &StoredImage,
+        seen: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
         let column = match image.purpose {
             chancery_model::ImagePurpose::Logo => Column::Logo,
             chancery_model::ImagePurpose::Cover => Column::Cover,
@@ -103,7 +108,7 @@ impl Directory<'_> {
         ]);
         let scope = Scope::new(self.store.database.write(id, Durability::Full).await?, id);
         let show = Entity::update_many()
-            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(version(id, seen))
             .col_expr(column, Expr::value(image.name.as_str()))
             .col_expr(Column::UpdatedAt, later(Column::UpdatedAt, image.created_at));
         if show.exec(scope.connection()).await?.rows_affected != 1 {

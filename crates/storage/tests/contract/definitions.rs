@@ -35,7 +35,7 @@ async fn delete(
     definition: &Definition,
     now: Timestamp,
 ) -> DefinitionDeletion {
-    store.write(organisation, async |tx| tx.delete_definition(definition.id, now).await).await.unwrap()
+    store.write(organisation, async |tx| tx.delete_definition(definition.id, None, now).await).await.unwrap()
 }
 
 fn revised(definition: &Definition, label: &str) -> Definition {
@@ -71,6 +71,16 @@ async fn the_second_of_two_revisions_made_from_one_is_stale(database: Arc<TestDa
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == DefinitionChange::Stale).count(), 5, "{outcomes:?}");
     let unknown = revised(&database.definition("Unknown", &["unknown"]), "Unknown");
     assert_eq!(revise(&database.store, &tenant.organisation, &unknown).await, DefinitionChange::NotFound);
+    let id = tenant.definition.id;
+    let deleted = async |seen| {
+        database
+            .store
+            .write(&tenant.organisation, async |tx| tx.delete_definition(id, Some(seen), NOW).await)
+            .await
+            .unwrap()
+    };
+    assert_eq!(deleted(1).await, DefinitionDeletion::Stale);
+    assert_eq!(deleted(2).await, DefinitionDeletion::Deleted);
 }
 
 async fn two_definitions_never_publish_one_configuration_id(database: Arc<TestDatabase>) {

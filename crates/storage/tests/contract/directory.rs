@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_model::{OrganisationStatus, Policy, Slug};
+use chancery_model::{OrganisationStatus, Policy, Quotas, Slug};
 use chancery_storage::{Order, OrganisationConflict, Page};
 
 use crate::database::{TestDatabase, on_every_database};
@@ -41,8 +41,15 @@ async fn an_organisation_is_created_found_changed_suspended_and_deleted(database
     assert_eq!((found.name.as_str(), &found.policy, found.status), ("Renamed", &policy, OrganisationStatus::Suspended));
     assert!(found.created_at == NOW && found.updated_at > set.updated_at);
 
-    assert!(directory.delete(record.id).await.unwrap());
-    assert!(!directory.delete(record.id).await.unwrap());
+    let quotas = Quotas { exchanges_per_day: Some(7), ..Quotas::default() };
+    let seen = Some(found.updated_at);
+    let set = directory.set_quotas(record.id, &quotas, seen, LATER).await.unwrap().unwrap();
+    assert_eq!(set.quotas, quotas);
+    assert!(directory.set_quotas(record.id, &Quotas::default(), seen, LATER).await.unwrap().is_none());
+
+    assert!(!directory.delete(record.id, seen).await.unwrap(), "it was changed since");
+    assert!(directory.delete(record.id, Some(set.updated_at)).await.unwrap());
+    assert!(!directory.delete(record.id, None).await.unwrap());
     assert!(directory.update(record.id, Some("Ghost"), Some(&policy), None, LATER).await.unwrap().is_none());
     assert!(!directory.set_status(record.id, OrganisationStatus::Active, LATER).await.unwrap());
     assert!(directory.organisation(record.id).await.unwrap().is_none());
@@ -96,7 +103,7 @@ async fn a_deleted_organisation_takes_everything_with_it(database: Arc<TestDatab
     let (acme, other) = (database.tenant("acme").await, database.tenant("other").await);
     let (issued, kept) = (database.issue(&acme).await, database.issue(&other).await);
     database.offer(&acme).await;
-    assert!(database.store.directory().delete(acme.organisation.id).await.unwrap());
+    assert!(database.store.directory().delete(acme.organisation.id, None).await.unwrap());
     let read = database.store.read(&acme.organisation).await.unwrap();
     assert!(read.exchange(issued.exchange.id).await.unwrap().is_none());
     assert!(read.signing_keys().await.unwrap().is_empty());

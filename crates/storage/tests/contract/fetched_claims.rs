@@ -87,7 +87,7 @@ async fn secrets_belong_to_one_definition_of_one_organisation(database: Arc<Test
     let remove = async |tx: &chancery_storage::Transaction| tx.remove_claims_endpoint_secrets(id).await;
     database.store.write(&other.organisation, remove).await.unwrap();
     assert_eq!(secrets(&acme).await, Some(vec![2]));
-    let delete = async |tx: &chancery_storage::Transaction| tx.delete_definition(id, NOW).await;
+    let delete = async |tx: &chancery_storage::Transaction| tx.delete_definition(id, None, NOW).await;
     assert_eq!(database.store.write(&acme.organisation, delete).await.unwrap(), DefinitionDeletion::Deleted);
     assert_eq!(secrets(&acme).await, None);
 }

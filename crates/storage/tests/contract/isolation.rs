@@ -69,7 +69,7 @@ async fn another_organisation_changes_nothing(database: Arc<TestDatabase>) {
         assert!(!tx.deny_exchange(exchange.id, "no", NOW).await?);
         assert!(!tx.delete_exchange(exchange.id).await?);
         assert_eq!(tx.revise_definition(&next).await?, DefinitionChange::NotFound);
-        assert_eq!(tx.delete_definition(acme.definition.id, NOW).await?, DefinitionDeletion::NotFound);
+        assert_eq!(tx.delete_definition(acme.definition.id, None, NOW).await?, DefinitionDeletion::NotFound);
         assert!(!tx.revoke_api_key(acme.api_key.id, NOW).await?);
         assert!(!tx.note_api_key_use(acme.api_key.id, NOW).await?);
         assert!(tx.set_certificate_chain(acme.signing_key.id, "stolen", None, NOW).await?.is_none());

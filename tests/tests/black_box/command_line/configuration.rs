@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chancery_tests::platform::{definition_path, history_path, issue_body};
+use chancery_tests::platform::{API_KEYS, definition_path, history_path, issue_body};
 use chancery_tests::samples::PNG;
 use chancery_tests::{Operator, Rewriter, World, on_every_backend, samples};
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 const RETENTION: &str = "/v2/config/digital-wallet/openid/retention";
 const GLOBAL: &str = "/v2/config/digital-wallet/openid/global-configuration";
 const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
+const ACCESS: &str = "/v2/config/admin/access-provider";
+const SANDBOX: &str = "/v2/config/sandbox-org";
 const DEFINITIONS: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definitions";
 const KEYS: &str = "/v2/config/digital-wallet/openid/key-management";
 const WEBHOOK: &str = "/v2/config/webhook";
@@ -101,6 +103,8 @@ async fn furnished(world: &World) -> Operator {
         "issuer": "https://login.example", "clientId": "chancery", "clientSecret": CLIENT_SECRET, "scopes": ["email"],
     });
     operator.put(PROVIDER, provider).await.ok();
+    let roles = json!([{"claim": ["groups"], "values": ["owners"], "role": "admin"}]);
+    operator.put(ACCESS, json!({"issuer": "https://staff.example", "roles": roles})).await.ok();
     let mut badge = samples::staff_badge();
     badge["credentialDefinitions"][0]["vct"] = format!("{}/types/staff", operator.issuer()).into();
     badge["credentialDefinitions"][0]["display"]["logo"] =
@@ -162,6 +166,8 @@ on_every_backend! {
         file["retention"]["claimsDays"] = Value::Null;
         file["globalConfiguration"]["credentialExpirationInDays"] = json!(365);
         file["identityProvider"]["scopes"] = json!(["profile", "openid"]);
+        assert_eq!(file["accessProvider"]["audience"], "${issuer}");
+        file["accessProvider"]["requiredClaims"] = json!([{"claim": ["acr"], "values": ["mfa"]}]);
         badge_of(&mut file)["label"] = json!("Staff pass");
         badge_of(&mut file)["credentialDefinitions"][0]["expirationInDays"] = json!(90);
         let claims = &mut badge_of(&mut file)["credentialDefinitions"][0]["claims"]["claims"];
@@ -177,11 +183,12 @@ on_every_backend! {
             "change retention",
             "change global configuration",
             "change identity provider",
+            "change access provider",
             "change definition staff-badge \"Staff badge\"",
             "change webhook http://127.0.0.1:9/hook",
             "create webhook http://127.0.0.1:9/other",
         ]);
-        assert_eq!(report["changes"][4]["differences"], json!([
+        assert_eq!(report["changes"][5]["differences"], json!([
             {"path": "label", "old": "Staff badge", "new": "Staff pass"},
             {"path": "credentialDefinitions[staff-badge].claims.claims[building]", "new": {"path": ["building"], "mandatory": false}},
             {"path": "credentialDefinitions[staff-badge].expirationInDays", "old": 30, "new": 90},
@@ -198,7 +205,8 @@ on_every_backend! {
         assert_eq!((&new["id"], &new["expirationInDays"]), (&old["id"], &json!(90)));
         assert_eq!(new["display"]["logo"], old["display"]["logo"], "the picture is still there");
         let after = history_length(&operator).await;
-        assert_eq!(after - before, 7);
+        assert_eq!(operator.get(ACCESS).await.ok()["accessProvider"]["requiredClaims"][0]["values"], json!(["mfa"]));
+        assert_eq!(after - before, 8);
         assert_eq!(desk.plan(&file).await.0, ExitCode::SUCCESS);
         assert_eq!(desk.apply(&file).await.0, ExitCode::SUCCESS);
         assert_eq!(history_length(&operator).await, after);
@@ -332,7 +340,7 @@ on_every_backend! {
         let path = definition_path(badge["credentialDefinitionId"].as_str().unwrap());
         operator.put(&path, two).await.ok();
         file["credentialDefinitions"].as_array_mut().unwrap().remove(0);
-        for name in ["globalConfiguration", "identityProvider"] {
+        for name in ["globalConfiguration", "identityProvider", "accessProvider"] {
             file[name] = Value::Null;
         }
         file["webhooks"] = json!([]);
@@ -342,6 +350,7 @@ on_every_backend! {
         assert_eq!(names(&report), [
             "keep global configuration",
             "keep identity provider",
+            "keep access provider",
             "keep definition staff-badge, visitor-badge \"Staff badge\"",
             "keep definition person-identification-data \"Person identification data\"",
             "keep webhook http://127.0.0.1:9/hook",
@@ -360,7 +369,33 @@ on_every_backend! {
         let left = definitions(&operator).await;
         assert_eq!((left.len(), left[0]["credentialDefinitions"].as_array().unwrap().len()), (1, 1));
         operator.get(PROVIDER).await.problem(404);
+        operator.get(ACCESS).await.problem(404);
         assert_eq!(desk.with("plan", &file, &["--delete"]).await.0, ExitCode::SUCCESS);
+    }
+
+    /// A sandbox is an organisation: its file comes from a key that is bound to it, and fits the real one.
+    async fn a_sandbox_has_a_file_of_its_own(world: &World) {
+        let operator = furnished(world).await;
+        let made = operator.post(SANDBOX, json!({"name": "Rehearsal"})).await.expect(201)["sandboxOrganisation"].clone();
+        let key = operator.post(API_KEYS, json!({"name": "rehearsal", "role": "admin"})).await.ok()["apiKey"].clone();
+        let path = format!("{API_KEYS}/{}/sandbox-org", key["id"].as_str().expect("an id"));
+        operator.put(&path, json!({"sandboxOrgId": made["sandboxOrgId"]})).await.ok();
+        let rehearsal = operator.with_key(key["apiKey"].as_str().expect("a key"));
+        rehearsal.post(KEYS, json!({})).await.expect(201);
+        let mut desk = Desk::new(world, &operator);
+        let (_, file) = desk.export("acme.json").await;
+        desk.key = rehearsal.key().to_owned();
+        let (_, empty) = desk.export("empty.json").await;
+        assert_eq!((&empty["credentialDefinitions"], &empty["accessProvider"]), (&json!([]), &Value::Null));
+        let before = history_length(&operator).await;
+        assert_eq!(desk.apply(&file).await.0, ExitCode::SUCCESS);
+        assert_eq!(desk.plan(&file).await.0, ExitCode::SUCCESS);
+        assert_eq!(history_length(&operator).await, before, "nothing happens in the real one");
+        assert_eq!(definitions(&rehearsal).await.len(), 2);
+        let (_, copy) = desk.export("copy.json").await;
+        assert_eq!(copy["accessProvider"], file["accessProvider"]);
+        desk.key = operator.key().to_owned();
+        assert_eq!(desk.plan(&copy).await.0, ExitCode::SUCCESS, "what was rehearsed is what the real one has");
     }
 
     /// What a file does not mention is none of its business.

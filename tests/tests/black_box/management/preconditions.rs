@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chancery_tests::on_every_backend;
-use chancery_tests::platform::ORGANISATIONS;
+use chancery_tests::platform::{API_KEYS, ORGANISATIONS, definition_path};
+use chancery_tests::samples::PNG;
 use reqwest::Method;
 
 use super::*;
@@ -36,6 +37,18 @@ impl Editor<'_> {
 
     async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, None).await
+    }
+
+    async fn delete(&self, path: &str, tag: &str) -> Answer {
+        self.send(Method::DELETE, path, Some(tag), None).await
+    }
+
+    async fn put_picture(&self, path: &str, tag: &str) -> Answer {
+        let url = format!("{}{path}", self.world.management_url());
+        let request =
+            self.world.http().request(Method::PUT, &url).header("authorization", format!("ApiKey {}", self.key));
+        let request = request.header("if-match", tag).header("content-type", "image/png").body(PNG.to_vec());
+        self.world.http().send(request).await
     }
 
     async fn put(&self, path: &str, tag: &str, body: &Value) -> Answer {
@@ -111,6 +124,60 @@ on_every_backend! {
         // A change of the name leaves a policy alone that was set a moment ago.
         editor.put(&path, "*", &json!({"name": "Named"})).await.ok();
         assert_eq!(operator.get(POLICY).await.ok()["policy"]["profile"], "mixed");
+        let quotas = format!("{path}/quotas");
+        check(&editor, &quotas, &quotas, [&json!({"exchangesPerDay": 7}), &json!({"exchangesPerDay": 8})]).await;
+        let known = tag(&editor.get(&path).await);
+        editor.put(&quotas, &known, &json!({})).await.ok();
+        assert_problem(&editor.delete(&path, &known).await, 412, "precondition-failed");
+        assert_eq!(editor.delete(&path, &tag(&editor.get(&quotas).await)).await.status, 204);
+        assert_problem(&editor.delete(&path, &known).await, 404, "not-found");
+    }
+
+    async fn a_picture_takes_the_place_of_the_one_that_the_caller_knows(world: &World) {
+        let operator = world.organisation().await;
+        let editor = Editor { world, key: operator.key().to_owned() };
+        let sandbox = operator.post(SANDBOX, json!({"name": "First"})).await.expect(201);
+        let path = format!("{SANDBOX}/{}", sandbox["sandboxOrganisation"]["sandboxOrgId"].as_str().expect("an id"));
+        for picture in ["logo", "cover"] {
+            let image = format!("{path}/{picture}image");
+            let first = tag(&editor.get(&path).await);
+            let second = tag(&editor.put_picture(&image, &first).await);
+            assert_ne!(first, second);
+            let before = editor.get(&path).await.json();
+            assert_problem(&editor.put_picture(&image, &first).await, 412, "precondition-failed");
+            assert_eq!(editor.get(&path).await.json(), before);
+            tag(&editor.put_picture(&image, "*").await);
+        }
+        assert_problem(&editor.delete(&path, "\"0\"").await, 412, "precondition-failed");
+        assert_eq!(editor.delete(&path, &tag(&editor.get(&path).await)).await.status, 204);
+        assert_problem(&editor.put_picture(&format!("{path}/logoimage"), "\"0\"").await, 404, "not-found");
+    }
+
+    async fn a_key_is_bound_by_those_who_know_what_it_is_bound_to(world: &World) {
+        let operator = world.organisation().await;
+        let editor = Editor { world, key: operator.key().to_owned() };
+        let key = operator.post(API_KEYS, json!({"name": "desk", "role": "issuer"})).await.ok()["apiKey"].clone();
+        let shown = format!("{API_KEYS}/{}", key["id"].as_str().expect("an id"));
+        let path = format!("{shown}/sandbox-org");
+        let mut bindings = Vec::new();
+        for name in ["One", "Other"] {
+            let made = operator.post(SANDBOX, json!({"name": name})).await.expect(201);
+            bindings.push(json!({"sandboxOrgId": made["sandboxOrganisation"]["sandboxOrgId"]}));
+        }
+        let free = tag(&editor.get(&shown).await);
+        let again = |binding| editor.put(&path, &free, binding);
+        let (a, b, c, d) = tokio::join!(again(&bindings[0]), again(&bindings[1]), again(&bindings[0]), again(&bindings[1]));
+        let through: Vec<Answer> = [a, b, c, d].into_iter().filter(|answer| answer.status == 200).collect();
+        let [bound] = through.as_slice() else { panic!("{through:?}") };
+        assert_eq!(tag(&editor.get(&shown).await), tag(bound));
+        assert_eq!(editor.get(&shown).await.json()["apiKey"]["sandboxOrgId"], bound.json()["apiKey"]["sandboxOrgId"]);
+        for stale in [free.as_str(), "\"1\"", "\"x\""] {
+            assert_problem(&editor.put(&path, stale, &json!({})).await, 412, "precondition-failed");
+        }
+        assert_eq!(tag(&editor.put(&path, &tag(bound), &json!({})).await), free);
+        assert_eq!(editor.get(&shown).await.json()["apiKey"]["apiKey"], "");
+        operator.delete(&shown).await.expect(204);
+        assert_problem(&editor.get(&shown).await, 404, "not-found");
     }
 
     async fn a_signing_key_is_moved_and_certified_by_those_who_know_it_as_it_is(world: &World) {
@@ -138,10 +205,9 @@ on_every_backend! {
         let known = tag(&editor.get(PROVIDER).await);
         world.advance(Duration::from_secs(1));
         operator.put(PROVIDER, provider).await.ok();
-        let delete = async |path: &str, tag: &str| editor.send(Method::DELETE, path, Some(tag), None).await;
-        assert_problem(&delete(PROVIDER, &known).await, 412, "precondition-failed");
-        assert_eq!(delete(PROVIDER, &tag(&editor.get(PROVIDER).await)).await.status, 204);
-        assert_problem(&delete(PROVIDER, &known).await, 404, "not-found");
+        assert_problem(&editor.delete(PROVIDER, &known).await, 412, "precondition-failed");
+        assert_eq!(editor.delete(PROVIDER, &tag(&editor.get(PROVIDER).await)).await.status, 204);
+        assert_problem(&editor.delete(PROVIDER, &known).await, 404, "not-found");
         let hook = json!({"webhook": {
             "payloadUrl": "http://127.0.0.1:9/hook", "contentType": "application/json",
             "subscribedEvents": {"digitalWalletWebhook": ["openid.credential.offer_sent"]},
@@ -149,9 +215,17 @@ on_every_backend! {
         let made = operator.post(WEBHOOK, hook.clone()).await;
         let path = format!("{WEBHOOK}/{}", made.ok()["webhook"]["id"].as_str().expect("an id"));
         operator.put(&path, hook).await.ok();
-        assert_problem(&delete(&path, &tag(&made)).await, 412, "precondition-failed");
-        delete(&path, &tag(&editor.get(&path).await)).await.ok();
-        assert_problem(&delete(&path, "\"1\"").await, 404, "not-found");
+        assert_problem(&editor.delete(&path, &tag(&made)).await, 412, "precondition-failed");
+        editor.delete(&path, &tag(&editor.get(&path).await)).await.ok();
+        assert_problem(&editor.delete(&path, "\"1\"").await, 404, "not-found");
+        operator.post(KEYS, json!({})).await.expect(201);
+        let badge = operator.define(&samples::staff_badge()).await;
+        let path = definition_path(badge["credentialDefinitionId"].as_str().expect("an id"));
+        let known = tag(&editor.get(&path).await);
+        operator.put(&path, samples::staff_badge()).await.ok();
+        assert_problem(&editor.delete(&path, &known).await, 412, "precondition-failed");
+        editor.delete(&path, &tag(&editor.get(&path).await)).await.ok();
+        assert_problem(&editor.delete(&path, &known).await, 404, "not-found");
     }
 
     /// Rules that were never set have a version as well.

@@ -78,9 +78,10 @@ impl Changes {
 }
 
 pub(in crate::management) fn read_name(members: &Members<'_>, faults: &mut Faults) -> Option<String> {
-    let name = members.string("name", 255, faults)?.trim();
-    if name.is_empty() {
-        faults.add(members.at("name"), "a name is expected");
+    let given = members.string("name", 255, faults)?;
+    let name = given.trim();
+    if name.is_empty() || given.chars().any(char::is_control) {
+        faults.add(members.at("name"), "a name is expected, without control characters");
         return None;
     }
     Some(name.to_owned())
@@ -110,6 +111,13 @@ mod tests {
         assert!(NewOrganisation::read(body(good).as_object().unwrap()).is_ok());
         for wrong in ["http://issuer.example", "https://issuer.example/?a=b", "https://issuer.example/a/", "issuer"] {
             assert_eq!(pointers(&body(wrong)), ["/issuer"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_something_to_read_and_no_control_characters() {
+        for wrong in ["", " ", "Ac\nme", "Acme\t", "\u{85}"] {
+            assert_eq!(pointers(&json!({ "slug": "acme", "name": wrong })), ["/name"], "{wrong:?}");
         }
     }
 

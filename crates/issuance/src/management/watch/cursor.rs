@@ -17,6 +17,9 @@ impl Cursor {
     /// Longest text: two numbers of 64 bits and a hyphen.
     const LONGEST: usize = 40;
 
+    /// No instant has more than 15 digits, in seconds.
+    const END_OF_TIME: i64 = 1_000_000_000_000_000;
+
     /// Reads what [`Cursor`] writes; anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let (number, seconds) = text.split_once('-').filter(|_| text.len() <= Self::LONGEST)?;
@@ -24,8 +27,8 @@ impl Cursor {
         if !is_number(number) || !is_number(seconds) {
             return None;
         }
-        let seconds: u32 = seconds.parse().ok()?;
-        Some(Self { number: number.parse().ok()?, told_at: Timestamp::from_seconds(i64::from(seconds)) })
+        let seconds = seconds.parse().ok().filter(|seconds| (0..Self::END_OF_TIME).contains(seconds))?;
+        Some(Self { number: number.parse().ok()?, told_at: Timestamp::from_seconds(seconds) })
     }
 }
 
@@ -45,7 +48,7 @@ mod tests {
         assert_eq!(cursor.to_string(), "4711-1768478400");
         assert_eq!(Cursor::parse("4711-1768478400"), Some(cursor));
         for wrong in
-            ["", "-", "1", "1-", "-1", "+1-2", "1-2-3", "1- 2", "99999999999999999999-1", "1-4294967296", "é-1"]
+            ["", "-", "1", "1-", "-1", "+1-2", "1-2-3", "1- 2", "99999999999999999999-1", "1-1000000000000000", "é-1"]
         {
             assert_eq!(Cursor::parse(wrong), None, "{wrong}");
         }

@@ -40,6 +40,7 @@ pub(super) struct Document {
     pub(super) retention: Section,
     pub(super) global_configuration: Section,
     pub(super) identity_provider: Section,
+    pub(super) access_provider: Section,
     /// `None`: the file says nothing about definitions.
     pub(super) definitions: Option<Vec<Value>>,
     /// `None`: the file says nothing about webhooks.
@@ -67,6 +68,7 @@ impl Document {
             retention: reader.section("retention", false),
             global_configuration: reader.section("globalConfiguration", true),
             identity_provider: reader.section("identityProvider", true),
+            access_provider: reader.section("accessProvider", true),
             definitions: reader.list("credentialDefinitions"),
             webhooks: reader.list("webhooks"),
         };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::management::Management;
 use super::document::{FORMAT, ISSUER, render, replace_prefix};
 use super::remote::{
-    DEFINITION_MADE, GLOBAL_MADE, PROVIDER_MADE, Remote, WEBHOOK_MADE, entries, picture, text, without,
+    ACCESS_MADE, DEFINITION_MADE, GLOBAL_MADE, PROVIDER_MADE, Remote, WEBHOOK_MADE, entries, picture, text, without,
 };
 use super::secret;
 
@@ -54,6 +54,7 @@ pub(super) async fn export(
         "retention": remote.retention,
         "globalConfiguration": remote.global_configuration.as_ref().map(|known| without(known, GLOBAL_MADE)),
         "identityProvider": remote.identity_provider.as_ref().map(provider),
+        "accessProvider": remote.access_provider.as_ref().map(|known| without(known, ACCESS_MADE)),
         "credentialDefinitions": definitions,
         "webhooks": webhooks.collect::<Vec<_>>(),
     });

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::super::management::Management;
 use super::difference::{Difference, differences, overlay};
 use super::document::{Document, ISSUER, Section, fault, replace_prefix};
-use super::remote::{GLOBAL, GLOBAL_MADE, POLICY, PROVIDER, PROVIDER_MADE, RETENTION, Remote, text, without};
+use super::remote::{
+    ACCESS, ACCESS_MADE, GLOBAL, GLOBAL_MADE, POLICY, PROVIDER, PROVIDER_MADE, RETENTION, Remote, text, without,
+};
 use super::secret::{self, Reference};
 use crate::config::Environment;
 
@@ -106,6 +108,7 @@ impl Plan {
         planner.retention();
         planner.global_configuration();
         planner.identity_provider();
+        planner.access_provider();
         definitions::plan(&mut planner, api).await.context("pictures")?;
         webhooks::plan(&mut planner);
         let mut plan = planner.plan;
@@ -219,6 +222,33 @@ impl Planner<'_> {
                 self.surplus(name, Step { call, seen, ..Step::default() });
             }
             (Section::Wanted(wanted), known) => self.connect(name, wanted, known, seen),
+        }
+    }
+
+    fn access_provider(&mut self) {
+        let name = "access provider".to_owned();
+        let known = self.remote.access_provider.as_ref();
+        let seen = match known {
+            Some(known) => Seen::Revision(revision(known)),
+            None => Seen::Content(ACCESS.to_owned(), "accessProvider", Value::Null),
+        };
+        match (&self.document.access_provider, known) {
+            (Section::Unmanaged, _) | (Section::Nothing, None) => {}
+            (Section::Nothing, Some(_)) => {
+                let call = Some((Method::DELETE, ACCESS.to_owned()));
+                self.surplus(name, Step { call, seen, ..Step::default() });
+            }
+            (Section::Wanted(wanted), known) => {
+                let wanted = without(&self.resolved(wanted), ACCESS_MADE);
+                let before = known.map(|known| without(known, ACCESS_MADE)).unwrap_or_else(|| json!({}));
+                let body = overlay("", &before, &wanted);
+                let differences = differences(&before, &body);
+                let action = if known.is_some() { Action::Change } else { Action::Create };
+                let call = Some((Method::PUT, ACCESS.to_owned()));
+                let place = "/accessProvider".to_owned();
+                let step = Step { call, body: Some(body), seen, ..Step::default() };
+                self.add(Change { action, name, place, differences, notes: Vec::new(), step });
+            }
         }
     }
 

@@ -9,6 +9,7 @@ pub(super) const POLICY: &str = "/v2/config/digital-wallet/openid/policy";
 pub(super) const RETENTION: &str = "/v2/config/digital-wallet/openid/retention";
 pub(super) const GLOBAL: &str = "/v2/config/digital-wallet/openid/global-configuration";
 pub(super) const PROVIDER: &str = "/v2/config/digital-wallet/openid/identity-provider";
+pub(super) const ACCESS: &str = "/v2/config/admin/access-provider";
 pub(super) const DEFINITION: &str = "/v2/config/digital-wallet/openid/sdjwt/credential-definition";
 pub(super) const WEBHOOK: &str = "/v2/config/webhook";
 const ORGANISATION: &str = "/v2/config/organisation";
@@ -21,6 +22,7 @@ const WEBHOOKS: &str = "/v2/config/webhooks";
 pub(super) const GLOBAL_MADE: &[&str] =
     &["globalConfigurationId", "revision", "createdAt", "updatedAt", "credentialRequestEncryptionRequired"];
 pub(super) const PROVIDER_MADE: &[&str] = &["clientSecretSet", "redirectUri", "createdAt", "updatedAt"];
+pub(super) const ACCESS_MADE: &[&str] = &["organisationId", "revision", "createdAt", "updatedAt"];
 pub(super) const DEFINITION_MADE: &[&str] = &["credentialDefinitionId", "revision", "createdAt", "updatedAt"];
 pub(super) const WEBHOOK_MADE: &[&str] = &[
     "id",
@@ -47,6 +49,7 @@ pub(super) struct Remote {
     pub(super) retention: Value,
     pub(super) global_configuration: Option<Value>,
     pub(super) identity_provider: Option<Value>,
+    pub(super) access_provider: Option<Value>,
     pub(super) definitions: Vec<Value>,
     pub(super) webhooks: Vec<Value>,
 }
@@ -64,17 +67,18 @@ impl Remote {
             policy: member(api.read(POLICY).await?, "policy"),
             retention: member(api.read(RETENTION).await?, "retention"),
             global_configuration: all(api, GLOBALS, "globalConfigurations").await?.into_iter().next(),
-            identity_provider: identity_provider(api).await?,
+            identity_provider: if_there(api, PROVIDER, "identityProvider").await?,
+            access_provider: if_there(api, ACCESS, "accessProvider").await?,
             definitions: all(api, DEFINITIONS, "credentialDefinitions").await?,
             webhooks: all(api, WEBHOOKS, "webhooks").await?,
         })
     }
 }
 
-/// The provider, or `None` when none is connected.
-pub(super) async fn identity_provider(api: &Management) -> Result<Option<Value>, CallError> {
-    match api.read(PROVIDER).await {
-        Ok(answer) => Ok(Some(member(answer, "identityProvider"))),
+/// What an organisation has once or not at all; `None` when it has none.
+async fn if_there(api: &Management, path: &str, name: &str) -> Result<Option<Value>, CallError> {
+    match api.read(path).await {
+        Ok(answer) => Ok(Some(member(answer, name))),
         Err(CallError::Refused { status: 404, .. }) => Ok(None),
         Err(error @ (CallError::Refused { .. } | CallError::Unreachable { .. })) => Err(error),
     }

@@ -30,7 +30,7 @@ pub(super) async fn plan(planner: &mut Planner<'_>, api: &Management) -> Result<
     let paired: HashSet<usize> = pairs.into_iter().flatten().collect();
     for (_, known) in remote.definitions.iter().enumerate().filter(|(position, _)| !paired.contains(position)) {
         let path = path_of(known);
-        let seen = Seen::Content(path.clone(), "credentialDefinition", known.clone());
+        let seen = Seen::Revision(revision(known));
         planner.surplus(name(known), Step { call: Some((Method::DELETE, path)), seen, ..Step::default() });
     }
     Ok(())
