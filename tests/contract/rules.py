@@ -93,6 +93,7 @@ KNOWN = rules(
     ("/kid", "this member cannot be changed; create another definition"),
     ("/trustAnchor", "this member cannot be changed; create another definition"),
     ("/enforceWUA", "to enforce attestations, name walletProviders in trustAnchors of the policy"),
+    ("/enforceEncryption", "to enforce encryption, allow it in the policy"),
     (f"{ENTRY}/requireKeyAttestation", "to require key attestations, name keyAttesters in trustAnchors of the policy"),
     (f"{ENTRY}/id", "the definition has no entry with this id; leave it out for a new entry"),
     ("/credentialRequestEncryptionRequired", "encryption is a switch of the organisation's policy, which does not require it"),
