@@ -42,7 +42,7 @@ impl Place {
             Self::EncryptionKey => "encryption_key.private",
             Self::IdempotentResponse => "idempotency.response",
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
-            // In memory only; the row is the grant's.
+            // In memory and in Redis; the row is that of the request.
             Self::RepeatedAnswer => "token.answer",
             Self::IdentityProviderSecret => "identity_provider.secret",
             Self::StatusListSeed => "status_list.seed",

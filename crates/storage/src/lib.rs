@@ -64,7 +64,7 @@ pub use exchanges::{ExchangeFilter, NewOffer, NewSecrets, Position, Supplied};
 pub use idempotency::IdempotentResponse;
 pub use individuals::IndividualChange;
 pub use page::{Listed, Order, Page};
-pub use replay::{Claim, Replay, ReplayUnavailable};
+pub use replay::{Claim, Replay, ReplayUnavailable, SharedAnswers};
 pub use retention::{Due, RetentionProgress};
 pub use shared_budgets::{BudgetsUnavailable, Draw, Drawn, SharedBudgets};
 pub use status_changes::{HolderFilter, Holders};

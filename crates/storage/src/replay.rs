@@ -1,5 +1,6 @@
 //! Claims of use: "this nonce, this `jti` was seen".
 
+mod answers;
 mod in_process;
 mod redis;
 
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::Timestamp;
+
+pub use self::answers::SharedAnswers;
 
 /// Remembers what was used. Clones share it.
 ///
@@ -61,6 +64,14 @@ impl Replay {
     /// `Redis` when it cannot be reached.
     pub async fn redis(url: &str) -> Result<Self, ReplayUnavailable> {
         Ok(Self(Kind::Redis(redis::Claims::connect(url).await?)))
+    }
+
+    /// What the processes that share these claims answered lately; `None` where one process is alone.
+    pub fn shared_answers(&self) -> Option<SharedAnswers> {
+        match &self.0 {
+            Kind::InProcess(_) => None,
+            Kind::Redis(claims) => Some(SharedAnswers(claims.connection())),
+        }
     }
 
     /// Claims `key` until `expires_at`: [`Claim::Fresh`] for exactly one caller. The key names organisation and

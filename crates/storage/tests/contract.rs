@@ -38,6 +38,8 @@ mod row_security;
 mod samples;
 #[path = "contract/segments.rs"]
 mod segments;
+#[path = "contract/shared_answers.rs"]
+mod shared_answers;
 #[path = "contract/shared_budgets.rs"]
 mod shared_budgets;
 #[path = "contract/units_of_work.rs"]

@@ -7,6 +7,7 @@ mod data;
 mod faults;
 mod quotas;
 mod rate_limits;
+mod repeated;
 mod sealing_key;
 mod several;
 mod shutdown;

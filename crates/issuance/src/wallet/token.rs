@@ -128,7 +128,7 @@ async fn redeem_offer(
     if is_repeated {
         // Whoever may not redeem the code learns no more than that it was used.
         let client = client.map_err(|_| Failure::Rejected(Rejection::CodeUsed))?;
-        let earlier = context.earlier_token_answer(organisation, repeated.as_ref(), now)?;
+        let earlier = context.earlier_token_answer(organisation, repeated, now).await?;
         let earlier = earlier.ok_or(Failure::Rejected(Rejection::CodeUsed))?;
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
         return Ok(earlier);
@@ -171,8 +171,17 @@ async fn redeem_offer(
     let mut answer = answer(&grant, access_token, lifetime, details);
     answer.refresh_token = fresh.as_ref().map(|fresh| fresh.text.clone());
     record(&exchange, &grant, &answer, "pre-authorized_code", trail);
-    spend(context, organisation, now, &exchange, &grant, fresh.as_ref(), trail).await?;
-    context.keep_answer(organisation, repeated, &answer, grant.id.as_uuid(), now)?;
+    let prepared = context.prepare_answer(organisation, repeated, &answer, now)?;
+    let spent = spend(context, organisation, now, &exchange, &grant, fresh.as_ref(), trail);
+    match context.keeping_answer(prepared, spent).await {
+        Ok(()) => {}
+        // It was remembered here as good, and another process redeemed it for the same request.
+        Err(Failure::Rejected(Rejection::CodeUsed)) => {
+            let earlier = context.earlier_token_answer(organisation, repeated, now).await?;
+            return earlier.ok_or(Failure::Rejected(Rejection::CodeUsed));
+        }
+        Err(failure) => return Err(failure),
+    }
     context.remembered().keep_grant(organisation, Granted { grant, offered: Offered { exchange, definition } });
     Ok(answer)
 }

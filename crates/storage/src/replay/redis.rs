@@ -31,6 +31,11 @@ impl Claims {
         ConnectionManager::new_with_config(client, config).await.map(Self).map_err(unavailable)
     }
 
+    /// The connection, for what travels beside the claims.
+    pub(super) fn connection(&self) -> ConnectionManager {
+        self.0.clone()
+    }
+
     /// `SET key mark NX PX rest`: Redis decides who is first.
     ///
     /// When the connection is lost, once more over a new one. The first command may have been carried out, and would
@@ -47,9 +52,7 @@ impl Claims {
         name.extend_from_slice(&key);
         let mark = chancery_keys::random_bytes::<16>();
         match self.set(&name, &mark, rest).await {
-            Err(error) if error.is_unrecoverable_error() || (error.is_io_error() && !error.is_timeout()) => {
-                self.set_again(&name, &mark, rest).await
-            }
+            Err(error) if is_lost(&error) => self.set_again(&name, &mark, rest).await,
             outcome => outcome,
         }
         .map_err(unavailable)
@@ -72,6 +75,11 @@ impl Claims {
     }
 }
 
-fn unavailable(error: redis::RedisError) -> ReplayUnavailable {
+/// Whether the connection broke: over a new one the command may succeed.
+pub(super) fn is_lost(error: &redis::RedisError) -> bool {
+    error.is_unrecoverable_error() || (error.is_io_error() && !error.is_timeout())
+}
+
+pub(super) fn unavailable(error: redis::RedisError) -> ReplayUnavailable {
     ReplayUnavailable::Redis(anyhow::Error::new(error))
 }

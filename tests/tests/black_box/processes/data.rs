@@ -24,7 +24,8 @@ on_every_backend! {
         let before = (operator.history(&offer.id).await, operator.transcript(&offer.id).await);
         world.restart().await;
         assert_eq!((operator.history(&offer.id).await, operator.transcript(&offer.id).await), before);
-        wallet.send(wallet.token_call(&opened)).await.refused(400, "invalid_grant");
+        let other = wallet.with_fresh_dpop_key();
+        other.send(other.token_call(&opened)).await.refused(400, "invalid_grant");
     }
 
     /// Wrong transaction codes are counted through restarts (OpenID4VCI §13.6.1).

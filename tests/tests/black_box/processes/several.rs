@@ -55,7 +55,8 @@ fn what_was_used_at_one_process_is_used_at_all() {
         point_to(world, &second);
         let replayed = wallet.token_call(&another).with_dpop(|_| proof);
         wallet.send(replayed).await.refused(400, "invalid_dpop_proof");
-        wallet.send(wallet.token_call(&opened)).await.refused(400, "invalid_grant");
+        let other = wallet.with_fresh_dpop_key();
+        other.send(other.token_call(&opened)).await.refused(400, "invalid_grant");
         wallet.send(request).await.refused(401, "invalid_dpop_proof");
         wallet.send(wallet.credential_call(&token, &nonce)).await.refused(400, "invalid_nonce");
         first.stop().await;

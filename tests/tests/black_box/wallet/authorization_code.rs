@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_tests::{
-    Backend, Body, Browser, Call, IdentityProvider, Options, Provider, Server, block_on, on_every_backend,
+    Backend, Body, Browser, Call, IdentityProvider, Options, Place, Provider, Server, block_on, on_every_backend,
 };
 use reqwest::Method;
 use url::Url;
@@ -356,8 +356,9 @@ fn a_token_that_another_process_made_worthless_is_worthless() {
     }));
 }
 
-/// AUT-15 with several processes: the wallet that asks again within ten seconds, because its answer was lost, loses nothing at
-/// a process that does not know the answer; whoever has the code and another key ends what it gave.
+/// AUT-15 with several processes: the wallet that asks again within ten seconds, because its answer was lost, is answered the
+/// same at any of them, and loses nothing at one that did not hear of the answer; whoever has the code and another key ends
+/// what it gave.
 #[test]
 fn a_retry_that_reaches_another_process_ends_nothing() {
     block_on(with_private_addresses(Backend::Networked, async |world| {
@@ -365,14 +366,26 @@ fn a_retry_that_reaches_another_process_ends_nothing() {
         point_to(world, &first);
         let desk = Desk::open(world, json!({})).await;
         // Without a DPoP proof of the pushed request, the code itself is bound to no key.
-        for binds in [true, false] {
+        for (binds, heard) in [(true, true), (false, true), (true, false), (false, false)] {
             point_to(world, &first);
             let par = if binds { desk.par() } else { desk.par().without_dpop() };
             let code = desk.authorize(world, par).await;
+            if !heard {
+                world.redis().cut_at(b"chancery:answer:", Place::Before);
+            }
             let response = desk.wallet.send(desk.redeem(&code)).await.ok();
+            if !heard {
+                world.redis().sprung().await;
+                world.redis().restore();
+            }
             let opened = desk.opened(world).await;
             point_to(world, &second);
-            desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
+            let again = desk.wallet.send(desk.redeem(&code)).await;
+            if heard {
+                assert_eq!(again.ok(), response);
+            } else {
+                again.refused(400, "invalid_grant");
+            }
             let token = Token { response, opened };
             desk.wallet.collect(&token).await;
             point_to(world, &first);
@@ -385,6 +398,7 @@ fn a_retry_that_reaches_another_process_ends_nothing() {
             thief.send(stolen).await.refused(400, "invalid_grant");
             let nonce = desk.wallet.nonce(&token.opened).await;
             desk.wallet.send(desk.wallet.credential_call(&token, &nonce)).await.refused(401, "invalid_token");
+            desk.wallet.send(desk.redeem(&code)).await.refused(400, "invalid_grant");
         }
         first.stop().await;
         second.stop().await;

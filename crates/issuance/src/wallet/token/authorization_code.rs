@@ -75,8 +75,7 @@ pub(super) async fn redeem(
     let repeated = Asked::of(organisation, code.hash, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
-        let presented =
-            Presented { asked: &asked, client: &client, proof: proof.as_ref(), repeated: repeated.as_ref() };
+        let presented = Presented { asked: &asked, client: &client, proof: proof.as_ref(), repeated };
         return used_before(context, organisation, now, &authorization, presented).await;
     }
     checks_of_code(&authorization, now)
@@ -124,6 +123,7 @@ pub(super) async fn redeem(
     let passage = trail.finish(context);
     let attempts = organisation.policy.transaction_code_attempts;
     let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
+    let prepared = context.prepare_answer(organisation, repeated, &answer, now)?;
     let work = context.store().write(organisation, async |tx| -> Result<(), Undone> {
         if is_new && !tx.add_exchange(&exchange).await? {
             return Err(Undone::DefinitionDeleted);
@@ -146,12 +146,11 @@ pub(super) async fn redeem(
         }
         Ok(())
     });
-    let outcome = work.await;
+    let outcome = context.keeping_answer(prepared, work).await;
     context.remembered().forget_authorization(organisation, Ticket::Code(code));
     match outcome {
         Ok(()) => {
             taken.into_iter().for_each(Taken::spend);
-            context.keep_answer(organisation, repeated, &answer, grant.id.as_uuid(), now)?;
             context.remembered().keep_grant(organisation, Granted { grant, offered: Offered { exchange, definition } });
             Ok(answer)
         }
@@ -161,7 +160,7 @@ pub(super) async fn redeem(
             let found = context.store().read(organisation).await?.authorization_by_code(&code).await?;
             match found.filter(|spent| spent.updated_at < now) {
                 Some(spent) => {
-                    let (proof, repeated) = (proof.as_ref(), repeated.as_ref());
+                    let proof = proof.as_ref();
                     let presented = Presented { asked: &asked, client: &client, proof, repeated };
                     used_before(context, organisation, now, &spent, presented).await
                 }
@@ -214,7 +213,7 @@ struct Presented<'r> {
     asked: &'r AuthorizationCodeRequest,
     client: &'r Client,
     proof: Option<&'r DpopProof>,
-    repeated: Option<&'r Asked>,
+    repeated: Option<Asked>,
 }
 
 /// The code was spent: the same request gets the same answer where that is remembered, and a wallet that asks again a moment
@@ -226,7 +225,7 @@ async fn used_before(
     authorization: &Authorization,
     presented: Presented<'_>,
 ) -> Result<TokenResponse, Failure<Rejection>> {
-    if let Some(answer) = context.earlier_token_answer(organisation, presented.repeated, now)? {
+    if let Some(answer) = context.earlier_token_answer(organisation, presented.repeated, now).await? {
         return Ok(answer);
     }
     match is_retry(context, organisation, now, authorization, presented).await? {
