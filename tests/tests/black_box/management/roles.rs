@@ -15,6 +15,7 @@ const OPENID: &str = "/v2/config/digital-wallet/openid";
 const TABLE: &[(&str, &str, &[&str])] = &[
     ("get", "/v2/config/organisation", &["admin", "issuer", "auditor"]),
     ("post", "/v2/config/admin/apikey", &["admin"]),
+    ("get", "/v2/config/admin/apikey/{apiKeyId}", &["admin", "issuer", "auditor"]),
     ("delete", "/v2/config/admin/apikey/{apiKeyId}", &["admin"]),
     ("get", "/v2/config/admin/apikeys", &["admin", "issuer", "auditor"]),
     ("put", "/v2/config/admin/apikey/{apiKeyId}/sandbox-org", &["admin"]),
