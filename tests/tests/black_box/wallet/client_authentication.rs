@@ -166,7 +166,9 @@ on_every_backend! {
         let mut keys = provider.trust_anchors()["walletProviders"].clone();
         keys["certificates"] = json!([STANDARD.encode(anchor)]);
         let policy = json!({"profile": "haip", "trustAnchors": {"walletProviders": keys}});
-        let mut scene = Scene::under(world, policy).await;
+        let operator = world.platform().organisation(json!({ "policy": policy })).await;
+        operator.certify(&authority).await;
+        let mut scene = Scene::at(world, operator).await;
         scene.wallet.client_id = Some(provider.client_id.clone());
         let issuer = scene.operator.issuer().to_owned();
         let par = || scene.wallet.par_call(&issuer, configuration_id(&scene.opened));
