@@ -163,9 +163,10 @@ pub(crate) fn alone<E: Owned>(
         }
     }
     columns.push(E::ORGANISATION);
-    values.push(match backend {
-        DbBackend::Postgres => Expr::cust_with_values(NAMED, [organisation.to_string()]),
-        _ => Expr::val(organisation.as_uuid()),
+    values.push(if backend == DbBackend::Postgres {
+        Expr::cust_with_values(NAMED, [organisation.to_string()])
+    } else {
+        Expr::val(organisation.as_uuid())
     });
     let mut insert = Query::insert();
     insert.into_table(E::default()).columns(columns).on_conflict(on_conflict);
