@@ -71,7 +71,10 @@ on_every_backend! {
         let foreign = other.wallet.send(call.with_field("pre-authorized_code", code)).await;
         let foreign = foreign.refused(400, "invalid_grant");
         // Each refusal has a support code of its own.
-        let said = |refusal: &Value| refusal["error_description"].as_str().unwrap().split_once(" (support code ").unwrap().0.to_owned();
+        let said = |refusal: &Value| {
+            let description = refusal["error_description"].as_str().expect("a description");
+            description.split_once(" (support code ").expect("a support code").0.to_owned()
+        };
         assert_eq!(said(&foreign), said(&unknown));
         // Neither code was used up.
         scene.redeem().await;
