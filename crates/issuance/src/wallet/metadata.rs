@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_model::{Definition, Organisation, OrganisationId, Policy, Timestamp};
+use chancery_model::{Definition, Organisation, OrganisationId, Policy};
 use moka::future::Cache;
 use serde::Serialize;
 
-use crate::keyring::Keyring;
+use crate::management::organisations;
 use crate::{Context, Failure};
 
 pub use issuer::{Chosen, IssuerDocument};
@@ -70,8 +70,7 @@ pub async fn published<R>(context: &Context, organisation: &Organisation) -> Res
         return Ok(Arc::clone(&kept.published));
     }
     let published = Arc::new(documents::publish(context, organisation).await?);
-    let keyring = context.keyring(organisation).await?;
-    context.publications().warn(organisation, &keyring, context.env().now()).await;
+    context.publications().warn(organisation, organisations::warnings(context, organisation).await).await;
     let kept = Kept {
         name: organisation.name.clone(),
         policy: organisation.policy.clone(),
@@ -111,10 +110,7 @@ impl Publications {
 
     /// Warns of trusted certificates that end, for from then on every attestation of that party is refused, and of the
     /// organisation's own.
-    async fn warn(&self, organisation: &Organisation, keyring: &Keyring, now: Timestamp) {
-        let policy = &organisation.policy;
-        let mut warnings: Vec<String> = policy.trust_anchors.expiring(now).iter().map(ToString::to_string).collect();
-        warnings.extend(keyring.warnings(policy, now));
+    async fn warn(&self, organisation: &Organisation, warnings: Vec<String>) {
         if warnings.is_empty() || self.warned.contains_key(&organisation.id) {
             return;
         }

@@ -102,7 +102,7 @@ impl Context {
         }
         let code = support_code(self.env());
         let passage = recording.finish(self.env(), now);
-        let written = self.keep_refusal(organisation, exchange, passage, &code).await;
+        let written = self.keep_refusal(organisation, exchange, passage, code.clone()).await;
         let support_code = match written {
             Ok(true) => Some(code),
             Ok(false) => {
@@ -129,9 +129,8 @@ impl Context {
         organisation: &Organisation,
         exchange: Option<ExchangeId>,
         passage: Passage,
-        code: &str,
+        code: String,
     ) -> Result<bool, StoreError> {
-        let code = code.to_owned();
         let Some(exchange) = exchange else {
             let has_room = self.budgets().admits_refusal(organisation.id, passage.at);
             let refused = passage.of_none(code);
