@@ -64,13 +64,9 @@ impl Scope {
         needed: Select<N>,
     ) -> Result<bool, DbErr> {
         let row = self.ours::<E>(row);
-        let (mut columns, mut values) = (Vec::new(), Query::select());
-        for column in E::Column::iter() {
-            if let Some(value) = row.get(column).into_value() {
-                columns.push(column);
-                values.expr(Expr::val(value));
-            }
-        }
+        let (columns, set): (Vec<E::Column>, Vec<Expr>) = columns_of::<E>(&row).unzip();
+        let mut values = Query::select();
+        values.exprs(set);
         values.and_where(Expr::exists(needed.into_query()));
         let mut insert = Query::insert();
         insert.into_table(E::default()).columns(columns);
@@ -143,6 +139,11 @@ impl Scope {
     }
 }
 
+/// The columns that a row sets, and to what.
+fn columns_of<E: Owned>(row: &E::ActiveModel) -> impl Iterator<Item = (E::Column, Expr)> {
+    E::Column::iter().filter_map(|column| Some((column, Expr::val(row.get(column).into_value()?))))
+}
+
 /// An INSERT of a row as the organisation's, for a transaction of its own.
 ///
 /// On PostgreSQL the statement names its organisation to row-level security in the very value of the row, which is computed
@@ -155,13 +156,8 @@ pub(crate) fn alone<E: Owned>(
 ) -> Result<Statement, DbErr> {
     const NAMED: &str = "CASE set_config('synchronous_commit', 'off', true) WHEN 'off' \
                          THEN CAST(set_config('app.organisation', $1, true) AS uuid) END";
-    let (mut columns, mut values) = (Vec::new(), Vec::new());
-    for column in E::Column::iter().filter(|column| column.as_str() != E::ORGANISATION.as_str()) {
-        if let Some(value) = row.get(column).into_value() {
-            columns.push(column);
-            values.push(Expr::val(value));
-        }
-    }
+    let is_its_own = |(column, _): &(E::Column, Expr)| column.as_str() != E::ORGANISATION.as_str();
+    let (mut columns, mut values): (Vec<E::Column>, Vec<Expr>) = columns_of::<E>(&row).filter(is_its_own).unzip();
     columns.push(E::ORGANISATION);
     values.push(if backend == DbBackend::Postgres {
         Expr::cust_with_values(NAMED, [organisation.to_string()])
