@@ -64,6 +64,13 @@ impl Http {
     }
 }
 
+/// What the `error_description` of a refusal by the wallet face says, and the support code behind that, if there is one.
+pub fn split_support_code(refusal: &Value) -> (&str, Option<&str>) {
+    let description = refusal["error_description"].as_str().unwrap_or_default();
+    let split = description.strip_suffix(')').and_then(|text| text.split_once(" (support code "));
+    split.map_or((description, None), |(said, code)| (said, Some(code)))
+}
+
 /// A complete HTTP answer.
 #[derive(Clone, Debug)]
 pub struct Answer {

@@ -117,7 +117,7 @@ pub use call::{Body, Call, form};
 pub use chancery_model::{Env, Timestamp};
 pub use chancery_server::{Environment, Server, Settings};
 pub use database::{Backend, Database};
-pub use http::{Answer, Http};
+pub use http::{Answer, Http, split_support_code};
 pub use identity_provider::{Fault, IdentityProvider};
 pub use impostor::Impostor;
 pub use jwt::{Damage, Jwt};

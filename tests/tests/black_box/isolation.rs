@@ -173,8 +173,7 @@ fn assert_alike(foreign: &Answer, unknown: &Answer) {
             members.shift_remove("instance");
         }
         // Each refusal has a support code of its own.
-        if let Some((said, _)) = body["error_description"].as_str().and_then(|text| text.split_once(" (support code "))
-        {
+        if let (said, Some(_)) = chancery_tests::split_support_code(&body) {
             body["error_description"] = said.to_owned().into();
         }
         body

@@ -144,10 +144,8 @@ on_every_backend! {
         let opened = wallet.open(&offer.link).await;
         wallet.transaction_code = Some("0000".to_owned());
         let refusal = wallet.send(wallet.token_call(&opened)).await.refused(400, "invalid_grant");
-        let description = refusal["error_description"].as_str().expect("a description");
-        let (_, rest) = description.split_once("support code ").expect("a support code");
-        let code = rest.trim_end_matches(')');
-        assert_eq!(code.len(), 9, "{description}");
+        let code = chancery_tests::split_support_code(&refusal).1.expect("a support code");
+        assert_eq!(code.len(), 9, "{refusal}");
         assert_eq!(found(&operator, &format!("search={code}")).await, std::slice::from_ref(&offer.id));
         assert_eq!(found(&world.organisation().await, &format!("search={code}")).await, [""; 0]);
         let records = operator.records(&offer.id).await;

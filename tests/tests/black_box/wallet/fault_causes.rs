@@ -251,8 +251,7 @@ async fn assert_explained(scene: &Scene, call: Call, fault: &str, needles: &[&st
     let answer = scene.wallet.send(call).await;
     assert!((400..404).contains(&answer.status), "{fault}: {answer}");
     let body = answer.json();
-    let description = body["error_description"].as_str().unwrap_or_default();
-    let code = description.split_once("(support code ").and_then(|(_, rest)| rest.strip_suffix(')'));
+    let (_, code) = chancery_tests::split_support_code(&body);
     let code = code.unwrap_or_else(|| panic!("{fault}: no support code in {answer}"));
 
     let search = format!("{}?search={code}", history_path("").trim_end_matches('/'));

@@ -111,9 +111,7 @@ on_every_backend! {
         let scene = Scene::new(world).await;
         let call = scene.wallet.token_call(&scene.opened).with_field("resource", "https://elsewhere.example");
         let refusal = scene.wallet.send(call).await.refused(400, "invalid_target");
-        let description = refusal["error_description"].as_str().unwrap();
-        let (_, rest) = description.split_once("(support code ").expect("a support code");
-        let code = rest.trim_end_matches(')');
+        let code = chancery_tests::split_support_code(&refusal).1.expect("a support code");
         let records = scene.operator.records(&scene.offer.id).await;
         let found: Vec<&Value> = records.iter().filter(|record| record["supportCode"] == code).collect();
         assert!(found.iter().any(|record| record["message"] == "token.resource_invalid"), "{records:#?}");

@@ -1,15 +1,13 @@
 //! Refusals that belong to no exchange are accounted for, too.
 
-use chancery_tests::{Answer, Damage, on_every_backend};
+use chancery_tests::{Answer, Damage, on_every_backend, split_support_code};
 
 use super::*;
 
 const REFUSED: &str = "/v2/config/digital-wallet/openid/refused-requests";
 
 fn support_code(refusal: &Value) -> String {
-    let description = refusal["error_description"].as_str().expect("a description");
-    let (_, code) = description.split_once("(support code ").unwrap_or_else(|| panic!("no support code: {refusal}"));
-    code.trim_end_matches(')').to_owned()
+    split_support_code(refusal).1.unwrap_or_else(|| panic!("no support code: {refusal}")).to_owned()
 }
 
 async fn found(operator: &Operator, code: &str) -> Answer {
