@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use chancery_model::Env;
-use chancery_wallet::{Options, Wallet};
+use chancery_wallet::{Options, Wallet, WalletError};
 
 use crate::cli::{stopped, wallet_style};
 use crate::config::{Environment, Settings};
@@ -59,11 +59,17 @@ pub(crate) async fn run(config: Option<&Path>, mut environment: Environment, dat
 }
 
 /// Issues one credential and lets the built-in wallet accept it.
+///
+/// The organisation keeps its policy, and that may have come to ask for what a bare wallet does not have: then the reason is
+/// shown, and the demo goes on.
 async fn introduce(organisation: &Organisation) -> anyhow::Result<()> {
     println!("Organisation \"{}\" issues a person identification credential …", client::NAME);
     let offer = organisation.offer_identity().await?;
     println!("… offered as  {offer}\n… and the built-in wallet accepts it:\n");
-    let accepted = Wallet::new()?.accept(&offer, &Options::default()).await?;
-    println!("{}\n", accepted.render(wallet_style()));
+    match Wallet::new()?.accept(&offer, &Options::default()).await {
+        Ok(accepted) => println!("{}\n", accepted.render(wallet_style())),
+        Err(reason @ (WalletError::Refused(_) | WalletError::Input(_))) => println!("It does not get it: {reason}\n"),
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }

@@ -9,6 +9,7 @@ use chancery_tests::Environment;
 use chancery_tests::key::random;
 
 mod configuration;
+mod demo;
 mod wallet;
 
 /// A directory that goes with its test.
