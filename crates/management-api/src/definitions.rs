@@ -81,7 +81,7 @@ pub(crate) async fn list(
     mut query: Parameters,
 ) -> Result<Json<DefinitionList>, Problem> {
     let filter = Filter {
-        vct: query.text("vct"),
+        vct: query.text_within("vct", 2_048),
         doctype: query.text("doctype"),
         kind: query.text("type"),
         search: query.text("search"),
@@ -232,6 +232,7 @@ pub(crate) struct DefinitionList {
 #[expect(dead_code, reason = "only describes the query, which `request.rs` reads")]
 struct DefinitionQuery {
     /// Exactly this `vct`.
+    #[param(max_length = 2048)]
     vct: Option<String>,
     /// Exactly this `doctype`.
     doctype: Option<String>,

@@ -223,7 +223,8 @@ impl Parameters {
         })
     }
 
-    fn text_within(&mut self, name: &str, most: usize) -> String {
+    /// A parameter of at most so many characters; empty when absent.
+    pub(crate) fn text_within(&mut self, name: &str, most: usize) -> String {
         let mut values = self.pairs.iter().filter(|(known, _)| known == name);
         let value = values.next().map(|(_, value)| value.clone()).unwrap_or_default();
         if values.next().is_some() {

@@ -69,6 +69,18 @@ on_every_backend! {
         assert_eq!(found("type=VerifiableCredential").await, [""; 0]);
     }
 
+    /// A `vct` has at most 2,048 characters, wherever it stands.
+    async fn a_definition_is_found_by_the_longest_vct(world: &World) {
+        let operator = world.organisation().await;
+        let longest = format!("https://types.example/{:x<1$}", "", 2_048 - "https://types.example/".len());
+        operator.define(&variant("Longest", &longest)).await;
+        let list = operator.get(&format!("{DEFINITIONS}?vct={longest}")).await.ok();
+        assert_eq!(labels(&list), ["Longest"]);
+        let answer = operator.get(&format!("{DEFINITIONS}?vct={longest}x")).await;
+        assert_problem(&answer, 400, "invalid-query");
+        answer.problem_at(400, "/vct");
+    }
+
     /// Counting is left out on request; whether more follows is still told.
     async fn a_list_without_counts_still_knows_its_neighbours(world: &World) {
         let operator = world.organisation().await;
