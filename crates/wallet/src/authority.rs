@@ -239,6 +239,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Step;
     use crate::fixtures::NOW;
     use crate::jose::Jws;
     use crate::x509;
@@ -278,11 +279,14 @@ mod tests {
         };
         let certified = read(&[&leaf]);
         assert!(certified.anchored && certified.names == ["issuer.example"]);
-        assert_eq!(x509::check_haip(Some(&certified)), Ok(()));
+        let check = |leaf: Option<&x509::Leaf>| {
+            x509::check_haip(leaf, Step::Verification, "HAIP §6.1.1").map_err(|violation| violation.got)
+        };
+        assert_eq!(check(Some(&certified)), Ok(()));
         for (leaf, got) in
             [(None, "no x5c"), (Some(read(&[&leaf, &anchor])), "the trust anchor among the certificates")]
         {
-            assert_eq!(x509::check_haip(leaf.as_ref()), Err(got));
+            assert_eq!(check(leaf.as_ref()), Err(got.to_owned()));
         }
         assert!(root.certify("-----BEGIN CERTIFICATE REQUEST-----").is_err());
     }

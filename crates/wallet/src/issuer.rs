@@ -108,12 +108,16 @@ impl Issuer {
     ) -> Result<VerifiedCredential, WalletError> {
         let credential = SdJwt::parse(compact)?;
         verify::check_header(&credential, expected)?;
+        let check_haip = |leaf: Option<&x509::Leaf>| match options.haip {
+            true => x509::check_haip(leaf, Step::Verification, "HAIP §6.1.1"),
+            false => Ok(()),
+        };
         if let Some(x5c) = credential.jws().header().get("x5c") {
             let leaf = x509::read(x5c, expected.now, &options.trust_anchors).map_err(|error| {
                 let expected = "a consistent chain of valid certificates, leaf first";
                 Violation::new(Step::Verification, "SD-JWT VC §2.5, RFC 7515 §4.1.6", "x5c is wrong", expected, error)
             })?;
-            check_haip(Some(&leaf), options)?;
+            check_haip(Some(&leaf))?;
             let source = KeySource::X5c {
                 subject: leaf.subject.clone(),
                 certificates: leaf.certificates,
@@ -123,7 +127,7 @@ impl Issuer {
             verified.notes.extend(notes(&leaf, &verified));
             return Ok(verified);
         }
-        check_haip(None, options)?;
+        check_haip(None)?;
         let (url, key) = self.published_key(http, &credential, options).await?;
         let kid = credential.jws().header_text("kid").map(str::to_owned);
         let source = KeySource::IssuerMetadata { url, kid };
@@ -178,17 +182,6 @@ impl Issuer {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Vec<Object>>>> {
         self.key_sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn check_haip(leaf: Option<&x509::Leaf>, options: &Options) -> Result<(), WalletError> {
-    if !options.haip {
-        return Ok(());
-    }
-    x509::check_haip(leaf).map_err(|got| {
-        let what = "the credential does not carry the certificates of its signer";
-        let expected = "x5c with a certificate that an authority issued, without the trust anchor";
-        Violation::new(Step::Verification, "HAIP §6.1.1", what, expected, got).into()
-    })
 }
 
 /// Reads JWT VC issuer metadata and its keys (SD-JWT VC §4).

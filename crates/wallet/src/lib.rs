@@ -39,6 +39,7 @@ mod options;
 mod preflight;
 mod proof;
 mod protection;
+mod published_token;
 mod render;
 mod sd_jwt;
 mod signed_metadata;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate};
 
+use crate::error::{Step, Violation};
 use crate::jose::PublicKey;
 
 /// Longest chain that is looked at.
@@ -87,16 +88,16 @@ fn certificate(der: &[u8]) -> Result<X509Certificate<'_>, String> {
 
 /// Holds a header to HAIP, which wants what it signs to carry the certificates of its signer: not self-signed, and without
 /// the trust anchor. `leaf` is what [`read`] makes of its `x5c`, if there is one.
-///
-/// # Errors
-/// What it has instead, in words.
-pub(crate) fn check_haip(leaf: Option<&Leaf>) -> Result<(), &'static str> {
-    match leaf {
-        None => Err("no x5c"),
-        Some(leaf) if leaf.self_signed => Err("a self-signed certificate"),
-        Some(leaf) if leaf.anchor_inside => Err("the trust anchor among the certificates"),
-        Some(_) => Ok(()),
-    }
+pub(crate) fn check_haip(leaf: Option<&Leaf>, step: Step, clause: &'static str) -> Result<(), Violation> {
+    let got = match leaf {
+        None => "no x5c",
+        Some(leaf) if leaf.self_signed => "a self-signed certificate",
+        Some(leaf) if leaf.anchor_inside => "the trust anchor among the certificates",
+        Some(_) => return Ok(()),
+    };
+    let what = "what is signed does not carry the certificates of its signer";
+    let expected = "x5c with a certificate that an authority issued, without the trust anchor";
+    Err(Violation::new(step, clause, what, expected, got))
 }
 
 fn self_signed(certificate: &X509Certificate<'_>) -> bool {
