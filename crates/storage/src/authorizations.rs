@@ -1,13 +1,16 @@
 //! Authorization requests on their way to a code. Each step is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, ExchangeId, Organisation, SecretHash,
-    Timestamp,
+    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, Exchange, ExchangeId, Organisation,
+    SecretHash, Timestamp,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait, Set, UpdateMany};
 
 use crate::entity::authorization_request::{ActiveModel, Column, Entity, Model};
+use crate::entity::exchange;
+use crate::exchanges;
+use crate::grants::Tokens;
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
 use crate::scope::alone;
 use crate::{Read, Store, StoreError, Transaction};
@@ -151,21 +154,44 @@ impl Transaction {
         Ok(self.scope.happened(fail).await?)
     }
 
-    /// Redeems the code for `exchange`: `true` for exactly one caller, and only while the code is unexpired. What the
-    /// sign-in yielded is erased: it is the exchange's now.
+    /// Redeems the code for an exchange that is there already: `true` for exactly one caller, and only while the code is
+    /// unexpired. What the sign-in yielded is erased: it is the exchange's now.
     pub async fn spend_authorization_code(
         &self,
         id: AuthorizationId,
         exchange: ExchangeId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let spend = self
-            .authorization_to(AuthorizationStatus::Spent, now)
+        Ok(self.scope.happened(self.spending(id, exchange, now)).await?)
+    }
+
+    /// Redeems the code as [`Transaction::spend_authorization_code`] does, and adds the exchange and its first tokens; `false`
+    /// also when the definition has been deleted.
+    pub async fn begin_exchange(
+        &self,
+        id: AuthorizationId,
+        exchange: &Exchange,
+        tokens: Tokens<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let its_definition = self.holding_definition(exchange.definition_id);
+        let spend = self.spending(id, exchange.id, now).filter(Expr::exists(its_definition.into_query()));
+        self.scope.defer_references().await?;
+        let exchanges = self.scope.rows::<exchange::Entity>([exchanges::to_row(exchange)?]);
+        let rows = [exchanges].into_iter().chain(tokens.rows(&self.scope)?);
+        let is_begun = self.scope.happened_with(spend, rows).await?;
+        if is_begun {
+            self.look_for_claims(exchange).await?;
+        }
+        Ok(is_begun)
+    }
+
+    fn spending(&self, id: AuthorizationId, exchange: ExchangeId, now: Timestamp) -> UpdateMany<Entity> {
+        self.authorization_to(AuthorizationStatus::Spent, now)
             .col_expr(Column::ExchangeId, Expr::value(exchange.as_uuid()))
             .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>))
             .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::CodeExpiresAt.gt(now.millis()));
-        Ok(self.scope.happened(spend).await?)
+            .filter(Column::CodeExpiresAt.gt(now.millis()))
     }
 
     /// Deletes requests that arrived before `then`; how many. Not by their end: no index is to be touched when that moves.

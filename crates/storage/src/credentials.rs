@@ -10,10 +10,8 @@ use uuid::Uuid;
 
 use crate::entity::credential::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json, to_name};
+use crate::scope::{Rows, Scope};
 use crate::{Read, StoreError, Transaction};
-
-/// Rows of one INSERT: twenty-one values each, of the 32 766 that SQLite binds.
-const ROWS_PER_INSERT: usize = 1000;
 
 impl Read {
     /// What an exchange has issued, oldest first.
@@ -52,20 +50,6 @@ impl Read {
 }
 
 impl Transaction {
-    /// Records the credentials of one request with one statement; the first carries what the request wrote.
-    pub async fn add_credentials(&self, credentials: &[Credential], passage: &Passage) -> Result<(), StoreError> {
-        let mut rows = credentials.iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
-        if let Some(first) = rows.first_mut() {
-            first.transcript_part = Set(Some(to_json(passage)?));
-        }
-        while !rows.is_empty() {
-            let rest = rows.split_off(rows.len().min(ROWS_PER_INSERT));
-            self.scope.insert_all::<Entity>(rows).await?;
-            rows = rest;
-        }
-        Ok(())
-    }
-
     /// Notes what a wallet reports about an answer: `true` for exactly one caller, `false` when this was reported
     /// before or the exchange has no such notification.
     pub async fn note_report(
@@ -89,6 +73,14 @@ impl Transaction {
             .filter(column.is_null());
         Ok(self.scope.happened(note).await?)
     }
+}
+
+/// Rows for the credentials of one request, if any; the first carries what the request wrote.
+pub(crate) fn rows(scope: &Scope, credentials: &[Credential], passage: &Passage) -> Result<Option<Rows>, StoreError> {
+    let mut rows = credentials.iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
+    let Some(first) = rows.first_mut() else { return Ok(None) };
+    first.transcript_part = Set(Some(to_json(passage)?));
+    Ok(Some(scope.rows::<Entity>(rows)))
 }
 
 fn to_row(credential: &Credential) -> Result<ActiveModel, StoreError> {

@@ -1,13 +1,13 @@
 //! What authorisations allow.
 
-use chancery_model::{Exchange, ExchangeId, Grant, Passage, SecretHash};
+use chancery_model::{Exchange, ExchangeId, Grant, Passage, RefreshToken, SecretHash};
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Set};
 
-use crate::entity::exchange;
 use crate::entity::exchange_grant::{ActiveModel, Column, Entity, Model};
-use crate::exchanges;
+use crate::entity::{exchange, refresh_token};
 use crate::row::{Row, hash_bytes, instant, to_json};
-use crate::{Read, StoreError, Transaction};
+use crate::scope::{Rows, Scope};
+use crate::{Read, StoreError, Transaction, exchanges, refresh_tokens};
 
 impl Read {
     /// The grant that an access token points to, expired or not, with its exchange; one statement.
@@ -32,25 +32,51 @@ impl Read {
     }
 }
 
-impl Transaction {
-    /// Adds a grant, and what the request that it answers wrote.
-    pub async fn add_grant(&self, grant: &Grant, passage: &Passage) -> Result<(), StoreError> {
-        let row = ActiveModel {
-            id: Set(grant.id.as_uuid()),
-            exchange_id: Set(grant.exchange_id.as_uuid()),
-            client_id: Set(grant.client_id.clone()),
-            dpop_thumbprint: Set(grant.dpop_thumbprint.clone()),
-            credentials: Set(to_json(&grant.credentials)?),
-            by_identifier: Set(grant.by_identifier),
-            access_token_hash: Set(hash_bytes(&grant.access_token_hash)),
-            access_token_expires_at: Set(grant.access_token_expires_at.millis()),
-            created_at: Set(grant.created_at.millis()),
-            transcript_part: Set(Some(to_json(passage)?)),
-            refreshed: Set(grant.refreshed),
-            ..Default::default()
-        };
-        Ok(self.scope.insert::<Entity>(row).await?)
+/// The tokens that answer one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens<'t> {
+    /// What the access token stands for.
+    pub grant: &'t Grant,
+    /// The refresh token beside it.
+    pub refresh_token: Option<&'t RefreshToken>,
+    /// What the request wrote.
+    pub passage: &'t Passage,
+}
+
+impl Tokens<'_> {
+    pub(crate) fn rows(&self, scope: &Scope) -> Result<impl Iterator<Item = Rows> + use<>, StoreError> {
+        let grant = scope.rows::<Entity>([to_row(self.grant, self.passage)?]);
+        let refresh_token = self.refresh_token.map(refresh_tokens::to_row).transpose()?;
+        let refresh_token = refresh_token.map(|row| scope.rows::<refresh_token::Entity>([row]));
+        Ok([grant].into_iter().chain(refresh_token))
     }
+}
+
+impl Transaction {
+    /// Adds tokens for which nothing is used up in the same step.
+    pub async fn add_tokens(&self, tokens: Tokens<'_>) -> Result<(), StoreError> {
+        for rows in tokens.rows(&self.scope)? {
+            self.scope.insert_rows(rows).await?;
+        }
+        Ok(())
+    }
+}
+
+fn to_row(grant: &Grant, passage: &Passage) -> Result<ActiveModel, StoreError> {
+    Ok(ActiveModel {
+        id: Set(grant.id.as_uuid()),
+        exchange_id: Set(grant.exchange_id.as_uuid()),
+        client_id: Set(grant.client_id.clone()),
+        dpop_thumbprint: Set(grant.dpop_thumbprint.clone()),
+        credentials: Set(to_json(&grant.credentials)?),
+        by_identifier: Set(grant.by_identifier),
+        access_token_hash: Set(hash_bytes(&grant.access_token_hash)),
+        access_token_expires_at: Set(grant.access_token_expires_at.millis()),
+        created_at: Set(grant.created_at.millis()),
+        transcript_part: Set(Some(to_json(passage)?)),
+        refreshed: Set(grant.refreshed),
+        ..Default::default()
+    })
 }
 
 fn its_exchange() -> RelationDef {

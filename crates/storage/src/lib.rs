@@ -61,6 +61,7 @@ pub use directory::{Directory, OrganisationConflict, SandboxConflict};
 pub use error::StoreError;
 pub use event_watches::NumberedEvents;
 pub use exchanges::{ExchangeFilter, NewOffer, NewSecrets, Position, Supplied};
+pub use grants::Tokens;
 pub use idempotency::IdempotentResponse;
 pub use individuals::IndividualChange;
 pub use page::{Listed, Order, Page};

@@ -1,6 +1,6 @@
 //! Refresh tokens.
 
-use chancery_model::{Exchange, ExchangeId, RefreshToken, RefreshTokenId, SecretHash, Timestamp};
+use chancery_model::{Exchange, ExchangeId, RefreshToken, SecretHash, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationDef, Set,
@@ -9,6 +9,7 @@ use sea_orm::{
 use crate::entity::refresh_token::{ActiveModel, Column, Entity, Model};
 use crate::entity::{exchange, exchange_grant};
 use crate::exchanges;
+use crate::grants::Tokens;
 use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
 use crate::{Read, StoreError, Transaction};
 
@@ -29,30 +30,12 @@ impl Read {
 }
 
 impl Transaction {
-    /// Adds a refresh token.
-    pub async fn add_refresh_token(&self, token: &RefreshToken) -> Result<(), StoreError> {
-        let row = ActiveModel {
-            id: Set(token.id.as_uuid()),
-            exchange_id: Set(token.exchange_id.as_uuid()),
-            hash: Set(hash_bytes(&token.hash)),
-            client_id: Set(token.client_id.clone()),
-            dpop_thumbprint: Set(token.dpop_thumbprint.clone()),
-            instance_thumbprint: Set(token.instance_thumbprint.clone()),
-            credentials: Set(to_json(&token.credentials)?),
-            by_identifier: Set(token.by_identifier),
-            expires_at: Set(token.expires_at.millis()),
-            replaced_at: Set(token.replaced_at.map(Timestamp::millis)),
-            created_at: Set(token.created_at.millis()),
-            ..Default::default()
-        };
-        Ok(self.scope.insert::<Entity>(row).await?)
-    }
-
-    /// Notes that another takes the token's place: `true` for the first who does. A token that was replaced at or before
-    /// `replaced_after` stays as it is, and so does an expired one: then nothing may be handed out for it.
+    /// Notes that others take the token's place, and adds them: `true` for the first who does. A token that was replaced at
+    /// or before `replaced_after` stays as it is, and so does an expired one: then nothing may be handed out for it.
     pub async fn replace_refresh_token(
         &self,
-        id: RefreshTokenId,
+        token: &RefreshToken,
+        others: Tokens<'_>,
         now: Timestamp,
         replaced_after: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -63,10 +46,11 @@ impl Transaction {
             .scope
             .update::<Entity>()
             .col_expr(Column::ReplacedAt, replaced_at.into())
-            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::ExchangeId.eq(token.exchange_id.as_uuid()))
+            .filter(Column::Id.eq(token.id.as_uuid()))
             .filter(Column::ExpiresAt.gt(now.millis()))
             .filter(Column::ReplacedAt.is_null().or(Column::ReplacedAt.gt(replaced_after.millis())));
-        Ok(self.scope.happened(replace).await?)
+        Ok(self.scope.happened_with(replace, others.rows(&self.scope)?).await?)
     }
 
     /// Makes every access token and refresh token of an exchange worthless, as when its code is redeemed twice (RFC 6749
@@ -90,6 +74,23 @@ fn its_exchange() -> RelationDef {
         .from((Column::OrganisationId, Column::ExchangeId))
         .to((exchange::Column::OrganisationId, exchange::Column::Id))
         .into()
+}
+
+pub(crate) fn to_row(token: &RefreshToken) -> Result<ActiveModel, StoreError> {
+    Ok(ActiveModel {
+        id: Set(token.id.as_uuid()),
+        exchange_id: Set(token.exchange_id.as_uuid()),
+        hash: Set(hash_bytes(&token.hash)),
+        client_id: Set(token.client_id.clone()),
+        dpop_thumbprint: Set(token.dpop_thumbprint.clone()),
+        instance_thumbprint: Set(token.instance_thumbprint.clone()),
+        credentials: Set(to_json(&token.credentials)?),
+        by_identifier: Set(token.by_identifier),
+        expires_at: Set(token.expires_at.millis()),
+        replaced_at: Set(token.replaced_at.map(Timestamp::millis)),
+        created_at: Set(token.created_at.millis()),
+        ..Default::default()
+    })
 }
 
 fn from_row(model: Model) -> Result<RefreshToken, StoreError> {

@@ -1,10 +1,13 @@
 //! The one place where queries are made: each of them is about one organisation.
 
 use chancery_model::{OrganisationId, Timestamp};
-use sea_orm::sea_query::{CaseStatement, Expr, IntoCondition, OnConflict, Query};
+use sea_orm::sea_query::{
+    Asterisk, CaseStatement, CommonTableExpression, DynIden, Expr, Func, InsertStatement, IntoCondition, IntoIden,
+    IntoTableRef, OnConflict, Query, SelectStatement, TableRef, ValueTuple, WithClause,
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, FromQueryResult,
-    IdenStatic, Insert, Iterable, QueryFilter, QueryTrait, Select, Statement, UpdateMany,
+    IdenStatic, Insert, Iterable, QueryFilter, QueryTrait, Select, Statement, UpdateMany, Value,
 };
 
 use crate::connection::Connection;
@@ -121,6 +124,65 @@ impl Scope {
         Ok(update.exec(&self.connection).await?.rows_affected == 1)
     }
 
+    /// Runs the conditional `update` and, when it changed a row, inserts `rows` into their tables; whether it did. On
+    /// PostgreSQL that is one statement, so one round trip: the rows refer to nothing that has to be looked up first.
+    pub(crate) async fn happened_with<E: Owned>(
+        &self,
+        update: UpdateMany<E>,
+        rows: impl IntoIterator<Item = Rows>,
+    ) -> Result<bool, DbErr> {
+        if self.connection.get_database_backend() != DbBackend::Postgres {
+            let happened = self.happened(update).await?;
+            for rows in rows.into_iter().filter(|_| happened) {
+                self.insert_rows(rows).await?;
+            }
+            return Ok(happened);
+        }
+        const CHANGED: &str = "changed";
+        let part = CommonTableExpression::new;
+        let mut update = update.into_query();
+        update.returning(Query::returning().column(E::ORGANISATION));
+        let mut parts = WithClause::new();
+        parts.cte(part().query(update).table_name(CHANGED).to_owned());
+        let changed = || Query::select().expr(Expr::val(1)).from(CHANGED).to_owned();
+        for (number, rows) in (1..).zip(rows) {
+            let insert = rows.insert_if(changed())?;
+            parts.cte(part().query(insert).table_name(format!("inserted_{number}")).to_owned());
+        }
+        let count = Query::select().expr_as(Func::count(Expr::col(Asterisk)), "count").from(CHANGED).to_owned();
+        let counted = self.connection.query_one(&parts.query(count)).await?;
+        let count: i64 = counted.map_or(Ok(0), |row| row.try_get("", "count"))?;
+        Ok(count == 1)
+    }
+
+    /// Lets a row refer to one that comes later in the unit of work. PostgreSQL looks at the end of a statement, SQLite is
+    /// told to look at the end of the transaction.
+    pub(crate) async fn defer_references(&self) -> Result<(), DbErr> {
+        if self.connection.get_database_backend() == DbBackend::Sqlite {
+            self.connection.execute_unprepared("PRAGMA defer_foreign_keys = ON").await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts rows that were made by [`Scope::rows`].
+    pub(crate) async fn insert_rows(&self, rows: Rows) -> Result<(), DbErr> {
+        self.connection.execute(&rows.insert()?).await.map(drop)
+    }
+
+    /// Rows for a table, as the organisation's; at least one. Callers stay below the 32 766 values that SQLite binds.
+    pub(crate) fn rows<E: Owned>(&self, rows: impl IntoIterator<Item = E::ActiveModel>) -> Rows {
+        let mut columns = Vec::new();
+        let mut values = Vec::new();
+        for row in rows {
+            let row = self.ours::<E>(row);
+            let (its_columns, its_values): (Vec<E::Column>, Vec<Value>) = values_of::<E>(&row).unzip();
+            columns = its_columns;
+            values.push(its_values);
+        }
+        let columns = columns.into_iter().map(IntoIden::into_iden).collect();
+        Rows { table: E::default().into_table_ref(), columns, values }
+    }
+
     /// Runs the conditional `update` and returns the row as it is afterwards; `None` when it changed none.
     pub(crate) async fn updated<E: Owned>(&self, update: UpdateMany<E>) -> Result<Option<E::Model>, DbErr> {
         let mut statement = update.into_query();
@@ -139,9 +201,48 @@ impl Scope {
     }
 }
 
+/// Rows of one organisation for one table, which all set the same columns.
+pub(crate) struct Rows {
+    table: TableRef,
+    columns: Vec<DynIden>,
+    values: Vec<Vec<Value>>,
+}
+
+impl Rows {
+    fn insert(self) -> Result<InsertStatement, DbErr> {
+        let mut insert = Query::insert();
+        insert.into_table(self.table).columns(self.columns);
+        for values in self.values {
+            insert.values(values.into_iter().map(Expr::val)).map_err(wrong_number)?;
+        }
+        Ok(insert)
+    }
+
+    /// The rows, if `condition` finds something.
+    fn insert_if(self, condition: SelectStatement) -> Result<InsertStatement, DbErr> {
+        let mut values = Query::select();
+        // As PostgreSQL calls the columns of a list of values.
+        values.columns((1..=self.columns.len()).map(|number| format!("column{number}")));
+        values.from_values(self.values.into_iter().map(ValueTuple::Many), "rows");
+        values.and_where(Expr::exists(condition));
+        let mut insert = Query::insert();
+        insert.into_table(self.table).columns(self.columns);
+        insert.select_from(values).map_err(wrong_number)?;
+        Ok(insert)
+    }
+}
+
+fn wrong_number(error: impl std::fmt::Display) -> DbErr {
+    DbErr::Custom(error.to_string())
+}
+
 /// The columns that a row sets, and to what.
 fn columns_of<E: Owned>(row: &E::ActiveModel) -> impl Iterator<Item = (E::Column, Expr)> {
-    E::Column::iter().filter_map(|column| Some((column, Expr::val(row.get(column).into_value()?))))
+    values_of::<E>(row).map(|(column, value)| (column, Expr::val(value)))
+}
+
+fn values_of<E: Owned>(row: &E::ActiveModel) -> impl Iterator<Item = (E::Column, Value)> {
+    E::Column::iter().filter_map(|column| Some((column, row.get(column).into_value()?)))
 }
 
 /// An INSERT of a row as the organisation's, for a transaction of its own.

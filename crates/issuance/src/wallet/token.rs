@@ -18,7 +18,7 @@ use chancery_protocol::authorization_details::AuthorizationDetail;
 use chancery_protocol::dpop::DpopProof;
 use chancery_protocol::form::Form;
 use chancery_protocol::token::{TokenRequest, TokenResponse, TokenType};
-use chancery_storage::StoreError;
+use chancery_storage::{StoreError, Tokens};
 use serde_json::json;
 
 pub use rejection::{ErrorCode, Rejection};
@@ -343,16 +343,13 @@ async fn spend(
     let passage = trail.finish(context);
     let attempts = organisation.policy.transaction_code_attempts;
     let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
+    let tokens = Tokens { grant, refresh_token: fresh.map(|fresh| &fresh.token), passage: &passage };
     let spent = context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
-            let spent = tx.spend_code(exchange, grant.client_id.as_deref(), attempts, now).await?;
+            let spent = tx.spend_code(exchange, grant.client_id.as_deref(), attempts, Some(tokens), now).await?;
             if spent {
-                tx.add_grant(grant, &passage).await?;
                 announcement.record(tx).await?;
-                if let Some(fresh) = fresh {
-                    tx.add_refresh_token(&fresh.token).await?;
-                }
             }
             Ok(spent)
         })

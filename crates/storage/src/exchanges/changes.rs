@@ -1,15 +1,17 @@
 //! Steps of an exchange. Each is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    CredentialStatus, DefinitionId, Exchange, ExchangeId, ExchangeStatus, GrantId, Passage, Report, RevocationStatus,
-    Timestamp, WorkKind,
+    Credential, CredentialStatus, DefinitionId, Exchange, ExchangeId, ExchangeStatus, GrantId, Passage, Report,
+    RevocationStatus, Timestamp, WorkKind,
 };
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, LockType, SelectStatement};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, UpdateMany};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select, UpdateMany};
 
 use super::{from_row, to_row};
+use crate::credentials;
 use crate::entity::exchange::{Column, Entity};
 use crate::entity::{credential, definition, exchange_grant};
+use crate::grants::Tokens;
 use crate::row::{Row, hash_bytes, to_json, to_name};
 use crate::scope::incremented;
 use crate::{StoreError, Transaction};
@@ -18,24 +20,32 @@ impl Transaction {
     /// Adds an exchange; `false` when its definition has been deleted. When claims are awaited until some instant, a
     /// worker looks then whether they came.
     pub async fn add_exchange(&self, exchange: &Exchange) -> Result<bool, StoreError> {
-        // The lock is what the deletion of a definition waits for: it sees either this exchange or no chance for it.
-        let its_definition = self
-            .scope
-            .find::<definition::Entity>()
-            .filter(definition::Column::Id.eq(exchange.definition_id.as_uuid()))
-            .lock(LockType::KeyShare);
+        let its_definition = self.holding_definition(exchange.definition_id);
         let is_added = self.scope.insert_where_exists::<Entity, _>(to_row(exchange)?, its_definition).await?;
-        if let Some(due) = exchange.claims_due_at.filter(|_| is_added) {
-            self.enqueue(WorkKind::Claims, exchange.id.as_uuid(), due).await?;
+        if is_added {
+            self.look_for_claims(exchange).await?;
         }
         Ok(is_added)
     }
 
+    /// Finds a definition and keeps it. The lock is what its deletion waits for: that sees either the exchange that is made
+    /// under it or no chance for one.
+    pub(crate) fn holding_definition(&self, id: DefinitionId) -> Select<definition::Entity> {
+        let find = self.scope.find::<definition::Entity>().filter(definition::Column::Id.eq(id.as_uuid()));
+        find.lock(LockType::KeyShare)
+    }
+
+    /// Has a worker look whether the claims came, when they are awaited until some instant.
+    pub(crate) async fn look_for_claims(&self, exchange: &Exchange) -> Result<(), StoreError> {
+        match exchange.claims_due_at {
+            Some(due) => self.enqueue(WorkKind::Claims, exchange.id.as_uuid(), due).await,
+            None => Ok(()),
+        }
+    }
+
     /// Adds exchanges of one definition with one statement; `false` when it has been deleted. At most a thousand.
     pub async fn add_exchanges(&self, definition: DefinitionId, exchanges: &[Exchange]) -> Result<bool, StoreError> {
-        // As for one exchange, the lock is what the deletion of the definition waits for.
-        let find = self.scope.find::<definition::Entity>().filter(definition::Column::Id.eq(definition.as_uuid()));
-        if find.lock(LockType::KeyShare).one(self.scope.connection()).await?.is_none() {
+        if self.holding_definition(definition).one(self.scope.connection()).await?.is_none() {
             return Ok(false);
         }
         let rows = exchanges.iter().map(to_row).collect::<Result<_, _>>()?;
@@ -95,12 +105,13 @@ impl Transaction {
 
     /// Redeems the code of `exchange` as it was read: `true` for exactly one caller, and only while the code is
     /// unexpired, fewer than `attempts_limit` wrong transaction codes were counted, the exchange may go on to
-    /// `token_issued`, and neither the code nor the transaction code was replaced since.
+    /// `token_issued`, and neither the code nor the transaction code was replaced since. Then `tokens` are added.
     pub async fn spend_code(
         &self,
         exchange: &Exchange,
         client_id: Option<&str>,
         attempts_limit: u8,
+        tokens: Option<Tokens<'_>>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut spend = self
@@ -117,7 +128,8 @@ impl Transaction {
         if let Some(client_id) = client_id {
             spend = spend.col_expr(Column::ClientId, Expr::value(client_id));
         }
-        Ok(self.scope.happened(spend).await?)
+        let tokens = tokens.map(|tokens| tokens.rows(&self.scope)).transpose()?;
+        Ok(self.scope.happened_with(spend, tokens.into_iter().flatten()).await?)
     }
 
     /// Keeps the claims that a sign-in yielded together with those of the organisation; `status` says whether that is all.
@@ -138,15 +150,15 @@ impl Transaction {
         Ok(self.scope.happened(put).await?)
     }
 
-    /// Notes that credentials were issued: the status goes on to `CredentialIssued` unless it is there or further
-    /// already, as for a second copy. `false` when the exchange was denied, its credential revoked or suspended, when it is
-    /// unknown, or has given another number of answers than `answers`, or when the access token of `grant` is worthless:
-    /// then nothing may leave.
+    /// Notes that credentials were issued, and adds them; the first carries what the request wrote. The status goes on to
+    /// `CredentialIssued` unless it is there or further already, as for a second copy. `false` when the exchange was denied,
+    /// its credential revoked or suspended, when it is unknown, or has given another number of answers than `answers`, or when
+    /// the access token of `grant` is worthless: then nothing may leave.
     pub async fn record_issuance(
         &self,
         id: ExchangeId,
-        answers: Option<u32>,
-        grant: Option<GrantId>,
+        (answers, grant): (Option<u32>, Option<GrantId>),
+        (credentials, passage): (&[Credential], &Passage),
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let reached = ExchangeStatus::CredentialIssued;
@@ -168,15 +180,16 @@ impl Transaction {
             record = record.filter(Column::Answers.eq(i64::from(answers)));
         }
         if let Some(grant) = grant {
-            record = record.filter(Expr::exists(self.with_valid_token(grant, now)));
+            record = record.filter(Expr::exists(self.with_valid_token(id, grant, now)));
         }
-        Ok(self.scope.happened(record).await?)
+        let credentials = credentials::rows(&self.scope, credentials, passage)?;
+        Ok(self.scope.happened_with(record, credentials).await?)
     }
 
-    fn with_valid_token(&self, grant: GrantId, now: Timestamp) -> SelectStatement {
+    fn with_valid_token(&self, exchange: ExchangeId, grant: GrantId, now: Timestamp) -> SelectStatement {
         use exchange_grant::Column;
-        let find = self.scope.find::<exchange_grant::Entity>().filter(Column::Id.eq(grant.as_uuid()));
-        let valid = find.filter(Column::AccessTokenExpiresAt.gt(now.millis()));
+        let its = self.scope.find::<exchange_grant::Entity>().filter(Column::ExchangeId.eq(exchange.as_uuid()));
+        let valid = its.filter(Column::Id.eq(grant.as_uuid())).filter(Column::AccessTokenExpiresAt.gt(now.millis()));
         valid.select_only().column(Column::Id).into_query()
     }
 

@@ -6,7 +6,7 @@ use chancery_model::{
     Authorization, AuthorizationSecret, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential,
     SecretHash, Timestamp,
 };
-use chancery_storage::StoreError;
+use chancery_storage::{StoreError, Tokens, Transaction};
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
@@ -19,9 +19,12 @@ on_every_database!(
     a_step_that_stands_alone_is_taken_in_its_organisation_only,
     exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins,
     an_expired_code_is_not_spent_and_a_failed_sign_in_is_over,
+    exactly_one_of_forty_parallel_redemptions_begins_an_exchange,
+    a_redemption_under_a_deleted_definition_leaves_nothing,
     another_organisation_finds_no_authorization_and_no_refresh_token,
     a_replaced_refresh_token_works_for_its_grace_and_no_longer,
     revoked_tokens_are_worth_nothing,
+    a_token_of_another_exchange_lets_nothing_leave,
 );
 
 const CODE: &str = "code";
@@ -225,6 +228,54 @@ async fn an_expired_code_is_not_spent_and_a_failed_sign_in_is_over(database: Arc
     assert_eq!(write.await.unwrap(), 2);
 }
 
+/// A request with a code and the exchange that its redemption begins, which is nowhere yet.
+async fn about_to_begin(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
+    let (request, _) = with_code(database, tenant).await;
+    (request, database.exchange(&tenant.definition, NOW))
+}
+
+async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let (request, _) = about_to_begin(&database, &tenant).await;
+    let redemptions = (0..40).map(|_| {
+        let (database, organisation) = (Arc::clone(&database), Arc::clone(&tenant.organisation));
+        let exchange = database.exchange(&tenant.definition, NOW);
+        let (grant, token, passage) =
+            (database.grant(&exchange), refresh_token(&database, &exchange), database.passage());
+        let id = request.id;
+        tokio::spawn(async move {
+            let tokens = Tokens { grant: &grant, refresh_token: Some(&token), passage: &passage };
+            let begin = async |tx: &Transaction| tx.begin_exchange(id, &exchange, tokens, NOW).await;
+            (database.store.write(&organisation, begin).await.unwrap(), exchange, grant)
+        })
+    });
+    let outcomes: Vec<_> = join_all(redemptions).await.into_iter().map(Result::unwrap).collect();
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    for (won, exchange, grant) in &outcomes {
+        assert_eq!(read.exchange(exchange.id).await.unwrap().is_some(), *won);
+        assert_eq!(read.grant_by_access_token(&grant.access_token_hash).await.unwrap().is_some(), *won);
+    }
+    let winners: Vec<_> = outcomes.iter().filter(|(won, ..)| *won).map(|(_, exchange, _)| exchange.id).collect();
+    let spent = read.authorization(request.id).await.unwrap().unwrap();
+    assert_eq!((spent.status, spent.exchange_id.into_iter().collect()), (AuthorizationStatus::Spent, winners));
+    let (token, _) = read.refresh_token(&hash("refresh")).await.unwrap().unwrap();
+    assert_eq!(Some(token.exchange_id), spent.exchange_id);
+}
+
+async fn a_redemption_under_a_deleted_definition_leaves_nothing(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let (request, mut exchange) = about_to_begin(&database, &tenant).await;
+    exchange.definition_id = database.definition("Gone", &["gone"]).id;
+    let (grant, passage) = (database.grant(&exchange), database.passage());
+    let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
+    let begin = async |tx: &Transaction| tx.begin_exchange(request.id, &exchange, tokens, NOW).await;
+    assert!(!database.store.write(&tenant.organisation, begin).await.unwrap());
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    assert!(read.exchange(exchange.id).await.unwrap().is_none());
+    let kept = read.authorization(request.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::CodeIssued, None));
+}
+
 async fn another_organisation_finds_no_authorization_and_no_refresh_token(database: Arc<TestDatabase>) {
     let (acme, other) = (database.tenant("acme").await, database.tenant("other").await);
     let what = with_code(&database, &acme).await;
@@ -240,8 +291,8 @@ async fn another_organisation_finds_no_authorization_and_no_refresh_token(databa
     assert_eq!(write.await.unwrap(), 0);
 }
 
-async fn add_refresh_token(database: &TestDatabase, tenant: &Tenant, exchange: &Exchange) -> RefreshToken {
-    let token = RefreshToken {
+fn refresh_token(database: &TestDatabase, exchange: &Exchange) -> RefreshToken {
+    RefreshToken {
         id: database.env.uuid(NOW).into(),
         exchange_id: exchange.id,
         hash: hash("refresh"),
@@ -253,8 +304,14 @@ async fn add_refresh_token(database: &TestDatabase, tenant: &Tenant, exchange: &
         expires_at: NOW.plus_seconds(3600),
         replaced_at: None,
         created_at: NOW,
-    };
-    let write = database.store.write(&tenant.organisation, async |tx| tx.add_refresh_token(&token).await);
+    }
+}
+
+async fn add_refresh_token(database: &TestDatabase, tenant: &Tenant, exchange: &Exchange) -> RefreshToken {
+    let token = refresh_token(database, exchange);
+    let (grant, passage) = (database.grant(exchange), database.passage());
+    let tokens = Tokens { grant: &grant, refresh_token: Some(&token), passage: &passage };
+    let write = database.store.write(&tenant.organisation, async |tx| tx.add_tokens(tokens).await);
     write.await.unwrap();
     token
 }
@@ -266,10 +323,14 @@ async fn a_replaced_refresh_token_works_for_its_grace_and_no_longer(database: Ar
     for (after, expected) in [(0, true), (29, true), (30, false), (3600, false)] {
         let now = NOW.plus_seconds(after);
         let grace = Timestamp::from_millis(now.millis() - 30_000);
-        let replace =
-            database.store.write(&tenant.organisation, async |tx| tx.replace_refresh_token(token.id, now, grace).await);
+        let (grant, passage) = (database.grant(&exchange), database.passage());
+        let others = Tokens { grant: &grant, refresh_token: None, passage: &passage };
+        let replace = database
+            .store
+            .write(&tenant.organisation, async |tx| tx.replace_refresh_token(&token, others, now, grace).await);
         assert_eq!(replace.await.unwrap(), expected, "{after} s later");
         let read = database.store.read(&tenant.organisation).await.unwrap();
+        assert_eq!(read.grant_by_access_token(&grant.access_token_hash).await.unwrap().is_some(), expected);
         let (stored, its_exchange) = read.refresh_token(&token.hash).await.unwrap().unwrap();
         assert_eq!((stored.replaced_at, its_exchange.id), (Some(NOW), exchange.id));
         assert_eq!((stored.is_valid(now), &stored.credentials), (expected, &token.credentials));
@@ -281,11 +342,7 @@ async fn revoked_tokens_are_worth_nothing(database: Arc<TestDatabase>) {
     let issued = database.issue(&tenant).await;
     let token = add_refresh_token(&database, &tenant, &issued.exchange).await;
     let (id, grant) = (issued.exchange.id, Some(issued.grant.id));
-    let issue = async || {
-        let write =
-            database.store.write(&tenant.organisation, async |tx| tx.record_issuance(id, None, grant, NOW).await);
-        write.await.unwrap()
-    };
+    let issue = async || database.record_issuance(&tenant, &issued.exchange, grant).await;
     assert!(issue().await);
     let revoke = database.store.write(&tenant.organisation, async |tx| tx.revoke_tokens(id, NOW).await);
     revoke.await.unwrap();
@@ -294,4 +351,12 @@ async fn revoked_tokens_are_worth_nothing(database: Arc<TestDatabase>) {
     let (grant, _) = read.grant_by_access_token(&issued.grant.access_token_hash).await.unwrap().unwrap();
     assert_eq!(grant.access_token_expires_at, NOW);
     assert!(read.refresh_token(&token.hash).await.unwrap().is_none());
+}
+
+async fn a_token_of_another_exchange_lets_nothing_leave(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let (issued, other) = (database.issue(&tenant).await, database.offer(&tenant).await);
+    let grant = Some(issued.grant.id);
+    assert!(!database.record_issuance(&tenant, &other, grant).await);
+    assert!(database.record_issuance(&tenant, &issued.exchange, grant).await);
 }

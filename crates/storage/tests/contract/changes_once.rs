@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_model::{ExchangeStatus, Report, Timestamp};
-use chancery_storage::StoreError;
+use chancery_storage::{StoreError, Tokens};
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
@@ -32,11 +32,8 @@ async fn exactly_one_of_forty_parallel_redemptions_wins(database: Arc<TestDataba
         tokio::spawn(async move {
             let write = database.store.write(&organisation, async |tx| {
                 let client_id = grant.client_id.as_deref();
-                let is_spent = tx.spend_code(&exchange, client_id, 5, NOW).await?;
-                if is_spent {
-                    tx.add_grant(&grant, &passage).await?;
-                }
-                Ok::<_, StoreError>(is_spent)
+                let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
+                tx.spend_code(&exchange, client_id, 5, Some(tokens), NOW).await
             });
             (write.await.unwrap(), grant)
         })
@@ -55,7 +52,8 @@ async fn an_expired_code_is_not_redeemed(database: Arc<TestDatabase>) {
     let exchange = database.offer(&tenant).await;
     let just_before = Timestamp::from_millis(exchange.expires_at.millis() - 1);
     for (now, expected) in [(exchange.expires_at, false), (just_before, true)] {
-        let spend = database.store.write(&tenant.organisation, async |tx| tx.spend_code(&exchange, None, 5, now).await);
+        let spend =
+            database.store.write(&tenant.organisation, async |tx| tx.spend_code(&exchange, None, 5, None, now).await);
         assert_eq!(spend.await.unwrap(), expected);
     }
 }
@@ -68,7 +66,7 @@ async fn a_locked_code_is_not_redeemed(database: Arc<TestDatabase>) {
         for _ in 0..3 {
             counts.push(tx.count_failed_transaction_code(exchange.id, 2, NOW).await?);
         }
-        let is_spent = tx.spend_code(&exchange, None, 2, NOW).await?;
+        let is_spent = tx.spend_code(&exchange, None, 2, None, NOW).await?;
         Ok::<_, StoreError>((counts, is_spent))
     });
     assert_eq!(write.await.unwrap(), (vec![Some(1), Some(2), None], false));
@@ -117,8 +115,8 @@ async fn a_denied_exchange_issues_nothing(database: Arc<TestDatabase>) {
     let write = database.store.write(&tenant.organisation, async |tx| {
         assert!(tx.deny_exchange(exchange.id, "not eligible", NOW).await?);
         assert!(!tx.deny_exchange(exchange.id, "again", NOW).await?);
-        assert!(!tx.spend_code(&exchange, None, 5, NOW).await?);
-        tx.record_issuance(exchange.id, None, None, NOW).await
+        assert!(!tx.spend_code(&exchange, None, 5, None, NOW).await?);
+        tx.record_issuance(exchange.id, (None, None), (&[], &database.passage()), NOW).await
     });
     assert!(!write.await.unwrap());
     let stored = exchange_now(&database.store, &tenant.organisation, &exchange).await;
@@ -129,12 +127,7 @@ async fn a_second_copy_leaves_the_status_where_it_is(database: Arc<TestDatabase>
     let tenant = database.tenant("acme").await;
     let exchange = database.offer(&tenant).await;
     let status = async || exchange_now(&database.store, &tenant.organisation, &exchange).await.status;
-    let record = async || {
-        let record = database
-            .store
-            .write(&tenant.organisation, async |tx| tx.record_issuance(exchange.id, None, None, NOW).await);
-        assert!(record.await.unwrap());
-    };
+    let record = async || assert!(database.record_issuance(&tenant, &exchange, None).await);
     let report = async |report: Report| {
         let work = async |tx: &chancery_storage::Transaction| tx.reach_by_report(exchange.id, report, NOW).await;
         database.store.write(&tenant.organisation, work).await.unwrap()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_model::{Definition, Organisation, Timestamp};
-use chancery_storage::{DefinitionChange, DefinitionDeletion, Store, StoreError};
+use chancery_storage::{DefinitionChange, DefinitionDeletion, Store, StoreError, Tokens};
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
@@ -132,14 +132,14 @@ async fn a_definition_with_an_open_exchange_is_not_deleted(database: Arc<TestDat
     // The code is spent and past its end, but the token lives on.
     let grant = database.grant(&exchange);
     let redeem = store.write(organisation, async |tx| {
-        assert!(tx.spend_code(&exchange, None, 5, NOW).await?);
-        tx.add_grant(&grant, &database.passage()).await
+        let tokens = Tokens { grant: &grant, refresh_token: None, passage: &database.passage() };
+        assert!(tx.spend_code(&exchange, None, 5, Some(tokens), NOW).await?);
+        Ok::<_, StoreError>(())
     });
     redeem.await.unwrap();
     assert_eq!(delete(store, organisation, definition, exchange.expires_at).await, DefinitionDeletion::InUse);
 
-    let record = store.write(organisation, async |tx| tx.record_issuance(exchange.id, None, None, NOW).await);
-    assert!(record.await.unwrap());
+    assert!(database.record_issuance(&tenant, &exchange, None).await);
     assert_eq!(delete(store, organisation, definition, NOW).await, DefinitionDeletion::Deleted);
     assert_eq!(delete(store, organisation, definition, NOW).await, DefinitionDeletion::NotFound);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chancery_model::SigningKeyState;
 use chancery_storage::{
     DefinitionChange, DefinitionDeletion, DefinitionFilter, ExchangeFilter, IdempotentResponse, Page, StoreError,
+    Tokens,
 };
 
 use crate::database::{TestDatabase, on_every_database};
@@ -64,8 +65,8 @@ async fn another_organisation_changes_nothing(database: Arc<TestDatabase>) {
     let write = database.store.write(&other, async |tx| {
         assert!(tx.count_fetch(&exchange.offer_id, &database.passage(), NOW).await?.is_none());
         assert!(tx.count_failed_transaction_code(exchange.id, 5, NOW).await?.is_none());
-        assert!(!tx.spend_code(&exchange, Some("thief"), 5, NOW).await?);
-        assert!(!tx.record_issuance(exchange.id, None, None, NOW).await?);
+        assert!(!tx.spend_code(&exchange, Some("thief"), 5, None, NOW).await?);
+        assert!(!tx.record_issuance(exchange.id, (None, None), (&[], &database.passage()), NOW).await?);
         assert!(!tx.deny_exchange(exchange.id, "no", NOW).await?);
         assert!(!tx.delete_exchange(exchange.id).await?);
         assert_eq!(tx.revise_definition(&next).await?, DefinitionChange::NotFound);
@@ -89,7 +90,9 @@ async fn nothing_can_hang_on_a_row_of_another_organisation(database: Arc<TestDat
     let foreign = database.exchange(&acme.definition, NOW);
     assert!(!try_offer(&database.store, &other.organisation, &foreign).await);
     let grant = database.grant(&exchange);
-    let add = database.store.write(&other.organisation, async |tx| tx.add_grant(&grant, &database.passage()).await);
+    let passage = database.passage();
+    let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
+    let add = database.store.write(&other.organisation, async |tx| tx.add_tokens(tokens).await);
     assert!(matches!(add.await, Err(StoreError::Internal(_))));
     let part = database.part(&exchange);
     let add = database.store.write(&other.organisation, async |tx| tx.add_transcript_part(&part).await);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chancery_keys::{Algorithm, PublicJwk, SoftwareKey};
 use chancery_model::{
     ApiKey, ApiKeySecret, AuthorizationRequestType, Credential, CredentialStatus, Definition, DefinitionContent,
-    Demands, Entry, Event, Exchange, ExchangeStatus, Format, Grant, GrantKind, GrantedCredential, IssuanceMode, Level,
-    Organisation, OrganisationRecord, OrganisationStatus, Passage, Policy, Quotas, Record, Report, Reported,
-    RevocationMethod, RevocationStatus, Role, SecretHash, SigningKey, SigningKeyState, Slug, Timestamp,
+    Demands, Entry, Event, Exchange, ExchangeStatus, Format, Grant, GrantId, GrantKind, GrantedCredential,
+    IssuanceMode, Level, Organisation, OrganisationRecord, OrganisationStatus, Passage, Policy, Quotas, Record, Report,
+    Reported, RevocationMethod, RevocationStatus, Role, SecretHash, SigningKey, SigningKeyState, Slug, Timestamp,
     TransactionCode, TranscriptPart, TrustAnchor, WireVersion,
 };
-use chancery_storage::{DefinitionChange, Store, StoreError};
+use chancery_storage::{DefinitionChange, Store, StoreError, Tokens};
 use serde_json::{Map, json};
 
 use crate::database::TestDatabase;
@@ -74,15 +74,24 @@ impl TestDatabase {
         let carried = [self.passage(), self.passage()];
         let part = self.part(&exchange);
         let write = self.store.write(&tenant.organisation, async |tx| {
-            assert!(tx.spend_code(&exchange, Some("wallet"), 5, NOW).await?);
-            tx.add_grant(&grant, &carried[0]).await?;
-            tx.add_credentials(std::slice::from_ref(&credential), &carried[1]).await?;
-            assert!(tx.record_issuance(exchange.id, None, None, NOW).await?);
+            let tokens = Tokens { grant: &grant, refresh_token: None, passage: &carried[0] };
+            assert!(tx.spend_code(&exchange, Some("wallet"), 5, Some(tokens), NOW).await?);
+            let credentials = (std::slice::from_ref(&credential), &carried[1]);
+            assert!(tx.record_issuance(exchange.id, (None, None), credentials, NOW).await?);
             assert_eq!(tx.reach_by_report(exchange.id, Report::Failed, NOW).await?, [ExchangeStatus::CredentialAcked]);
             tx.add_transcript_part(&part).await
         });
         write.await.unwrap();
         Issued { exchange, grant, credential, carried, part }
+    }
+
+    /// Notes an issuance without credentials; whether that may be.
+    pub(crate) async fn record_issuance(&self, tenant: &Tenant, exchange: &Exchange, grant: Option<GrantId>) -> bool {
+        let passage = self.passage();
+        let record = self.store.write(&tenant.organisation, async |tx| {
+            tx.record_issuance(exchange.id, (None, grant), (&[], &passage), NOW).await
+        });
+        record.await.unwrap()
     }
 
     pub(crate) fn organisation_record(&self, slug: &str, issuer: &str) -> OrganisationRecord {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_storage::StoreError;
+use chancery_storage::{StoreError, Tokens};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::database::{TestDatabase, on_every_database};
@@ -23,8 +23,8 @@ async fn an_error_of_the_use_case_rolls_everything_back(database: Arc<TestDataba
     let outcome: Result<(), Refused> = database
         .store
         .write(&tenant.organisation, async |tx| {
-            assert!(tx.spend_code(&exchange, None, 5, NOW).await?);
-            tx.add_grant(&grant, &database.passage()).await?;
+            let tokens = Tokens { grant: &grant, refresh_token: None, passage: &database.passage() };
+            assert!(tx.spend_code(&exchange, None, 5, Some(tokens), NOW).await?);
             tx.add_transcript_part(&part).await?;
             Err(Refused::ByUseCase)
         })
@@ -45,7 +45,7 @@ async fn a_cancelled_unit_of_work_leaves_nothing(database: Arc<TestDatabase>) {
     let asked_for = exchange.clone();
     let request = tokio::spawn(async move {
         let write = store.write(&organisation, async |tx| {
-            is_spent.send(tx.spend_code(&asked_for, None, 5, NOW).await?).unwrap();
+            is_spent.send(tx.spend_code(&asked_for, None, 5, None, NOW).await?).unwrap();
             std::future::pending::<Result<(), StoreError>>().await
         });
         write.await
@@ -53,7 +53,8 @@ async fn a_cancelled_unit_of_work_leaves_nothing(database: Arc<TestDatabase>) {
     assert!(was_spent.await.unwrap());
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    let spend = database.store.write(&tenant.organisation, async |tx| tx.spend_code(&exchange, None, 5, NOW).await);
+    let spend =
+        database.store.write(&tenant.organisation, async |tx| tx.spend_code(&exchange, None, 5, None, NOW).await);
     assert!(spend.await.unwrap());
 }
 
@@ -76,7 +77,6 @@ async fn several_parts_are_written_at_once(database: Arc<TestDatabase>) {
     let parts: Vec<_> = (0..1500).map(|_| database.part(&exchange)).collect();
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_transcript_parts(&[]).await?;
-        tx.add_credentials(&[], &database.passage()).await?;
         tx.add_transcript_parts(&parts).await
     });
     write.await.unwrap();

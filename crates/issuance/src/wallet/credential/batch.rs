@@ -133,10 +133,10 @@ impl Batch {
         (passage, announcement): (&Passage, &Announcement),
         now: Timestamp,
     ) -> Result<Option<BTreeSet<StatusListId>>, StoreError> {
-        if !tx.record_issuance(exchange.id, terms.answers(), terms.grant(), now).await? {
+        let credentials = (self.credentials.as_slice(), passage);
+        if !tx.record_issuance(exchange.id, terms.conditions(), credentials, now).await? {
             return Ok(None);
         }
-        tx.add_credentials(&self.credentials, passage).await?;
         announcement.record(tx).await?;
         terms.carry_out(context, tx, exchange.id, now).await.map(Some)
     }

@@ -157,13 +157,9 @@ fn judge(entry: &Entry, refreshed: bool, former: &[Credential], now: Timestamp) 
 }
 
 impl Terms {
-    /// What the count of answers must be when the issuance is recorded.
-    pub(super) fn answers(&self) -> Option<u32> {
-        self.answers
-    }
-
-    pub(super) fn grant(&self) -> Option<GrantId> {
-        self.grant
+    /// What has to hold when the issuance is recorded: the count of answers, and the access token of which grant is good.
+    pub(super) fn conditions(&self) -> (Option<u32>, Option<GrantId>) {
+        (self.answers, self.grant)
     }
 
     /// Lets nothing leave once the access token of `grant` was made worthless, by whichever process.

@@ -15,7 +15,7 @@ use chancery_protocol::dpop::DpopProof;
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
 use chancery_protocol::token::{TokenRequest, TokenResponse};
-use chancery_storage::StoreError;
+use chancery_storage::{StoreError, Tokens};
 
 use super::super::client::{Client, Request};
 use super::super::remembered::{Granted, Offered, Ticket};
@@ -124,27 +124,24 @@ pub(super) async fn redeem(
     let attempts = organisation.policy.transaction_code_attempts;
     let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
     let prepared = context.prepare_answer(organisation, repeated, &answer, now)?;
+    let tokens = Tokens { grant: &grant, refresh_token: fresh.as_ref().map(|fresh| &fresh.token), passage: &passage };
     let work = context.store().write(organisation, async |tx| -> Result<(), Undone> {
-        if is_new && !tx.add_exchange(&exchange).await? {
-            return Err(Undone::DefinitionDeleted);
-        }
-        if !tx.spend_authorization_code(authorization.id, exchange.id, now).await? {
-            return Err(Undone::CodeSpent);
-        }
-        if !is_new {
-            if !tx.spend_code(&exchange, client.id.as_deref(), attempts, now).await? {
+        if is_new {
+            if !tx.begin_exchange(authorization.id, &exchange, tokens, now).await? {
+                return Err(Undone::NotRedeemed);
+            }
+        } else {
+            if !tx.spend_authorization_code(authorization.id, exchange.id, now).await? {
+                return Err(Undone::NotRedeemed);
+            }
+            if !tx.spend_code(&exchange, client.id.as_deref(), attempts, Some(tokens), now).await? {
                 return Err(Undone::OfferOver);
             }
             if let Some(sealed) = exchange.sealed_submissions.as_ref().filter(|_| has_signed_in(&authorization)) {
                 tx.put_submissions(exchange.id, sealed, exchange.credential_status, now).await?;
             }
         }
-        tx.add_grant(&grant, &passage).await?;
-        announcement.record(tx).await?;
-        if let Some(fresh) = &fresh {
-            tx.add_refresh_token(&fresh.token).await?;
-        }
-        Ok(())
+        Ok(announcement.record(tx).await?)
     });
     let outcome = context.keeping_answer(prepared, work).await;
     context.remembered().forget_authorization(organisation, Ticket::Code(code));
@@ -155,17 +152,21 @@ pub(super) async fn redeem(
             Ok(answer)
         }
         Err(Undone::Store(error)) => Err(error.into()),
-        Err(Undone::DefinitionDeleted | Undone::OfferOver) => Err(Failure::Rejected(Rejection::CodeWithdrawn)),
-        Err(Undone::CodeSpent) => {
+        Err(Undone::OfferOver) => Err(Failure::Rejected(Rejection::CodeWithdrawn)),
+        Err(Undone::NotRedeemed) => {
             let found = context.store().read(organisation).await?.authorization_by_code(&code).await?;
-            match found.filter(|spent| spent.updated_at < now) {
-                Some(spent) => {
+            match found {
+                // Nobody spent it: the definition has been deleted.
+                Some(kept) if kept.status == AuthorizationStatus::CodeIssued => {
+                    Err(Failure::Rejected(Rejection::CodeWithdrawn))
+                }
+                Some(spent) if spent.updated_at < now => {
                     let proof = proof.as_ref();
                     let presented = Presented { asked: &asked, client: &client, proof, repeated };
                     used_before(context, organisation, now, &spent, presented).await
                 }
                 // Two requests at the same moment, of which one wins.
-                None => Err(Failure::Rejected(Rejection::CodeUsed)),
+                Some(_) | None => Err(Failure::Rejected(Rejection::CodeUsed)),
             }
         }
     }
@@ -183,9 +184,9 @@ async fn take(context: &Context, organisation: &Organisation, now: Timestamp) ->
 
 /// Why the unit of work was given up.
 enum Undone {
-    DefinitionDeleted,
     OfferOver,
-    CodeSpent,
+    /// Another request redeemed the code, or the definition has been deleted.
+    NotRedeemed,
     Store(StoreError),
 }
 

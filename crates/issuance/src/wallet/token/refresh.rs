@@ -13,7 +13,7 @@ use chancery_protocol::dpop::DpopProof;
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
 use chancery_protocol::token::{TokenRequest, TokenResponse};
-use chancery_storage::StoreError;
+use chancery_storage::{StoreError, Tokens};
 use serde_json::json;
 
 use super::super::client::{Client, Request};
@@ -137,17 +137,11 @@ pub(super) async fn redeem(
     );
     let passage = trail.finish(context);
     let grace = Timestamp::from_millis(now.millis().saturating_sub(i64::from(REFRESH_GRACE_SECONDS) * 1000));
+    let tokens = Tokens { grant: &grant, refresh_token: fresh.as_ref().map(|fresh| &fresh.token), passage: &passage };
     let replaced = context
         .store()
         .write(organisation, async |tx| -> Result<bool, StoreError> {
-            let replaced = tx.replace_refresh_token(token.id, now, grace).await?;
-            if replaced {
-                tx.add_grant(&grant, &passage).await?;
-                if let Some(fresh) = &fresh {
-                    tx.add_refresh_token(&fresh.token).await?;
-                }
-            }
-            Ok(replaced)
+            tx.replace_refresh_token(&token, tokens, now, grace).await
         })
         .await?;
     if replaced { Ok(answer) } else { Err(Failure::Rejected(Rejection::RefreshOver { replaced: true })) }
