@@ -32,8 +32,8 @@ enum Mode {
     Open,
     /// Connections are closed as soon as they come.
     Cut,
-    /// Passes until the bytes are seen on their way to the target for the last of `times`.
-    Trap { pattern: Vec<u8>, times: usize, place: Place },
+    /// Passes until the bytes are seen on their way to the target for the last of `times`; then it is `after`.
+    Trap { pattern: Vec<u8>, times: usize, place: Place, after: Box<Mode> },
 }
 
 /// Where a connection breaks when the awaited bytes come by.
@@ -97,7 +97,16 @@ impl Proxy {
 
     /// Like [`Proxy::cut_at`], when a piece with `pattern` comes by for the `nth` time, counted from 1.
     pub fn cut_at_nth(&self, pattern: &[u8], nth: usize, place: Place) {
-        self.set(Mode::Trap { pattern: pattern.to_vec(), times: nth, place });
+        self.trap(pattern, nth, place, Mode::Cut);
+    }
+
+    /// Like [`Proxy::cut_at`], but new connections pass.
+    pub fn cut_once_at(&self, pattern: &[u8], place: Place) {
+        self.trap(pattern, 1, place, Mode::Open);
+    }
+
+    fn trap(&self, pattern: &[u8], times: usize, place: Place, after: Mode) {
+        self.set(Mode::Trap { pattern: pattern.to_vec(), times, place, after: Box::new(after) });
     }
 
     /// Whether connections are closed as soon as they come.
@@ -136,18 +145,18 @@ impl State {
         self.mode.lock().expect("the lock").clone()
     }
 
-    /// Where to break, when these bytes are what is waited for; from then on nothing passes.
+    /// Where to break, when these bytes are what is waited for.
     fn spring(&self, bytes: &[u8]) -> Option<Place> {
         let mut mode = self.mode.lock().expect("the lock");
-        let Mode::Trap { pattern, times, place } = &mut *mode else { return None };
+        let Mode::Trap { pattern, times, place, after } = &mut *mode else { return None };
         if !bytes.windows(pattern.len()).any(|window| window == pattern) {
             return None;
         }
         *times -= 1;
-        let place = *place;
+        let (place, after) = (*place, (**after).clone());
         let is_last = *times == 0;
         is_last.then(|| {
-            *mode = Mode::Cut;
+            *mode = after;
             place
         })
     }

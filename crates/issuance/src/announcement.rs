@@ -66,6 +66,19 @@ impl Context {
         Ok(self.listening(organisation).await?.announce(self, exchange_id, reached, now))
     }
 
+    /// Does a unit of work: as the one statement that it `is_step`, or as several.
+    pub(crate) async fn write_as<T, E: From<StoreError>>(
+        &self,
+        organisation: &Organisation,
+        is_step: bool,
+        work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match is_step {
+            true => self.store().write_step(organisation, work).await,
+            false => self.store().write(organisation, work).await,
+        }
+    }
+
     /// Who listens, for a unit of work that learns only inside which exchange it is about.
     pub(crate) async fn listening(&self, organisation: &Organisation) -> Result<Arc<Listening>, StoreError> {
         let cache = &self.listeners().0;
@@ -123,9 +136,14 @@ impl Listening {
 }
 
 impl Announcement {
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// Rides in the unit of work of the step: nothing when nobody listens, else a statement, and one more for webhooks.
     pub(crate) async fn record(&self, tx: &Transaction) -> Result<(), StoreError> {
-        if self.events.is_empty() {
+        if self.is_empty() {
             return Ok(());
         }
         tx.add_events(&self.events, self.is_watched).await?;

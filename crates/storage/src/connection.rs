@@ -88,6 +88,17 @@ impl Database {
         }))
     }
 
+    /// For one statement that begins and commits by itself on PostgreSQL, and names `organisation` to row-level security:
+    /// see [`crate::scope::Scope::happened_with`]. On SQLite, as [`Database::write`].
+    pub(crate) async fn step(&self, organisation: OrganisationId) -> Result<Connection, DbErr> {
+        match self {
+            Self::Sqlite { .. } => self.write(organisation, Durability::Full).await,
+            Self::Postgres { units, .. } => {
+                Ok(Connection::new(Kind::Alone(Alone { pool: units.clone(), is_repeated: AtomicBool::new(false) })))
+            }
+        }
+    }
+
     /// Runs one statement that begins and commits by itself; how many rows changed. On PostgreSQL it is made by
     /// [`crate::scope::alone`], and is run again when the connection fails: it must bear that.
     pub(crate) async fn execute_alone(
@@ -128,6 +139,26 @@ enum Kind {
     Sqlite(DatabaseTransaction),
     Postgres(postgres::Transaction),
     Lazy(Lazy),
+    Alone(Alone),
+}
+
+/// One statement that begins and commits by itself.
+struct Alone {
+    pool: Pool,
+    is_repeated: AtomicBool,
+}
+
+impl Alone {
+    /// Runs it; once more when the connection fails, which may have died long before.
+    async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match postgres::query_alone(&self.pool, statement.clone()).await {
+            Err(error) if is_unavailable(&error) => {
+                self.is_repeated.store(true, Ordering::Relaxed);
+                postgres::query_alone(&self.pool, statement).await
+            }
+            outcome => outcome,
+        }
+    }
 }
 
 /// A transaction that begins with its first statement: a lookup that finds everything in memory costs nothing.
@@ -149,14 +180,24 @@ impl Connection {
         Self { kind, has_failed: AtomicBool::new(false) }
     }
 
+    /// Whether its one statement has to begin, to name its organisation and to commit by itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self.kind, Kind::Alone(_))
+    }
+
+    /// Whether its one statement was run twice, so that the first time it may have been carried out.
+    pub(crate) fn is_repeated(&self) -> bool {
+        matches!(&self.kind, Kind::Alone(alone) if alone.is_repeated.load(Ordering::Relaxed))
+    }
+
     /// Commits, unless a statement has failed: PostgreSQL would answer such a COMMIT with a silent roll-back.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        if self.has_failed.load(Ordering::Relaxed) {
+        if self.has_failed.load(Ordering::Relaxed) && !self.is_alone() {
             self.rollback().await?;
             return Err(DbErr::Custom("a unit of work cannot go on after a failed statement".to_owned()));
         }
         match self.kind {
-            Kind::Plain(_) | Kind::Lazy(_) => Ok(()),
+            Kind::Plain(_) | Kind::Lazy(_) | Kind::Alone(_) => Ok(()),
             Kind::Sqlite(transaction) => transaction.commit().await,
             Kind::Postgres(transaction) => transaction.commit().await,
         }
@@ -164,7 +205,7 @@ impl Connection {
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         match self.kind {
-            Kind::Plain(_) | Kind::Lazy(_) => Ok(()),
+            Kind::Plain(_) | Kind::Lazy(_) | Kind::Alone(_) => Ok(()),
             Kind::Sqlite(transaction) => transaction.rollback().await,
             Kind::Postgres(transaction) => transaction.rollback().await,
         }
@@ -184,7 +225,7 @@ impl ConnectionTrait for Connection {
         match &self.kind {
             Kind::Plain(connection) => connection.get_database_backend(),
             Kind::Sqlite(_) => DbBackend::Sqlite,
-            Kind::Postgres(_) | Kind::Lazy(_) => DbBackend::Postgres,
+            Kind::Postgres(_) | Kind::Lazy(_) | Kind::Alone(_) => DbBackend::Postgres,
         }
     }
 
@@ -194,6 +235,7 @@ impl ConnectionTrait for Connection {
             Kind::Sqlite(transaction) => transaction.execute_raw(statement).await,
             Kind::Postgres(transaction) => transaction.execute(statement).await,
             Kind::Lazy(lazy) => lazy.begun().await?.execute(statement).await,
+            Kind::Alone(_) => Err(not_alone()),
         })
     }
 
@@ -203,6 +245,7 @@ impl ConnectionTrait for Connection {
             Kind::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
             Kind::Postgres(transaction) => transaction.execute_unprepared(sql).await,
             Kind::Lazy(lazy) => lazy.begun().await?.execute_unprepared(sql).await,
+            Kind::Alone(_) => Err(not_alone()),
         })
     }
 
@@ -212,6 +255,7 @@ impl ConnectionTrait for Connection {
             Kind::Sqlite(transaction) => transaction.query_one_raw(statement).await,
             Kind::Postgres(transaction) => transaction.query_one(statement).await,
             Kind::Lazy(lazy) => lazy.begun().await?.query_one(statement).await,
+            Kind::Alone(alone) => alone.query_one(statement).await,
         })
     }
 
@@ -221,6 +265,11 @@ impl ConnectionTrait for Connection {
             Kind::Sqlite(transaction) => transaction.query_all_raw(statement).await,
             Kind::Postgres(transaction) => transaction.query_all(statement).await,
             Kind::Lazy(lazy) => lazy.begun().await?.query_all(statement).await,
+            Kind::Alone(_) => Err(not_alone()),
         })
     }
+}
+
+fn not_alone() -> DbErr {
+    DbErr::Custom("a unit of work of one statement has no other".to_owned())
 }

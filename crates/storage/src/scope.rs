@@ -2,16 +2,20 @@
 
 use chancery_model::{OrganisationId, Timestamp};
 use sea_orm::sea_query::{
-    Asterisk, CaseStatement, CommonTableExpression, DynIden, Expr, Func, InsertStatement, IntoCondition, IntoIden,
-    IntoTableRef, OnConflict, Query, SelectStatement, TableRef, ValueTuple, WithClause,
+    Asterisk, CaseStatement, CommonTableExpression, DynIden, Expr, ExprTrait, Func, InsertStatement, IntoCondition,
+    IntoIden, IntoTableRef, OnConflict, Query, SelectStatement, TableRef, ValueTuple, WithClause,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, FromQueryResult,
-    IdenStatic, Insert, Iterable, QueryFilter, QueryTrait, Select, Statement, UpdateMany, Value,
+    IdenStatic, Insert, Iterable, PrimaryKeyToColumn, QueryFilter, QueryTrait, Select, Statement, StatementBuilder,
+    UpdateMany, Value,
 };
 
 use crate::connection::Connection;
 use crate::entity::Owned;
+use crate::error::is_unique_violation;
+
+const COUNT: &str = "count";
 
 /// A connection together with the organisation it may see.
 pub(crate) struct Scope {
@@ -145,14 +149,39 @@ impl Scope {
         let mut parts = WithClause::new();
         parts.cte(part().query(update).table_name(CHANGED).to_owned());
         let changed = || Query::select().expr(Expr::val(1)).from(CHANGED).to_owned();
+        let mut first = None;
         for (number, rows) in (1..).zip(rows) {
+            first = first.or_else(|| self.connection.is_alone().then(|| rows.count_of_first()));
             let insert = rows.insert_if(changed())?;
             parts.cte(part().query(insert).table_name(format!("inserted_{number}")).to_owned());
         }
-        let count = Query::select().expr_as(Func::count(Expr::col(Asterisk)), "count").from(CHANGED).to_owned();
-        let counted = self.connection.query_one(&parts.query(count)).await?;
-        let count: i64 = counted.map_or(Ok(0), |row| row.try_get("", "count"))?;
-        Ok(count == 1)
+        let changed = Query::select().expr_as(Func::count(Expr::col(Asterisk)), COUNT).from(CHANGED).to_owned();
+        match self.count(&parts.query(self.naming(changed))).await {
+            // A step that is run again finds what it did the first time: nobody else has rows with its identifiers.
+            Err(error) if self.connection.is_repeated() && is_unique_violation(&error) => Ok(true),
+            Ok(0) if self.connection.is_repeated() => match first {
+                Some(first) => Ok(self.count(&self.naming(first)).await? == 1),
+                None => Ok(false),
+            },
+            counted => Ok(counted? == 1),
+        }
+    }
+
+    /// A statement that stands alone names its organisation to row-level security before it comes to what it counts, and so
+    /// before anything is done.
+    fn naming(&self, count: SelectStatement) -> SelectStatement {
+        const NAMED: &str = "CASE set_config('app.organisation', $1, true) WHEN '' THEN 0 ELSE $2 END";
+        if !self.connection.is_alone() {
+            return count;
+        }
+        let counted = Expr::SubQuery(None, Box::new(count.into()));
+        let named = Expr::cust_with_exprs(NAMED, [Expr::val(self.organisation.to_string()), counted]);
+        Query::select().expr_as(named, COUNT).to_owned()
+    }
+
+    async fn count(&self, statement: &impl StatementBuilder) -> Result<i64, DbErr> {
+        let row = self.connection.query_one(statement).await?;
+        row.map_or(Ok(0), |row| row.try_get("", COUNT))
     }
 
     /// Lets a row refer to one that comes later in the unit of work. PostgreSQL looks at the end of a statement, SQLite is
@@ -171,16 +200,14 @@ impl Scope {
 
     /// Rows for a table, as the organisation's; at least one. Callers stay below the 32 766 values that SQLite binds.
     pub(crate) fn rows<E: Owned>(&self, rows: impl IntoIterator<Item = E::ActiveModel>) -> Rows {
-        let mut columns = Vec::new();
-        let mut values = Vec::new();
-        for row in rows {
-            let row = self.ours::<E>(row);
-            let (its_columns, its_values): (Vec<E::Column>, Vec<Value>) = values_of::<E>(&row).unzip();
-            columns = its_columns;
-            values.push(its_values);
-        }
-        let columns = columns.into_iter().map(IntoIden::into_iden).collect();
-        Rows { table: E::default().into_table_ref(), columns, values }
+        let rows: Vec<E::ActiveModel> = rows.into_iter().map(|row| self.ours::<E>(row)).collect();
+        let first = rows.first();
+        let columns = first.into_iter().flat_map(values_of::<E>).map(|(column, _)| column.into_iden()).collect();
+        let key_columns = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+        let value = |column: E::Column| first?.get(column).into_value();
+        let key = key_columns.filter_map(|column| Some((column.into_iden(), value(column)?))).collect();
+        let values = rows.iter().map(|row| values_of::<E>(row).map(|(_, value)| value).collect()).collect();
+        Rows { table: E::default().into_table_ref(), columns, values, key }
     }
 
     /// Runs the conditional `update` and returns the row as it is afterwards; `None` when it changed none.
@@ -206,9 +233,21 @@ pub(crate) struct Rows {
     table: TableRef,
     columns: Vec<DynIden>,
     values: Vec<Vec<Value>>,
+    /// What tells the first from all other rows.
+    key: Vec<(DynIden, Value)>,
 }
 
 impl Rows {
+    /// How many rows there are like the first: one or none.
+    fn count_of_first(&self) -> SelectStatement {
+        let mut count = Query::select();
+        count.expr_as(Func::count(Expr::col(Asterisk)), COUNT).from(self.table.clone());
+        for (column, value) in &self.key {
+            count.and_where(Expr::col(column.clone()).eq(value.clone()));
+        }
+        count
+    }
+
     fn insert(self) -> Result<InsertStatement, DbErr> {
         let mut insert = Query::insert();
         insert.into_table(self.table).columns(self.columns);

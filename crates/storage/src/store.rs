@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chancery_model::{Organisation, WorkKind};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 
 use crate::StoreError;
 use crate::connect::{self, ConnectError};
-use crate::connection::{Database, Durability, begin_immediate};
+use crate::connection::{Connection, Database, Durability, begin_immediate};
 use crate::definitions::Revisions;
 use crate::directory::{Directory, Known};
 use crate::scope::Scope;
@@ -139,7 +139,24 @@ impl Store {
         organisation: &Organisation,
         work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transact(organisation, Durability::Full, work).await
+        let connection = self.0.database.write(organisation.id, Durability::Full).await;
+        self.transact(organisation, connection, work).await
+    }
+
+    /// Like [`Store::write`], for work that is one conditional step with the rows that hang on it
+    /// ([`Transaction::spend_code`], [`Transaction::begin_exchange`], [`Transaction::replace_refresh_token`],
+    /// [`Transaction::record_issuance`]) and nothing else: on PostgreSQL it begins and commits by itself, in one round trip.
+    ///
+    /// # Errors
+    /// As for [`Store::write`]; `Internal` for any other statement on PostgreSQL. After `Unavailable` the step may or may
+    /// not have happened.
+    pub async fn write_step<T, E: From<StoreError>>(
+        &self,
+        organisation: &Organisation,
+        step: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = self.0.database.step(organisation.id).await;
+        self.transact(organisation, connection, step).await
     }
 
     /// Like [`Store::write`], for work whose loss in a crash harms nobody: it does not wait for the disk (PostgreSQL).
@@ -151,17 +168,18 @@ impl Store {
         organisation: &Organisation,
         work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transact(organisation, Durability::Relaxed, work).await
+        let connection = self.0.database.write(organisation.id, Durability::Relaxed).await;
+        self.transact(organisation, connection, work).await
     }
 
     async fn transact<T, E: From<StoreError>>(
         &self,
         organisation: &Organisation,
-        durability: Durability,
+        connection: Result<Connection, DbErr>,
         work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        let connection = self.0.database.write(organisation.id, durability).await.map_err(StoreError::from)?;
-        let transaction = Transaction(Read::new(Scope::new(connection, organisation.id), &self.0));
+        let scope = Scope::new(connection.map_err(StoreError::from)?, organisation.id);
+        let transaction = Transaction(Read::new(scope, &self.0));
         let outcome = work(&transaction).await;
         let Read { scope, adds_work, .. } = transaction.0;
         let connection = scope.into_connection();

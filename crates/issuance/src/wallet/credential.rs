@@ -273,7 +273,8 @@ async fn record(
 ) -> Result<bool, StoreError> {
     let passage = trail.finish(context);
     let announcement = batch::announce(context, organisation, exchange, now).await?;
-    let write = context.store().write(organisation, async |tx| {
+    let is_step = announcement.is_empty() && terms.replace_nothing();
+    let write = context.write_as(organisation, is_step, async |tx| {
         batch.record(context, tx, exchange, terms, (&passage, &announcement), now).await
     });
     let Some(lists) = write.await? else { return Ok(false) };

@@ -345,8 +345,7 @@ async fn spend(
     let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
     let tokens = Tokens { grant, refresh_token: fresh.map(|fresh| &fresh.token), passage: &passage };
     let spent = context
-        .store()
-        .write(organisation, async |tx| -> Result<bool, StoreError> {
+        .write_as(organisation, announcement.is_empty(), async |tx| -> Result<bool, StoreError> {
             let spent = tx.spend_code(exchange, grant.client_id.as_deref(), attempts, Some(tokens), now).await?;
             if spent {
                 announcement.record(tx).await?;

@@ -139,6 +139,20 @@ pub(super) async fn execute_alone(pool: &Pool, statement: Statement) -> Result<u
     executed.map(|executed| executed.rows_affected()).map_err(not_executed)
 }
 
+/// Runs one statement that begins and commits by itself, and answers its row. When the connection fails, nobody knows whether
+/// it was carried out.
+pub(super) async fn query_alone(pool: &Pool, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+    let mut held = Held { pooled: Some(pool.get().await?), state: State::Beginning };
+    let row = query_with(AssertSqlSafe(statement.sql), values(statement.values));
+    let row = row.fetch_optional(held.connection().map_err(not_queried)?).await;
+    match &row {
+        Ok(_) => held.state = State::Over,
+        Err(error) if is_driver_unavailable(error) => pool.doubt().raise(),
+        Err(_) => {}
+    }
+    Ok(row.map_err(not_queried)?.map(QueryResult::from))
+}
+
 impl Held {
     /// The connection inside the transaction that `sql` begins.
     async fn begun(pooled: Pooled, sql: String) -> Result<Self, sqlx::Error> {

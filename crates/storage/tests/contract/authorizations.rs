@@ -237,7 +237,8 @@ async fn about_to_begin(database: &TestDatabase, tenant: &Tenant) -> (Authorizat
 async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let (request, _) = about_to_begin(&database, &tenant).await;
-    let redemptions = (0..40).map(|_| {
+    // As one statement of many, and alone.
+    let redemptions = (0..40).map(|number| {
         let (database, organisation) = (Arc::clone(&database), Arc::clone(&tenant.organisation));
         let exchange = database.exchange(&tenant.definition, NOW);
         let (grant, token, passage) =
@@ -246,7 +247,11 @@ async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: 
         tokio::spawn(async move {
             let tokens = Tokens { grant: &grant, refresh_token: Some(&token), passage: &passage };
             let begin = async |tx: &Transaction| tx.begin_exchange(id, &exchange, tokens, NOW).await;
-            (database.store.write(&organisation, begin).await.unwrap(), exchange, grant)
+            let is_begun = match number % 2 {
+                0 => database.store.write(&organisation, begin).await,
+                _ => database.store.write_step(&organisation, begin).await,
+            };
+            (is_begun.unwrap(), exchange, grant)
         })
     });
     let outcomes: Vec<_> = join_all(redemptions).await.into_iter().map(Result::unwrap).collect();
@@ -270,6 +275,7 @@ async fn a_redemption_under_a_deleted_definition_leaves_nothing(database: Arc<Te
     let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
     let begin = async |tx: &Transaction| tx.begin_exchange(request.id, &exchange, tokens, NOW).await;
     assert!(!database.store.write(&tenant.organisation, begin).await.unwrap());
+    assert!(!database.store.write_step(&tenant.organisation, begin).await.unwrap());
     let read = database.store.read(&tenant.organisation).await.unwrap();
     assert!(read.exchange(exchange.id).await.unwrap().is_none());
     let kept = read.authorization(request.id).await.unwrap().unwrap();
@@ -287,6 +293,11 @@ async fn another_organisation_finds_no_authorization_and_no_refresh_token(databa
     assert!(read.refresh_token(&hash("refresh")).await.unwrap().is_none());
     drop(read);
     assert!(!spend(&database, &other.organisation, &what, NOW).await);
+    let exchange = database.exchange(&other.definition, NOW);
+    let (grant, passage) = (database.grant(&exchange), database.passage());
+    let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
+    let begin = async |tx: &Transaction| tx.begin_exchange(what.0.id, &exchange, tokens, NOW).await;
+    assert!(!database.store.write_step(&other.organisation, begin).await.unwrap());
     let write = database.store.write(&other.organisation, async |tx| tx.forget_authorizations(LATER).await);
     assert_eq!(write.await.unwrap(), 0);
 }
@@ -327,7 +338,7 @@ async fn a_replaced_refresh_token_works_for_its_grace_and_no_longer(database: Ar
         let others = Tokens { grant: &grant, refresh_token: None, passage: &passage };
         let replace = database
             .store
-            .write(&tenant.organisation, async |tx| tx.replace_refresh_token(&token, others, now, grace).await);
+            .write_step(&tenant.organisation, async |tx| tx.replace_refresh_token(&token, others, now, grace).await);
         assert_eq!(replace.await.unwrap(), expected, "{after} s later");
         let read = database.store.read(&tenant.organisation).await.unwrap();
         assert_eq!(read.grant_by_access_token(&grant.access_token_hash).await.unwrap().is_some(), expected);

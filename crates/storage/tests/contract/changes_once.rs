@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_model::{ExchangeStatus, Report, Timestamp};
-use chancery_storage::{StoreError, Tokens};
+use chancery_storage::{StoreError, Tokens, Transaction};
 use futures::future::join_all;
 
 use crate::database::{TestDatabase, on_every_database};
@@ -24,18 +24,23 @@ on_every_database!(
 async fn exactly_one_of_forty_parallel_redemptions_wins(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let exchange = database.offer(&tenant).await;
+    // As one statement of many, and alone.
     let redemptions = (0..40).map(|number| {
         let (database, organisation) = (Arc::clone(&database), Arc::clone(&tenant.organisation));
         let (mut grant, passage) = (database.grant(&exchange), database.passage());
         let exchange = exchange.clone();
         grant.client_id = Some(format!("wallet {number}"));
         tokio::spawn(async move {
-            let write = database.store.write(&organisation, async |tx| {
+            let spend = async |tx: &Transaction| {
                 let client_id = grant.client_id.as_deref();
                 let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
                 tx.spend_code(&exchange, client_id, 5, Some(tokens), NOW).await
-            });
-            (write.await.unwrap(), grant)
+            };
+            let is_spent = match number % 2 {
+                0 => database.store.write(&organisation, spend).await,
+                _ => database.store.write_step(&organisation, spend).await,
+            };
+            (is_spent.unwrap(), grant)
         })
     });
     let outcomes: Vec<_> = join_all(redemptions).await.into_iter().map(Result::unwrap).collect();
@@ -78,8 +83,7 @@ async fn parallel_guesses_of_a_transaction_code_are_all_counted(database: Arc<Te
     let tenant = database.tenant("acme").await;
     let exchange = database.offer(&tenant).await;
     let guesses = (0..20).map(|_| async {
-        let count =
-            async |tx: &chancery_storage::Transaction| tx.count_failed_transaction_code(exchange.id, 5, NOW).await;
+        let count = async |tx: &Transaction| tx.count_failed_transaction_code(exchange.id, 5, NOW).await;
         database.store.write(&tenant.organisation, count).await.unwrap()
     });
     let mut counted: Vec<u8> = join_all(guesses).await.into_iter().flatten().collect();
@@ -129,7 +133,7 @@ async fn a_second_copy_leaves_the_status_where_it_is(database: Arc<TestDatabase>
     let status = async || exchange_now(&database.store, &tenant.organisation, &exchange).await.status;
     let record = async || assert!(database.record_issuance(&tenant, &exchange, None).await);
     let report = async |report: Report| {
-        let work = async |tx: &chancery_storage::Transaction| tx.reach_by_report(exchange.id, report, NOW).await;
+        let work = async |tx: &Transaction| tx.reach_by_report(exchange.id, report, NOW).await;
         database.store.write(&tenant.organisation, work).await.unwrap()
     };
     record().await;

@@ -88,7 +88,7 @@ impl TestDatabase {
     /// Notes an issuance without credentials; whether that may be.
     pub(crate) async fn record_issuance(&self, tenant: &Tenant, exchange: &Exchange, grant: Option<GrantId>) -> bool {
         let passage = self.passage();
-        let record = self.store.write(&tenant.organisation, async |tx| {
+        let record = self.store.write_step(&tenant.organisation, async |tx| {
             tx.record_issuance(exchange.id, (None, grant), (&[], &passage), NOW).await
         });
         record.await.unwrap()

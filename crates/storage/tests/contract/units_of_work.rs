@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use chancery_storage::{StoreError, Tokens};
+use chancery_model::Grant;
+use chancery_storage::{StoreError, Tokens, Transaction};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::database::{TestDatabase, on_every_database};
@@ -14,6 +15,7 @@ on_every_database!(
     a_unit_of_work_sees_its_own_changes_and_others_do_not,
     several_parts_are_written_at_once,
     nothing_is_committed_after_a_failed_statement,
+    a_step_whose_rows_cannot_be_written_does_not_happen,
 );
 
 async fn an_error_of_the_use_case_rolls_everything_back(database: Arc<TestDatabase>) {
@@ -113,4 +115,19 @@ async fn a_row_that_cannot_be_meant_is_named() {
         assert_eq!(error.to_string(), format!("row {} of table exchange cannot be read", exchange.id));
     })
     .await;
+}
+
+/// The rows hang on the step, and the step on the rows.
+async fn a_step_whose_rows_cannot_be_written_does_not_happen(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let (exchange, issued) = (database.offer(&tenant).await, database.issue(&tenant).await);
+    let (grant, passage) = (database.grant(&exchange), database.passage());
+    let taken = Grant { access_token_hash: issued.grant.access_token_hash, ..grant.clone() };
+    let spend = async |grant: &Grant| {
+        let tokens = Tokens { grant, refresh_token: None, passage: &passage };
+        let step = async |tx: &Transaction| tx.spend_code(&exchange, None, 5, Some(tokens), NOW).await;
+        database.store.write_step(&tenant.organisation, step).await
+    };
+    assert!(matches!(spend(&taken).await, Err(StoreError::Internal(_))));
+    assert!(spend(&grant).await.unwrap());
 }

@@ -11,8 +11,9 @@ use crate::server::{Backend, ServerProcess};
 #[derive(Clone, Debug)]
 pub(crate) struct Counters {
     pub(crate) server_cpu_ms: f64,
-    /// PostgreSQL with all its processes, and Redis.
-    pub(crate) database_cpu_ms: f64,
+    /// With all its processes.
+    pub(crate) postgres_cpu_ms: f64,
+    pub(crate) redis_cpu_ms: f64,
     pub(crate) database: Option<DatabaseCounters>,
 }
 
@@ -25,7 +26,7 @@ pub(crate) struct DatabaseCounters {
     pub(crate) settings: i64,
     /// BEGIN.
     pub(crate) transactions: i64,
-    /// COMMIT that waits for the disk.
+    /// COMMIT, and statements that commit by themselves, that wait for the disk.
     pub(crate) durable_commits: i64,
 }
 
@@ -36,13 +37,13 @@ impl Counters {
             Some(connection) => Some(DatabaseCounters::read(connection).await?),
             None => None,
         };
-        let database_cpu_ms = match server.backend {
-            Backend::Sqlite => 0.0,
+        let (postgres_cpu_ms, redis_cpu_ms) = match server.backend {
+            Backend::Sqlite => (0.0, 0.0),
             Backend::PostgresAndRedis => {
-                family_cpu_ms("CHANCERY_TEST_POSTGRES_PID")? + family_cpu_ms("CHANCERY_TEST_REDIS_PID")?
+                (family_cpu_ms("CHANCERY_TEST_POSTGRES_PID")?, family_cpu_ms("CHANCERY_TEST_REDIS_PID")?)
             }
         };
-        Ok(Self { server_cpu_ms: process(server.pid()?)?.own_ms, database_cpu_ms, database })
+        Ok(Self { server_cpu_ms: process(server.pid()?)?.own_ms, postgres_cpu_ms, redis_cpu_ms, database })
     }
 
     /// Growth since `earlier`.
@@ -55,7 +56,8 @@ impl Counters {
         });
         Self {
             server_cpu_ms: self.server_cpu_ms - earlier.server_cpu_ms,
-            database_cpu_ms: self.database_cpu_ms - earlier.database_cpu_ms,
+            postgres_cpu_ms: self.postgres_cpu_ms - earlier.postgres_cpu_ms,
+            redis_cpu_ms: self.redis_cpu_ms - earlier.redis_cpu_ms,
             database,
         }
     }
@@ -83,7 +85,8 @@ impl DatabaseCounters {
             settings: number(connection, &matching("app\\.organisation\\s*=")).await?,
             transactions: number(connection, &matching("^\\s*begin")).await?,
             durable_commits: number(connection, &matching("^\\s*commit")).await?
-                - number(connection, &matching("synchronous_commit\\s*=\\s*off")).await?,
+                - number(connection, &matching("synchronous_commit\\s*=\\s*off")).await?
+                + number(connection, &matching("set_config.*from changed")).await?,
         })
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn measure(backend: Backend, quick: bool) -> anyhow::Result<()>
         let before = Counters::read(&server).await?;
         let outcome = load::run(flows, Load::Closed { wallets: 8 }, Duration::from_secs(3)).await?;
         let used = Counters::read(&server).await?.since(&before);
-        let each = (used.server_cpu_ms + used.database_cpu_ms) / outcome.done.max(1) as f64;
+        let each = (used.server_cpu_ms + used.postgres_cpu_ms + used.redis_cpu_ms) / outcome.done.max(1) as f64;
         println!("- issuance {name}: {:.0}/s, {each:.2} CPU-ms, {} failed", outcome.rate(), outcome.failed);
     }
     let wanted = if quick { 1_000 } else { 10_200 };

@@ -58,7 +58,7 @@ fn an_answer_that_never_became_good_is_given_nowhere() {
         point_to(world, &first);
         let (wallet, (operator, offer)) = (world.wallet(), offered(world).await);
         let opened = wallet.open(&offer.link).await;
-        world.postgres().cut_at(b"COMMIT", Place::Before);
+        world.postgres().cut_at(b"token_issued", Place::Before);
         redeem(&wallet, &opened).await.refused(503, "temporarily_unavailable");
         world.postgres().sprung().await;
         world.postgres().restore();

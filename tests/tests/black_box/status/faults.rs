@@ -34,9 +34,9 @@ fn a_second_process_sees_a_change() {
     });
 }
 
-/// Cut before COMMIT: an index is wasted and nothing else happened.
+/// Cut before it is recorded: an index is wasted and nothing else happened.
 #[test]
-fn an_issuance_cut_at_commit_wastes_an_index_and_nothing_else() {
+fn an_issuance_cut_before_it_is_recorded_wastes_an_index_and_nothing_else() {
     networked(async |world| {
         let scene = Scene::new(world).await;
         let offer = scene.operator.offer(&scene.definition, &samples::staff_claims()).await;
@@ -44,7 +44,7 @@ fn an_issuance_cut_at_commit_wastes_an_index_and_nothing_else() {
         let token = wallet.redeem(&wallet.open(&offer.link).await).await;
         let nonce = wallet.nonce(&token.opened).await;
         let before = world.database.census().await;
-        world.postgres().cut_at(b"COMMIT", Cut::Before);
+        world.postgres().cut_at(b"credential_issued", Cut::Before);
         wallet.send(wallet.credential_call(&token, &nonce)).await.refused(503, "temporarily_unavailable");
         world.postgres().sprung().await;
         world.postgres().restore();

@@ -41,13 +41,14 @@ fn a_token_request_without_a_database_can_be_repeated() {
     });
 }
 
-/// The wire breaks before COMMIT: nothing is written, and the code still works.
+/// The wire breaks before the one statement that says so, which also commits: nothing is written, and the code still
+/// works.
 #[test]
-fn a_token_request_cut_before_commit_leaves_nothing_and_can_be_repeated() {
+fn a_token_request_cut_before_it_is_recorded_leaves_nothing_and_can_be_repeated() {
     with_wires(async |world| {
         let scene = Scene::new(world).await;
         let before = world.database.census().await;
-        world.postgres().cut_at(b"COMMIT", Place::Before);
+        world.postgres().cut_at(b"token_issued", Place::Before);
         assert_unavailable(&scene.wallet.send(scene.wallet.token_call(&scene.opened)).await);
         world.postgres().sprung().await;
         world.postgres().restore();
@@ -58,13 +59,13 @@ fn a_token_request_cut_before_commit_leaves_nothing_and_can_be_repeated() {
     });
 }
 
-/// The wire breaks after COMMIT: the token was recorded as a whole and its answer is lost. The wallet gets it when it asks
-/// again in time; nobody else does (OFR-6).
+/// The wire breaks after that statement: the token was recorded as a whole and its answer is lost. The wallet gets it when
+/// it asks again in time; nobody else does (OFR-6).
 #[test]
-fn a_token_request_cut_after_commit_is_recorded_as_a_whole() {
+fn a_token_request_cut_after_it_is_recorded_is_there_as_a_whole() {
     with_wires(async |world| {
         let scene = Scene::new(world).await;
-        world.postgres().cut_at(b"COMMIT", Place::After);
+        world.postgres().cut_at(b"token_issued", Place::After);
         assert_unavailable(&scene.wallet.send(scene.wallet.token_call(&scene.opened)).await);
         world.postgres().sprung().await;
         world.postgres().restore();
@@ -95,16 +96,16 @@ fn a_credential_request_without_a_database_can_be_repeated() {
     });
 }
 
-/// The wire breaks before COMMIT: no credential left the building, none is recorded, and the token gives one with a
-/// fresh nonce.
+/// The wire breaks before the statement that says so: no credential left the building, none is recorded, and the token
+/// gives one with a fresh nonce.
 #[test]
-fn a_credential_request_cut_before_commit_leaves_nothing_and_can_be_repeated() {
+fn a_credential_request_cut_before_it_is_recorded_leaves_nothing_and_can_be_repeated() {
     with_wires(async |world| {
         let scene = Scene::new(world).await;
         let token = scene.redeem().await;
         let nonce = scene.wallet.nonce(&scene.opened).await;
         let before = world.database.census().await;
-        world.postgres().cut_at(b"COMMIT", Place::Before);
+        world.postgres().cut_at(b"credential_issued", Place::Before);
         assert_unavailable(&scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await);
         world.postgres().sprung().await;
         world.postgres().restore();
@@ -115,15 +116,15 @@ fn a_credential_request_cut_before_commit_leaves_nothing_and_can_be_repeated() {
     });
 }
 
-/// The wire breaks after COMMIT: the credential is recorded although its answer is lost, and the token gives another
+/// The wire breaks after that statement: the credential is recorded although its answer is lost, and the token gives another
 /// (CRE-14).
 #[test]
-fn a_credential_request_cut_after_commit_is_recorded_as_a_whole() {
+fn a_credential_request_cut_after_it_is_recorded_is_there_as_a_whole() {
     with_wires(async |world| {
         let scene = Scene::new(world).await;
         let token = scene.redeem().await;
         let nonce = scene.wallet.nonce(&scene.opened).await;
-        world.postgres().cut_at(b"COMMIT", Place::After);
+        world.postgres().cut_at(b"credential_issued", Place::After);
         assert_unavailable(&scene.wallet.send(scene.wallet.credential_call(&token, &nonce)).await);
         world.postgres().sprung().await;
         world.postgres().restore();
@@ -187,6 +188,27 @@ fn a_credential_request_without_redis_can_be_repeated() {
         // Nobody used the nonce, so the very same request will do.
         scene.wallet.send(call).await.ok();
         assert_eq!(rows(world, "credential").await, 1);
+    });
+}
+
+/// The wire breaks once, before or after the statement that records the token, and again at that of the credential: both
+/// are recorded once, and no wallet notices.
+#[test]
+fn a_step_whose_connection_breaks_is_done_once_and_answered() {
+    with_wires(async |world| {
+        for place in [Place::Before, Place::After] {
+            let scene = Scene::new(world).await;
+            let before = (rows(world, "exchange_grant").await, rows(world, "credential").await);
+            world.postgres().cut_once_at(b"token_issued", place);
+            let token = scene.redeem().await;
+            world.postgres().sprung().await;
+            world.postgres().cut_once_at(b"credential_issued", place);
+            scene.collect(&token).await;
+            world.postgres().sprung().await;
+            assert_eq!(rows(world, "exchange_grant").await, before.0 + 1);
+            assert_eq!(rows(world, "credential").await, before.1 + 1);
+            assert_eq!(scene.operator.status(&scene.offer.id).await, "credential_issued");
+        }
     });
 }
 

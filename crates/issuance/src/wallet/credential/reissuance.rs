@@ -162,6 +162,11 @@ impl Terms {
         (self.answers, self.grant)
     }
 
+    /// Whether what was issued before stays as it is.
+    pub(super) fn replace_nothing(&self) -> bool {
+        self.replaced.is_empty()
+    }
+
     /// Lets nothing leave once the access token of `grant` was made worthless, by whichever process.
     pub(super) fn only_under(self, grant: GrantId) -> Self {
         Self { grant: Some(grant), ..self }
@@ -180,7 +185,7 @@ impl Terms {
         exchange: ExchangeId,
         now: Timestamp,
     ) -> Result<BTreeSet<StatusListId>, StoreError> {
-        if self.replaced.is_empty() {
+        if self.replace_nothing() {
             return Ok(BTreeSet::new());
         }
         revocation::revoke_replaced(context, tx, exchange, &self.replaced, now).await

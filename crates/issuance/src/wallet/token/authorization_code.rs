@@ -125,7 +125,8 @@ pub(super) async fn redeem(
     let announcement = context.announce(organisation, exchange.id, &[ExchangeStatus::TokenIssued], now).await?;
     let prepared = context.prepare_answer(organisation, repeated, &answer, now)?;
     let tokens = Tokens { grant: &grant, refresh_token: fresh.as_ref().map(|fresh| &fresh.token), passage: &passage };
-    let work = context.store().write(organisation, async |tx| -> Result<(), Undone> {
+    let is_step = is_new && exchange.claims_due_at.is_none() && announcement.is_empty();
+    let work = context.write_as(organisation, is_step, async |tx| -> Result<(), Undone> {
         if is_new {
             if !tx.begin_exchange(authorization.id, &exchange, tokens, now).await? {
                 return Err(Undone::NotRedeemed);

@@ -140,7 +140,7 @@ pub(super) async fn redeem(
     let tokens = Tokens { grant: &grant, refresh_token: fresh.as_ref().map(|fresh| &fresh.token), passage: &passage };
     let replaced = context
         .store()
-        .write(organisation, async |tx| -> Result<bool, StoreError> {
+        .write_step(organisation, async |tx| -> Result<bool, StoreError> {
             tx.replace_refresh_token(&token, tokens, now, grace).await
         })
         .await?;
