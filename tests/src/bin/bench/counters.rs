@@ -86,7 +86,7 @@ impl DatabaseCounters {
             transactions: number(connection, &matching("^\\s*begin")).await?,
             durable_commits: number(connection, &matching("^\\s*commit")).await?
                 - number(connection, &matching("synchronous_commit\\s*=\\s*off")).await?
-                + number(connection, &matching("set_config.*from changed")).await?,
+                + number(connection, &matching("set_config.*from \"changed\"")).await?,
         })
     }
 }
