@@ -66,19 +66,6 @@ impl Context {
         Ok(self.listening(organisation).await?.announce(self, exchange_id, reached, now))
     }
 
-    /// Does a unit of work: as the one statement that it `is_step`, or as several.
-    pub(crate) async fn write_as<T, E: From<StoreError>>(
-        &self,
-        organisation: &Organisation,
-        is_step: bool,
-        work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
-    ) -> Result<T, E> {
-        match is_step {
-            true => self.store().write_step(organisation, work).await,
-            false => self.store().write(organisation, work).await,
-        }
-    }
-
     /// Who listens, for a unit of work that learns only inside which exchange it is about.
     pub(crate) async fn listening(&self, organisation: &Organisation) -> Result<Arc<Listening>, StoreError> {
         let cache = &self.listeners().0;

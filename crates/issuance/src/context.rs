@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chancery_keys::{MacKey, MacKeys, SealingKey};
-use chancery_model::{Env, SecretHash};
-use chancery_storage::{Replay, SharedBudgets, Store};
+use chancery_model::{Env, Organisation, SecretHash};
+use chancery_storage::{Replay, SharedBudgets, Store, StoreError, Transaction};
 use tokio::sync::watch;
 use url::Url;
 
@@ -138,6 +138,19 @@ impl Context {
     /// The database.
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Does a unit of work: as the one statement that it `is_step`, or as several.
+    pub(crate) async fn write_as<T, E: From<StoreError>>(
+        &self,
+        organisation: &Organisation,
+        is_step: bool,
+        work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match is_step {
+            true => self.store().write_step(organisation, work).await,
+            false => self.store().write(organisation, work).await,
+        }
     }
 
     /// Claims of use.

@@ -192,7 +192,7 @@ impl Connection {
 
     /// Commits, unless a statement has failed: PostgreSQL would answer such a COMMIT with a silent roll-back.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        if self.has_failed.load(Ordering::Relaxed) && !self.is_alone() {
+        if self.has_failed.load(Ordering::Relaxed) && !self.is_repeated() {
             self.rollback().await?;
             return Err(DbErr::Custom("a unit of work cannot go on after a failed statement".to_owned()));
         }

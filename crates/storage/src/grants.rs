@@ -7,7 +7,7 @@ use crate::entity::exchange_grant::{ActiveModel, Column, Entity, Model};
 use crate::entity::{exchange, refresh_token};
 use crate::row::{Row, hash_bytes, instant, to_json};
 use crate::scope::{Rows, Scope};
-use crate::{Read, StoreError, Transaction, exchanges, refresh_tokens};
+use crate::{Read, StoreError, exchanges, refresh_tokens};
 
 impl Read {
     /// The grant that an access token points to, expired or not, with its exchange; one statement.
@@ -49,16 +49,6 @@ impl Tokens<'_> {
         let refresh_token = self.refresh_token.map(refresh_tokens::to_row).transpose()?;
         let refresh_token = refresh_token.map(|row| scope.rows::<refresh_token::Entity>([row]));
         Ok([grant].into_iter().chain(refresh_token))
-    }
-}
-
-impl Transaction {
-    /// Adds tokens for which nothing is used up in the same step.
-    pub async fn add_tokens(&self, tokens: Tokens<'_>) -> Result<(), StoreError> {
-        for rows in tokens.rows(&self.scope)? {
-            self.scope.insert_rows(rows).await?;
-        }
-        Ok(())
     }
 }
 

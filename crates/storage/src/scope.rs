@@ -70,14 +70,7 @@ impl Scope {
         row: E::ActiveModel,
         needed: Select<N>,
     ) -> Result<bool, DbErr> {
-        let row = self.ours::<E>(row);
-        let (columns, set): (Vec<E::Column>, Vec<Expr>) = columns_of::<E>(&row).unzip();
-        let mut values = Query::select();
-        values.exprs(set);
-        values.and_where(Expr::exists(needed.into_query()));
-        let mut insert = Query::insert();
-        insert.into_table(E::default()).columns(columns);
-        insert.select_from(values).map_err(|error| DbErr::Custom(error.to_string()))?;
+        let insert = self.rows::<E>([row]).insert_if(needed.into_query())?;
         Ok(self.connection.execute(&insert).await?.rows_affected() == 1)
     }
 
@@ -260,7 +253,7 @@ impl Rows {
     /// The rows, if `condition` finds something.
     fn insert_if(self, condition: SelectStatement) -> Result<InsertStatement, DbErr> {
         let mut values = Query::select();
-        // As PostgreSQL calls the columns of a list of values.
+        // As both databases call the columns of a list of values.
         values.columns((1..=self.columns.len()).map(|number| format!("column{number}")));
         values.from_values(self.values.into_iter().map(ValueTuple::Many), "rows");
         values.and_where(Expr::exists(condition));
@@ -306,7 +299,7 @@ pub(crate) fn alone<E: Owned>(
     });
     let mut insert = Query::insert();
     insert.into_table(E::default()).columns(columns).on_conflict(on_conflict);
-    insert.values(values).map_err(|error| DbErr::Custom(error.to_string()))?;
+    insert.values(values).map_err(wrong_number)?;
     Ok(backend.build(&insert))
 }
 

@@ -129,28 +129,31 @@ impl Transaction {
 /// Runs one statement that begins and commits by itself; how many rows changed. It has to name its organisation: see
 /// [`crate::scope::alone`].
 pub(super) async fn execute_alone(pool: &Pool, statement: Statement) -> Result<u64, DbErr> {
-    let mut held = Held { pooled: Some(pool.get().await?), state: State::Beginning };
-    let executed = execute(held.connection().map_err(not_executed)?, statement).await;
-    match &executed {
-        Ok(_) => held.state = State::Over,
-        Err(error) if is_driver_unavailable(error) => pool.doubt().raise(),
-        Err(_) => {}
-    }
-    executed.map(|executed| executed.rows_affected()).map_err(not_executed)
+    let run = async |connection: &mut PgConnection| execute(connection, statement).await;
+    Ok(alone(pool, run).await?.map_err(not_executed)?.rows_affected())
 }
 
 /// Runs one statement that begins and commits by itself, and answers its row. When the connection fails, nobody knows whether
 /// it was carried out.
 pub(super) async fn query_alone(pool: &Pool, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-    let mut held = Held { pooled: Some(pool.get().await?), state: State::Beginning };
     let row = query_with(AssertSqlSafe(statement.sql), values(statement.values));
-    let row = row.fetch_optional(held.connection().map_err(not_queried)?).await;
-    match &row {
+    let run = async |connection: &mut PgConnection| row.fetch_optional(connection).await;
+    Ok(alone(pool, run).await?.map_err(not_queried)?.map(QueryResult::from))
+}
+
+/// Lends a connection to one statement. Only when that succeeded is nothing under way on it.
+async fn alone<T>(
+    pool: &Pool,
+    run: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<Result<T, sqlx::Error>, DbErr> {
+    let mut held = Held { pooled: Some(pool.get().await?), state: State::Beginning };
+    let outcome = run(held.connection().map_err(not_queried)?).await;
+    match &outcome {
         Ok(_) => held.state = State::Over,
         Err(error) if is_driver_unavailable(error) => pool.doubt().raise(),
         Err(_) => {}
     }
-    Ok(row.map_err(not_queried)?.map(QueryResult::from))
+    Ok(outcome)
 }
 
 impl Held {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationSecret, AuthorizationStatus, Exchange, Organisation, RefreshToken, RequestedCredential,
-    SecretHash, Timestamp,
+    Authorization, AuthorizationSecret, AuthorizationStatus, Exchange, Grant, Organisation, RefreshToken,
+    RequestedCredential, SecretHash, Timestamp,
 };
 use chancery_storage::{StoreError, Tokens, Transaction};
 use futures::future::join_all;
@@ -285,7 +285,7 @@ async fn a_redemption_under_a_deleted_definition_leaves_nothing(database: Arc<Te
 async fn another_organisation_finds_no_authorization_and_no_refresh_token(database: Arc<TestDatabase>) {
     let (acme, other) = (database.tenant("acme").await, database.tenant("other").await);
     let what = with_code(&database, &acme).await;
-    add_refresh_token(&database, &acme, &what.1).await;
+    redeem(&database, &acme, &what.1).await;
     let read = database.store.read(&other.organisation).await.unwrap();
     assert!(read.authorization(what.0.id).await.unwrap().is_none());
     assert!(read.authorization_by_code(&secret(&what.0, CODE)).await.unwrap().is_none());
@@ -318,19 +318,19 @@ fn refresh_token(database: &TestDatabase, exchange: &Exchange) -> RefreshToken {
     }
 }
 
-async fn add_refresh_token(database: &TestDatabase, tenant: &Tenant, exchange: &Exchange) -> RefreshToken {
-    let token = refresh_token(database, exchange);
-    let (grant, passage) = (database.grant(exchange), database.passage());
+/// Redeems the code of an offer.
+async fn redeem(database: &TestDatabase, tenant: &Tenant, exchange: &Exchange) -> (Grant, RefreshToken) {
+    let (grant, token, passage) = (database.grant(exchange), refresh_token(database, exchange), database.passage());
     let tokens = Tokens { grant: &grant, refresh_token: Some(&token), passage: &passage };
-    let write = database.store.write(&tenant.organisation, async |tx| tx.add_tokens(tokens).await);
-    write.await.unwrap();
-    token
+    let spend = async |tx: &Transaction| tx.spend_code(exchange, None, 5, Some(tokens), NOW).await;
+    assert!(database.store.write(&tenant.organisation, spend).await.unwrap());
+    (grant, token)
 }
 
 async fn a_replaced_refresh_token_works_for_its_grace_and_no_longer(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let exchange = database.offer(&tenant).await;
-    let token = add_refresh_token(&database, &tenant, &exchange).await;
+    let (_, token) = redeem(&database, &tenant, &exchange).await;
     for (after, expected) in [(0, true), (29, true), (30, false), (3600, false)] {
         let now = NOW.plus_seconds(after);
         let grace = Timestamp::from_millis(now.millis() - 30_000);
@@ -350,16 +350,15 @@ async fn a_replaced_refresh_token_works_for_its_grace_and_no_longer(database: Ar
 
 async fn revoked_tokens_are_worth_nothing(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
-    let issued = database.issue(&tenant).await;
-    let token = add_refresh_token(&database, &tenant, &issued.exchange).await;
-    let (id, grant) = (issued.exchange.id, Some(issued.grant.id));
-    let issue = async || database.record_issuance(&tenant, &issued.exchange, grant).await;
+    let exchange = database.offer(&tenant).await;
+    let (grant, token) = redeem(&database, &tenant, &exchange).await;
+    let issue = async || database.record_issuance(&tenant, &exchange, Some(grant.id)).await;
     assert!(issue().await);
-    let revoke = database.store.write(&tenant.organisation, async |tx| tx.revoke_tokens(id, NOW).await);
+    let revoke = database.store.write(&tenant.organisation, async |tx| tx.revoke_tokens(exchange.id, NOW).await);
     revoke.await.unwrap();
     assert!(!issue().await);
     let read = database.store.read(&tenant.organisation).await.unwrap();
-    let (grant, _) = read.grant_by_access_token(&issued.grant.access_token_hash).await.unwrap().unwrap();
+    let (grant, _) = read.grant_by_access_token(&grant.access_token_hash).await.unwrap().unwrap();
     assert_eq!(grant.access_token_expires_at, NOW);
     assert!(read.refresh_token(&token.hash).await.unwrap().is_none());
 }

@@ -92,7 +92,9 @@ async fn nothing_can_hang_on_a_row_of_another_organisation(database: Arc<TestDat
     let grant = database.grant(&exchange);
     let passage = database.passage();
     let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
-    let add = database.store.write(&other.organisation, async |tx| tx.add_tokens(tokens).await);
+    let own = database.offer(&other).await;
+    let add =
+        database.store.write(&other.organisation, async |tx| tx.spend_code(&own, None, 5, Some(tokens), NOW).await);
     assert!(matches!(add.await, Err(StoreError::Internal(_))));
     let part = database.part(&exchange);
     let add = database.store.write(&other.organisation, async |tx| tx.add_transcript_part(&part).await);
