@@ -1,4 +1,5 @@
-//! Writes the audit log, for every operation at once: changes before and after they are made, refusals afterwards.
+//! Writes the audit log, for every operation at once: changes before and after they are made, refusals afterwards. A change of
+//! one status writes its entry itself, in its unit of work.
 //!
 //! Not written are reads that are let in, and issuances, whose records say who called for them. Nor are attempts without a
 //! key that was ever given out, or a token that can be believed: they belong to no organisation, and anybody could fill a
@@ -9,7 +10,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -92,7 +94,7 @@ fn shown(method: &Method, route: &str) -> Shown {
         ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
         | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY)
         | ("PUT" | "DELETE", routes::ACCESS_PROVIDER | routes::SANDBOX_BY_ID)
-        | ("PUT", routes::QUOTAS_OF_ORGANISATION | routes::RECORD_STATUS) => Shown::Above(0, Part::Whole),
+        | ("PUT", routes::QUOTAS_OF_ORGANISATION) => Shown::Above(0, Part::Whole),
         (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
         | ("PUT", routes::LOGO | routes::COVER | routes::SANDBOX_NAME | routes::SANDBOX_LOGO | routes::SANDBOX_COVER)
         | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => {
@@ -153,6 +155,11 @@ impl Asked {
         self.method == Method::POST && self.route == routes::ISSUE
     }
 
+    /// Whether the operation writes down what it does.
+    fn is_entrusted(&self) -> bool {
+        self.method == Method::PUT && self.route == routes::RECORD_STATUS
+    }
+
     /// The path when it holds nothing but ids; else the route, because people type anything.
     fn target(&self) -> String {
         // Whatever id it is: all have one form.
@@ -171,6 +178,19 @@ impl Asked {
             request_id: self.request_id.clone(),
             before,
         }
+    }
+}
+
+/// The entry of an operation that writes it together with what it does.
+#[derive(Clone)]
+pub(crate) struct Entrusted(pub(crate) Attempt);
+
+impl<S: Send + Sync> FromRequestParts<S> for Entrusted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // What cannot be written down is not done.
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
     }
 }
 
@@ -194,6 +214,9 @@ pub(crate) async fn record(State(recorder): State<Recorder>, request: Request, n
         return response;
     }
     match recorder.party(&asked).await {
+        Some(Party { actor, organisation: Some(organisation), is_let_in: true }) if asked.is_entrusted() => {
+            recorder.entrust(&asked, actor, &organisation, request, next).await
+        }
         Some(Party { actor, organisation: Some(organisation), is_let_in: true }) => {
             recorder.accompany(&asked, actor, &organisation, request, next).await
         }
@@ -277,6 +300,27 @@ impl Recorder {
         if let Err(failure) = audit::finish(&self.context, organisation, begun, end).await {
             // It was done, and the entry that says so stays open.
             drop(never(failure));
+        }
+        response
+    }
+
+    /// Hands the entry to the operation, and writes down what it refused.
+    async fn entrust(
+        &self,
+        asked: &Asked,
+        actor: Actor,
+        organisation: &Organisation,
+        mut request: Request,
+        next: Next,
+    ) -> Response {
+        let attempt = asked.attempt(self, actor, None);
+        request.extensions_mut().insert(Entrusted(attempt.clone()));
+        let response = next.run(request).await;
+        if !response.status().is_success() {
+            let end = end(&response, None);
+            if let Err(failure) = audit::record(&self.context, organisation, attempt, end).await {
+                drop(never(failure));
+            }
         }
         response
     }

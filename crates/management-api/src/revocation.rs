@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::access::Organisational;
 use crate::history::{HistoryAnswer, shown};
 use crate::problem::{Kind, Problem};
+use crate::recording::Entrusted;
 use crate::request::{Body, Id};
 use crate::routes;
 
@@ -34,9 +35,10 @@ pub(crate) async fn change(
     Organisational(caller): Organisational,
     State(ctx): State<Context>,
     Id(id): Id<ExchangeId>,
+    Entrusted(attempt): Entrusted,
     body: Body,
 ) -> Result<Json<HistoryAnswer>, Problem> {
-    let changed = revocation::change(&ctx, &caller, id, &body.members).await;
+    let changed = revocation::change(&ctx, &caller, id, &body.members, attempt, shown_in_log).await;
     changed.map_err(|failure| Problem::of(failure, refuse))?;
     let found = history::read(&ctx, &caller.organisation, id).await;
     let history = found.map_err(|failure| {
@@ -60,7 +62,11 @@ pub(crate) async fn changes(
 ) -> Result<Json<ChangesAnswer>, Problem> {
     let found = revocation::changes(&ctx, &caller.organisation, id).await;
     let changes = found.map_err(|failure| Problem::of(failure, refuse))?;
-    Ok(Json(ChangesAnswer { revocation_status_changes: changes.iter().map(Change::from).collect() }))
+    Ok(Json(ChangesAnswer::of(&changes)))
+}
+
+fn shown_in_log(changes: &[StatusChange]) -> Value {
+    json!(ChangesAnswer::of(changes))
 }
 
 /// Revoke, suspend or reactivate many credentials by a filter.
@@ -257,6 +263,12 @@ pub(crate) struct Change {
     actor: String,
     /// When, in Unix seconds.
     at: i64,
+}
+
+impl ChangesAnswer {
+    fn of(changes: &[StatusChange]) -> Self {
+        Self { revocation_status_changes: changes.iter().map(Change::from).collect() }
+    }
 }
 
 impl From<&StatusChange> for Change {

@@ -1,8 +1,8 @@
 //! The audit log: every change on the management face and every refused attempt, in a chain per organisation.
 //!
 //! A change is written down before it is made ([`begin`]) and completed with its outcome ([`finish`]): whatever breaks off
-//! in between leaves an entry that says so. Completed entries are chained in the order of their completion. Issuances write
-//! nothing here: the record of each says who began it.
+//! in between leaves an entry that says so. A change of a status is written down in the unit of work that makes it. Completed
+//! entries are chained in the order of their completion. Issuances write nothing here: the record of each says who began it.
 
 mod verification;
 
@@ -109,17 +109,23 @@ pub async fn record(
     attempt: Attempt,
     end: End,
 ) -> Result<(), Failure<Infallible>> {
-    let mut entry = entry(ctx, attempt);
-    conclude(&mut entry, end);
-    let work = async |tx: &Transaction| -> Result<(), StoreError> {
-        let head = tx.hold_audit_head().await?;
-        let link = next(ctx, &entry, &head);
-        let entry = AuditEntry { link: Some(link), ..entry.clone() };
-        tx.add_audit_entry(&entry).await?;
-        tx.move_audit_head(&link).await
-    };
+    let work = async |tx: &Transaction| add(ctx, tx, attempt, end).await;
     ctx.store().write(organisation, work).await?;
     Ok(())
+}
+
+/// Writes down, and chains, what the unit of work does: either both happen or neither. Last in the unit, because whoever has
+/// something to write into this log waits from here on.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn add(ctx: &Context, tx: &Transaction, attempt: Attempt, end: End) -> Result<(), StoreError> {
+    let mut entry = entry(ctx, attempt);
+    conclude(&mut entry, end);
+    let head = tx.hold_audit_head().await?;
+    let link = next(ctx, &entry, &head);
+    tx.add_audit_entry(&AuditEntry { link: Some(link), ..entry }).await?;
+    tx.move_audit_head(&link).await
 }
 
 /// Entries, newest first unless the window says otherwise.

@@ -13,6 +13,7 @@ use chancery_storage::{Read, StoreError, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::access::Caller;
+use super::audit::{self, Attempt, End};
 use super::body::{Fault, Faults, Members};
 use crate::recording::Recording;
 use crate::{Context, Failure};
@@ -53,7 +54,7 @@ pub enum Rejection {
 
 /// Gives what an exchange has issued another status. Body: `revocationStatus`, and optionally `reason` and
 /// `credentialId`, which leaves the other credentials of the exchange as they are. A status that is there already is
-/// not changed again.
+/// not changed again. What is done is written into the audit log, with all changes before and after as `shown` shows them.
 ///
 /// # Errors
 /// See [`Rejection`].
@@ -62,6 +63,8 @@ pub async fn change(
     caller: &Caller,
     id: ExchangeId,
     body: &Map<String, Value>,
+    attempt: Attempt,
+    shown: impl Fn(&[StatusChange]) -> Value,
 ) -> Result<(), Failure<Rejection>> {
     let organisation = &*caller.organisation;
     let now = ctx.env().now();
@@ -88,7 +91,13 @@ pub async fn change(
         let meant = |holder: &&StatusHolder| only.is_none_or(|only| Some(holder.credential) == only);
         let meant: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();
         let moved = order.movable(&meant, &narrow, only.is_some()).map_err(Failure::Rejected)?;
-        Ok(order.apply(ctx, tx, &moved, &holders).await?)
+        let mut changes = tx.status_changes_of(id).await?;
+        let attempt = Attempt { before: Some(shown(&changes)), ..attempt };
+        let (lists, made) = order.apply(ctx, tx, &moved, &holders).await?;
+        changes.extend(made);
+        let end = End { status: 200, problem: None, after: Some(shown(&changes)) };
+        audit::add(ctx, tx, attempt, end).await?;
+        Ok(lists)
     };
     let lists = ctx.store().write(organisation, work).await?;
     ctx.note_status_changes(organisation, lists).await;
@@ -109,7 +118,7 @@ pub(crate) async fn revoke_replaced(
     let meant = |holder: &&StatusHolder| replaced.contains(&holder.credential) && holder.status.may_become(to);
     let moved: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();
     let order = Order { to, reason: REPLACED.to_owned(), actor: "wallet".to_owned(), now };
-    order.apply(ctx, tx, &moved, &holders).await
+    Ok(order.apply(ctx, tx, &moved, &holders).await?.0)
 }
 
 /// What was changed in an exchange, oldest change first.
@@ -173,24 +182,24 @@ impl Order {
     }
 
     /// Changes these credentials, of exchanges that are held and whose credentials are `all`. Answers the lists that
-    /// changed.
+    /// changed, and the changes.
     async fn apply(
         &self,
         ctx: &Context,
         tx: &Transaction,
         moved: &[StatusHolder],
         all: &[StatusHolder],
-    ) -> Result<BTreeSet<StatusListId>, StoreError> {
+    ) -> Result<(BTreeSet<StatusListId>, Vec<StatusChange>), StoreError> {
         let lists: BTreeSet<StatusListId> = moved.iter().map(|holder| holder.place.list).collect();
         if moved.is_empty() {
-            return Ok(lists);
+            return Ok((lists, Vec::new()));
         }
         tx.set_credential_status(moved, self.to).await?;
         for (status, exchanges) in self.records(moved, all) {
             tx.set_exchange_status(&exchanges, status, self.now).await?;
         }
         tx.add_transcript_parts(&self.transcript(ctx, moved)).await?;
-        // Last, because from here on others wait for these lists; in order, so that nobody waits for each other.
+        // Late, because from here on others wait for these lists; in order, so that nobody waits for each other.
         let mut changes = Vec::with_capacity(moved.len());
         for list in &lists {
             let version = tx.advance_status_list(*list, self.now).await?;
@@ -209,7 +218,7 @@ impl Order {
             }));
         }
         tx.add_status_changes(&changes).await?;
-        Ok(lists)
+        Ok((lists, changes))
     }
 
     /// The exchanges by the status that their record has afterwards.

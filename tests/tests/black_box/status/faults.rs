@@ -56,7 +56,7 @@ fn an_issuance_cut_before_it_is_recorded_wastes_an_index_and_nothing_else() {
 }
 
 /// At whichever COMMIT the wire is cut, those of the audit log among them: a change that was answered has happened, and
-/// asked again, it has happened once.
+/// asked again, it has happened once. The log says that it was done if and only if it was.
 #[test]
 fn a_change_cut_at_any_commit_happens_once_or_not_at_all() {
     networked(async |world| {
@@ -71,6 +71,9 @@ fn a_change_cut_at_any_commit_happens_once_or_not_at_all() {
                 world.postgres().restore();
                 let count = format!("SELECT count(*) FROM status_change WHERE exchange_id = '{}'", scene.offer.id);
                 let happened = world.database.number(&count).await;
+                let target = format!("{}/revocation-status", history_path(&scene.offer.id));
+                let done = format!("SELECT count(*) FROM audit_entry WHERE outcome = 'done' AND target = '{target}'");
+                assert_eq!(world.database.number(&done).await, happened, "COMMIT {nth}, {cut:?}");
                 if answer.status == 200 {
                     assert_eq!(happened, 1, "COMMIT {nth}, {cut:?}");
                 } else {
