@@ -24,6 +24,7 @@ mod m20261130_000017_access;
 mod m20261130_000018_watches_and_quotas;
 mod m20261130_000019_sign_in;
 mod m20261201_000020_refused_requests;
+mod m20261201_000021_consent;
 mod plan;
 mod row_security;
 
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000018_watches_and_quotas::Migration),
             Box::new(m20261130_000019_sign_in::Migration),
             Box::new(m20261201_000020_refused_requests::Migration),
+            Box::new(m20261201_000021_consent::Migration),
         ]
     }
 }

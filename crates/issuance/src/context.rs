@@ -45,6 +45,7 @@ struct Inner {
     audit_keys: MacKeys,
     individual_keys: MacKeys,
     sign_in_keys: MacKeys,
+    code_keys: MacKeys,
     mailer: Option<Mailer>,
     keyrings: Keyrings,
     encryption_keyrings: EncryptionKeyrings,
@@ -94,6 +95,7 @@ impl Context {
         let audit_keys = MacKeys::derive(&sealing_key, "audit");
         let individual_keys = MacKeys::derive(&sealing_key, "individual");
         let sign_in_keys = MacKeys::derive(&sealing_key, "sign-in");
+        let code_keys = MacKeys::derive(&sealing_key, "authorization-code");
         Self(Arc::new(Inner {
             env,
             store,
@@ -107,6 +109,7 @@ impl Context {
             audit_keys,
             individual_keys,
             sign_in_keys,
+            code_keys,
             keyrings: Keyrings::default(),
             encryption_keyrings: EncryptionKeyrings::default(),
             api_keys: Keys::default(),
@@ -204,6 +207,11 @@ impl Context {
     /// For what browsers carry to an identity provider and back.
     pub(crate) fn sign_in_keys(&self) -> &MacKeys {
         &self.0.sign_in_keys
+    }
+
+    /// For authorization codes.
+    pub(crate) fn code_keys(&self) -> &MacKeys {
+        &self.0.code_keys
     }
 
     /// Sends mail, where the deployment has a server for that.

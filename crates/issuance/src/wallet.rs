@@ -17,6 +17,7 @@ pub mod pushed_authorization;
 pub mod status_list;
 pub mod token;
 
+mod code;
 mod dpop;
 pub(crate) mod redaction;
 pub(crate) mod remembered;
@@ -101,8 +102,7 @@ async fn authorization_with<R>(
     let read = context.store().read(organisation).await?;
     let found = match ticket {
         Ticket::RequestUri(secret) => read.authorization_by_request_uri(&secret).await?,
-        Ticket::SignIn(id) | Ticket::Cookie(id, _) => read.authorization(id).await?,
-        Ticket::Code(secret) => read.authorization_by_code(&secret).await?,
+        Ticket::SignIn(id) | Ticket::SignedIn(id) => read.authorization(id).await?,
     };
     Ok(found.map(Arc::new))
 }

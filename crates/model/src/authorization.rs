@@ -52,10 +52,8 @@ pub struct Authorization {
     pub sealed_signed_in: Option<Vec<u8>>,
     /// BCP 47 tag of the language that the person reads.
     pub locale: Option<String>,
-    /// Hash of the code.
+    /// Hash of the code that was redeemed.
     pub code_hash: Option<SecretHash>,
-    /// From this instant on the code is refused.
-    pub code_expires_at: Option<Timestamp>,
     /// From this instant on nobody can sign in or consent any more.
     pub expires_at: Timestamp,
     /// When it arrived.
@@ -110,11 +108,9 @@ pub enum AuthorizationStatus {
     Pushed,
     /// A browser came with it, without a push; nobody has signed in for it.
     Requested,
-    /// The person has signed in.
+    /// The person has signed in. That the person has consented is in the code, and nowhere else.
     SignedIn,
-    /// The person has consented, and the code is out.
-    CodeIssued,
-    /// The code was redeemed.
+    /// A code was redeemed.
     Spent,
     /// Given up: refused, or cancelled by the person.
     Failed,
@@ -122,8 +118,7 @@ pub enum AuthorizationStatus {
 
 impl AuthorizationStatus {
     /// Every status, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Pushed, Self::Requested, Self::SignedIn, Self::CodeIssued, Self::Spent, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Pushed, Self::Requested, Self::SignedIn, Self::Spent, Self::Failed];
 
     /// Name in the database.
     pub fn name(self) -> &'static str {
@@ -131,7 +126,6 @@ impl AuthorizationStatus {
             Self::Pushed => "pushed",
             Self::Requested => "requested",
             Self::SignedIn => "signed_in",
-            Self::CodeIssued => "code_issued",
             Self::Spent => "spent",
             Self::Failed => "failed",
         }
@@ -148,15 +142,14 @@ impl AuthorizationStatus {
         match next {
             Self::Pushed | Self::Requested => false,
             Self::SignedIn => self.awaits_sign_in(),
-            Self::CodeIssued => self == Self::SignedIn,
-            Self::Spent => self == Self::CodeIssued,
+            Self::Spent => self == Self::SignedIn,
             Self::Failed => matches!(self, Self::Pushed | Self::Requested | Self::SignedIn),
         }
     }
 }
 
-/// A secret that leads to one authorization request: its `request_uri` or its code. It names the request, so that it is
-/// found by its id: base64url(16 bytes id ‖ 32 random bytes), 64 characters.
+/// The secret of a `request_uri`. It names the request, so that it is found by its id: base64url(16 bytes id ‖ 32 random
+/// bytes), 64 characters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AuthorizationSecret {
     /// The request it claims to belong to; proven only by its hash there.

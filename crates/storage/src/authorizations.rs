@@ -33,23 +33,13 @@ impl Read {
         let found = self.authorization(secret.authorization).await?;
         Ok(found.filter(|authorization| authorization.request_uri_hash == Some(secret.hash)))
     }
-
-    /// The request that this authorization code answers, spent and expired ones too.
-    pub async fn authorization_by_code(
-        &self,
-        secret: &AuthorizationSecret,
-    ) -> Result<Option<Authorization>, StoreError> {
-        let found = self.authorization(secret.authorization).await?;
-        Ok(found.filter(|authorization| authorization.code_hash == Some(secret.hash)))
-    }
 }
 
 impl Store {
-    /// Adds a request that belongs to no exchange, or moves it on: after a sign-in, or after consent. It is then as `stepped`
-    /// says; `true` for exactly one caller. Its loss in a crash harms nobody.
+    /// Adds a request that belongs to no exchange, or moves it on after a sign-in. It is then as `stepped` says; `true` for
+    /// exactly one caller. Its loss in a crash harms nobody.
     ///
-    /// These are the steps of [`Transaction::add_authorization`], [`Transaction::keep_sign_in`] and
-    /// [`Transaction::keep_authorization_code`], in one round trip each.
+    /// These are the steps of [`Transaction::add_authorization`] and [`Transaction::keep_sign_in`], in one round trip each.
     ///
     /// # Errors
     /// Those of the database, as for every change.
@@ -76,13 +66,6 @@ fn step(stepped: &Authorization) -> OnConflict {
             let is_there = known(Column::SealedSignedIn).eq(stepped.sealed_signed_in.clone());
             step.update_columns([Column::BrowserHash, Column::Locale, Column::ExpiresAt, Column::SealedSignedIn])
                 .action_and_where(may_move.or(is_there));
-        }
-        AuthorizationStatus::CodeIssued => {
-            let is_there = known(Column::CodeHash).eq(stepped.code_hash.as_ref().map(hash_bytes));
-            step.update_columns([Column::CodeHash, Column::CodeExpiresAt])
-                .action_and_where(may_move.or(is_there))
-                .action_and_where(known(Column::BrowserHash).eq(stepped.browser_hash.as_ref().map(hash_bytes)))
-                .action_and_where(known(Column::ExpiresAt).gt(stepped.updated_at.millis()));
         }
         AuthorizationStatus::Pushed
         | AuthorizationStatus::Requested
@@ -124,23 +107,6 @@ impl Transaction {
         Ok(self.scope.happened(fail).await?)
     }
 
-    /// Keeps the code that answers the request, after consent, and answers the request: to exactly one caller, from the
-    /// browser that signed in.
-    pub async fn keep_authorization_code(
-        &self,
-        id: AuthorizationId,
-        browser: &SecretHash,
-        code: &SecretHash,
-        code_expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Authorization>, StoreError> {
-        let keep = self
-            .bound_step(AuthorizationStatus::CodeIssued, id, browser, now)
-            .col_expr(Column::CodeHash, Expr::value(hash_bytes(code)))
-            .col_expr(Column::CodeExpiresAt, Expr::value(code_expires_at.millis()));
-        self.scope.updated(keep).await?.map(from_row).transpose()
-    }
-
     /// Gives the request up, from the browser that signed in: the person said no.
     pub async fn fail_authorization(
         &self,
@@ -149,33 +115,38 @@ impl Transaction {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let fail = self
-            .bound_step(AuthorizationStatus::Failed, id, browser, now)
-            .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>));
+            .authorization_to(AuthorizationStatus::Failed, now)
+            .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::BrowserHash.eq(hash_bytes(browser)))
+            .filter(Column::ExpiresAt.gt(now.millis()));
         Ok(self.scope.happened(fail).await?)
     }
 
-    /// Redeems the code for an exchange that is there already: `true` for exactly one caller, and only while the code is
-    /// unexpired. What the sign-in yielded is erased: it is the exchange's now.
+    /// Redeems a code for an exchange that is there already: `true` for exactly one caller. What the sign-in yielded is
+    /// erased: it is the exchange's now.
     pub async fn spend_authorization_code(
         &self,
         id: AuthorizationId,
+        code: &SecretHash,
         exchange: ExchangeId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.scope.happened(self.spending(id, exchange, now)).await?)
+        Ok(self.scope.happened(self.spending(id, code, exchange, now)).await?)
     }
 
-    /// Redeems the code as [`Transaction::spend_authorization_code`] does, and adds the exchange and its first tokens; `false`
+    /// Redeems a code as [`Transaction::spend_authorization_code`] does, and adds the exchange and its first tokens; `false`
     /// also when the definition has been deleted.
     pub async fn begin_exchange(
         &self,
         id: AuthorizationId,
+        code: &SecretHash,
         exchange: &Exchange,
         tokens: Tokens<'_>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let its_definition = self.holding_definition(exchange.definition_id);
-        let spend = self.spending(id, exchange.id, now).filter(Expr::exists(its_definition.into_query()));
+        let spend = self.spending(id, code, exchange.id, now).filter(Expr::exists(its_definition.into_query()));
         self.scope.defer_references().await?;
         let exchanges = self.scope.rows::<exchange::Entity>([exchanges::to_row(exchange)?]);
         let rows = [exchanges].into_iter().chain(tokens.rows(&self.scope)?);
@@ -186,32 +157,24 @@ impl Transaction {
         Ok(is_begun)
     }
 
-    fn spending(&self, id: AuthorizationId, exchange: ExchangeId, now: Timestamp) -> UpdateMany<Entity> {
+    fn spending(
+        &self,
+        id: AuthorizationId,
+        code: &SecretHash,
+        exchange: ExchangeId,
+        now: Timestamp,
+    ) -> UpdateMany<Entity> {
         self.authorization_to(AuthorizationStatus::Spent, now)
+            .col_expr(Column::CodeHash, Expr::value(hash_bytes(code)))
             .col_expr(Column::ExchangeId, Expr::value(exchange.as_uuid()))
             .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>))
             .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::CodeExpiresAt.gt(now.millis()))
     }
 
     /// Deletes requests that arrived before `then`; how many. Not by their end: no index is to be touched when that moves.
     pub async fn forget_authorizations(&self, then: Timestamp) -> Result<u64, StoreError> {
         let delete = self.scope.delete::<Entity>().filter(Column::CreatedAt.lte(then.millis())).into_query();
         Ok(self.scope.connection().execute(&delete).await?.rows_affected())
-    }
-
-    /// An UPDATE of the request, if it is the browser's, may go to `next`, and has not expired.
-    fn bound_step(
-        &self,
-        next: AuthorizationStatus,
-        id: AuthorizationId,
-        browser: &SecretHash,
-        now: Timestamp,
-    ) -> UpdateMany<Entity> {
-        self.authorization_to(next, now)
-            .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::BrowserHash.eq(hash_bytes(browser)))
-            .filter(Column::ExpiresAt.gt(now.millis()))
     }
 
     /// An UPDATE of requests that may go to `next`.
@@ -247,7 +210,6 @@ fn to_row(authorization: &Authorization) -> Result<ActiveModel, StoreError> {
         sealed_signed_in: Set(authorization.sealed_signed_in.clone()),
         locale: Set(authorization.locale.clone()),
         code_hash: Set(authorization.code_hash.as_ref().map(hash_bytes)),
-        code_expires_at: Set(authorization.code_expires_at.map(Timestamp::millis)),
         expires_at: Set(authorization.expires_at.millis()),
         created_at: Set(authorization.created_at.millis()),
         updated_at: Set(authorization.updated_at.millis()),
@@ -279,7 +241,6 @@ fn from_row(model: Model) -> Result<Authorization, StoreError> {
         sealed_signed_in: model.sealed_signed_in,
         locale: model.locale,
         code_hash: hash(model.code_hash)?,
-        code_expires_at: maybe_instant(model.code_expires_at),
         expires_at: instant(model.expires_at),
         created_at: instant(model.created_at),
         updated_at: instant(model.updated_at),

@@ -319,7 +319,6 @@ tables! {
         sealed_signed_in: Option<Vec<u8>>,
         locale: Option<String>,
         code_hash: Option<Vec<u8>>,
-        code_expires_at: Option<i64>,
         expires_at: i64,
         created_at: i64,
         updated_at: i64,

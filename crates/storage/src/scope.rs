@@ -3,7 +3,7 @@
 use chancery_model::{OrganisationId, Timestamp};
 use sea_orm::sea_query::{
     Asterisk, CaseStatement, CommonTableExpression, DynIden, Expr, ExprTrait, Func, InsertStatement, IntoCondition,
-    IntoIden, IntoTableRef, OnConflict, Query, SelectStatement, TableRef, ValueTuple, WithClause,
+    IntoIden, IntoTableRef, OnConflict, Query, SelectStatement, SubQueryStatement, TableRef, ValueTuple, WithQuery,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, FromQueryResult,
@@ -136,20 +136,19 @@ impl Scope {
             return Ok(happened);
         }
         const CHANGED: &str = "changed";
-        let part = CommonTableExpression::new;
         let mut update = update.into_query();
         update.returning(Query::returning().column(E::ORGANISATION));
-        let mut parts = WithClause::new();
-        parts.cte(part().query(update).table_name(CHANGED).to_owned());
+        let mut whole = WithQuery::new();
+        whole.cte(part(update, CHANGED.to_owned()));
         let changed = || Query::select().expr(Expr::val(1)).from(CHANGED).to_owned();
         let mut first = None;
         for (number, rows) in (1..).zip(rows) {
             first = first.or_else(|| self.connection.is_alone().then(|| rows.count_of_first()));
-            let insert = rows.insert_if(changed())?;
-            parts.cte(part().query(insert).table_name(format!("inserted_{number}")).to_owned());
+            whole.cte(part(rows.insert_if(changed())?, format!("inserted_{number}")));
         }
         let changed = Query::select().expr_as(Func::count(Expr::col(Asterisk)), COUNT).from(CHANGED).to_owned();
-        match self.count(&parts.query(self.naming(changed))).await {
+        whole.query(self.naming(changed));
+        match self.count(&whole).await {
             // A step that is run again finds what it did the first time: nobody else has rows with its identifiers.
             Err(error) if self.connection.is_repeated() && is_unique_violation(&error) => Ok(true),
             Ok(0) if self.connection.is_repeated() => match first {
@@ -219,6 +218,13 @@ impl Scope {
         row.set(E::ORGANISATION, self.organisation.as_uuid().into());
         row
     }
+}
+
+/// One of several statements in one.
+fn part(query: impl Into<SubQueryStatement>, name: String) -> CommonTableExpression {
+    let mut part = CommonTableExpression::new();
+    part.query(query).table_name(name);
+    part
 }
 
 /// Rows of one organisation for one table, which all set the same columns.

@@ -101,7 +101,6 @@ pub(crate) async fn resolve(
         sealed_signed_in: None,
         locale: None,
         code_hash: None,
-        code_expires_at: None,
         expires_at: now.plus(SIGN_IN_LIFETIME),
         created_at: now,
         updated_at: now,

@@ -27,9 +27,6 @@ use crate::{Context, Failure};
 /// Time for signing in and deciding, in seconds.
 const TIME: u32 = 600;
 
-/// Lifetime of a code, in seconds (AUT-15, FAPI 2.0 §5.3.2.1).
-const CODE_LIFETIME: u32 = 60;
-
 /// Where the browser goes next, by a 303.
 #[derive(Clone)]
 pub struct Onward {

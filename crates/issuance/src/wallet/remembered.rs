@@ -31,9 +31,8 @@ pub(super) enum Ticket {
     RequestUri(AuthorizationSecret),
     /// The `state` with which the identity provider sends the browser back, which names the request.
     SignIn(AuthorizationId),
-    /// The cookie of the browser that signed in, for this request.
-    Cookie(AuthorizationId, SecretHash),
-    Code(AuthorizationSecret),
+    /// The request of a consent page, or of a code. The cookie, or the code, is checked besides.
+    SignedIn(AuthorizationId),
 }
 
 /// Offers by the hash of their code, grants by the hash of their access token, authorization requests by their ticket.

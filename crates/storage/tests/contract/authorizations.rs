@@ -13,12 +13,13 @@ use crate::database::{TestDatabase, on_every_database};
 use crate::samples::{LATER, NOW, Tenant};
 
 on_every_database!(
-    a_request_walks_from_its_push_to_its_code_in_one_browser,
-    steps_that_stand_alone_lead_to_a_code_in_one_browser_too,
+    a_request_is_bound_to_the_browser_of_its_first_sign_in,
+    what_a_person_cancelled_is_not_redeemed_and_what_was_redeemed_not_cancelled,
+    steps_that_stand_alone_bind_a_request_to_one_browser_too,
     exactly_one_of_forty_parallel_steps_that_stand_alone_is_taken,
     a_step_that_stands_alone_is_taken_in_its_organisation_only,
     exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins,
-    an_expired_code_is_not_spent_and_a_failed_sign_in_is_over,
+    a_failed_sign_in_is_over,
     exactly_one_of_forty_parallel_redemptions_begins_an_exchange,
     a_redemption_under_a_deleted_definition_leaves_nothing,
     another_organisation_finds_no_authorization_and_no_refresh_token,
@@ -61,7 +62,6 @@ fn pushed(database: &TestDatabase, tenant: &Tenant) -> Authorization {
         sealed_signed_in: None,
         locale: None,
         code_hash: None,
-        code_expires_at: None,
         expires_at: LATER,
         created_at: NOW,
         updated_at: NOW,
@@ -78,32 +78,31 @@ fn signed_in(request: &Authorization, browser: &SecretHash, yielded: u8) -> Auth
     }
 }
 
-/// The code or `request_uri` of a request.
+/// The `request_uri` of a request.
 fn secret(request: &Authorization, text: &str) -> AuthorizationSecret {
     AuthorizationSecret { authorization: request.id, hash: hash(text) }
 }
 
-async fn with_code(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
+/// A request for which the person has signed in, and an exchange.
+async fn signed_in_for(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
     let (request, exchange) = (pushed(database, tenant), database.offer(tenant).await);
     let browser = hash(BROWSER);
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
         assert!(tx.keep_sign_in(&signed_in(&request, &browser, 2), NOW).await?);
-        let answered = tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?;
-        assert_eq!(answered.unwrap().locale.as_deref(), Some("en"));
         Ok::<_, StoreError>(())
     });
     write.await.unwrap();
     (request, exchange)
 }
 
-async fn spend(database: &TestDatabase, at: &Organisation, what: &(Authorization, Exchange), now: Timestamp) -> bool {
+async fn spend(database: &TestDatabase, at: &Organisation, what: &(Authorization, Exchange)) -> bool {
     let (request, exchange) = what;
-    let write = database.store.write(at, async |tx| tx.spend_authorization_code(request.id, exchange.id, now).await);
-    write.await.unwrap()
+    let spend = async |tx: &Transaction| tx.spend_authorization_code(request.id, &hash(CODE), exchange.id, NOW).await;
+    database.store.write(at, spend).await.unwrap()
 }
 
-async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<TestDatabase>) {
+async fn a_request_is_bound_to_the_browser_of_its_first_sign_in(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let request = pushed(&database, &tenant);
     let (browser, thief) = (hash(BROWSER), hash("thief"));
@@ -112,23 +111,38 @@ async fn a_request_walks_from_its_push_to_its_code_in_one_browser(database: Arc<
         let pushed = tx.authorization_by_request_uri(&secret(&request, "request_uri")).await?;
         assert_eq!(pushed.unwrap().id, request.id);
         assert!(tx.authorization_by_request_uri(&secret(&request, "another")).await?.is_none());
-        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_none());
+        assert!(!tx.fail_authorization(request.id, &browser, NOW).await?);
         // The first sign-in counts.
         assert!(tx.keep_sign_in(&signed_in(&request, &browser, 2), NOW).await?);
         assert!(!tx.keep_sign_in(&signed_in(&request, &thief, 3), NOW).await?);
         assert!(!tx.fail_sign_in(request.id, NOW).await?);
-        assert!(tx.keep_authorization_code(request.id, &thief, &hash("other"), LATER, NOW).await?.is_none());
-        assert!(tx.keep_authorization_code(request.id, &browser, &hash(CODE), LATER, NOW).await?.is_some());
-        assert!(tx.keep_authorization_code(request.id, &browser, &hash("other"), LATER, NOW).await?.is_none());
-        assert!(!tx.fail_authorization(request.id, &browser, NOW).await?);
+        assert!(!tx.fail_authorization(request.id, &thief, NOW).await?);
+        assert!(!tx.fail_authorization(request.id, &browser, LATER).await?);
         Ok::<_, StoreError>(())
     });
     write.await.unwrap();
     let read = database.store.read(&tenant.organisation).await.unwrap();
-    let kept = read.authorization_by_code(&secret(&request, CODE)).await.unwrap().unwrap();
-    assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::CodeIssued, Some(vec![2])));
-    assert!(read.authorization_by_code(&secret(&request, "other")).await.unwrap().is_none());
+    let kept = read.authorization(request.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::SignedIn, Some(vec![2])));
     assert_eq!((kept.requested, kept.dpop_jkt, kept.state), (request.requested, request.dpop_jkt, request.state));
+}
+
+async fn what_a_person_cancelled_is_not_redeemed_and_what_was_redeemed_not_cancelled(database: Arc<TestDatabase>) {
+    let tenant = database.tenant("acme").await;
+    let cancel = async |request: &Authorization| {
+        let browser = hash(BROWSER);
+        let write = async |tx: &Transaction| tx.fail_authorization(request.id, &browser, NOW).await;
+        database.store.write(&tenant.organisation, write).await.unwrap()
+    };
+    let redeemed = signed_in_for(&database, &tenant).await;
+    assert!(spend(&database, &tenant.organisation, &redeemed).await);
+    assert!(!cancel(&redeemed.0).await);
+    let cancelled = signed_in_for(&database, &tenant).await;
+    assert!(cancel(&cancelled.0).await);
+    assert!(!spend(&database, &tenant.organisation, &cancelled).await);
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let kept = read.authorization(cancelled.0.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.sealed_signed_in, kept.code_hash), (AuthorizationStatus::Failed, None, None));
 }
 
 /// The request after a sign-in in this browser, to be kept by itself.
@@ -136,16 +150,7 @@ fn signed_in_alone(request: &Authorization, browser: &SecretHash, yielded: u8) -
     Authorization { status: AuthorizationStatus::SignedIn, ..signed_in(request, browser, yielded) }
 }
 
-fn answered(signed_in: &Authorization, code: &str) -> Authorization {
-    Authorization {
-        status: AuthorizationStatus::CodeIssued,
-        code_hash: Some(hash(code)),
-        code_expires_at: Some(LATER),
-        ..signed_in.clone()
-    }
-}
-
-async fn steps_that_stand_alone_lead_to_a_code_in_one_browser_too(database: Arc<TestDatabase>) {
+async fn steps_that_stand_alone_bind_a_request_to_one_browser_too(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
     let step =
         async |stepped: &Authorization| database.store.step_authorization(&tenant.organisation, stepped).await.unwrap();
@@ -157,18 +162,12 @@ async fn steps_that_stand_alone_lead_to_a_code_in_one_browser_too(database: Arc<
     assert!(step(&signed_in).await);
     assert!(step(&signed_in).await);
     assert!(!step(&stolen).await);
-    assert!(!step(&answered(&stolen, "other")).await);
-    let late = Authorization { updated_at: LATER, ..answered(&signed_in, CODE) };
-    assert!(!step(&late).await);
-    assert!(step(&answered(&signed_in, CODE)).await);
-    assert!(step(&answered(&signed_in, CODE)).await);
-    assert!(!step(&answered(&signed_in, "other")).await);
     assert!(!step(&signed_in_alone(&request, &hash(BROWSER), 4)).await);
     let read = database.store.read(&tenant.organisation).await.unwrap();
-    let kept = read.authorization_by_code(&secret(&request, CODE)).await.unwrap().unwrap();
-    assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::CodeIssued, Some(vec![2])));
+    let kept = read.authorization(request.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.sealed_signed_in), (AuthorizationStatus::SignedIn, Some(vec![2])));
     assert_eq!((kept.requested, kept.dpop_jkt, kept.state), (request.requested, request.dpop_jkt, request.state));
-    assert_eq!((kept.locale.as_deref(), kept.code_expires_at), (Some("en"), Some(LATER)));
+    assert_eq!((kept.locale.as_deref(), kept.browser_hash), (Some("en"), Some(hash(BROWSER))));
 }
 
 async fn exactly_one_of_forty_parallel_steps_that_stand_alone_is_taken(database: Arc<TestDatabase>) {
@@ -198,39 +197,34 @@ async fn a_step_that_stands_alone_is_taken_in_its_organisation_only(database: Ar
 
 async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins(database: Arc<TestDatabase>) {
     let tenant = Arc::new(database.tenant("acme").await);
-    let what = Arc::new(with_code(&database, &tenant).await);
+    let what = Arc::new(signed_in_for(&database, &tenant).await);
     let redemptions = (0..40).map(|_| {
         let (database, tenant, what) = (Arc::clone(&database), Arc::clone(&tenant), Arc::clone(&what));
-        tokio::spawn(async move { spend(&database, &tenant.organisation, &what, NOW).await })
+        tokio::spawn(async move { spend(&database, &tenant.organisation, &what).await })
     });
     let won = join_all(redemptions).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count();
     assert_eq!(won, 1);
     let read = database.store.read(&tenant.organisation).await.unwrap();
     let kept = read.authorization(what.0.id).await.unwrap().unwrap();
     assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::Spent, Some(what.1.id)));
-    assert_eq!(kept.sealed_signed_in, None);
+    assert_eq!((kept.sealed_signed_in, kept.code_hash), (None, Some(hash(CODE))));
 }
 
-async fn an_expired_code_is_not_spent_and_a_failed_sign_in_is_over(database: Arc<TestDatabase>) {
+async fn a_failed_sign_in_is_over(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
-    let what = with_code(&database, &tenant).await;
-    assert!(!spend(&database, &tenant.organisation, &what, LATER).await);
-    assert!(spend(&database, &tenant.organisation, &what, NOW).await);
-
-    let mut request = pushed(&database, &tenant);
-    request.request_uri_hash = Some(hash("late"));
+    let request = pushed(&database, &tenant);
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
         assert!(tx.fail_sign_in(request.id, NOW).await?);
         assert!(!tx.keep_sign_in(&signed_in(&request, &hash(BROWSER), 2), NOW).await?);
         tx.forget_authorizations(LATER).await
     });
-    assert_eq!(write.await.unwrap(), 2);
+    assert_eq!(write.await.unwrap(), 1);
 }
 
-/// A request with a code and the exchange that its redemption begins, which is nowhere yet.
+/// A request and the exchange that the redemption of its code begins, which is nowhere yet.
 async fn about_to_begin(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
-    let (request, _) = with_code(database, tenant).await;
+    let (request, _) = signed_in_for(database, tenant).await;
     (request, database.exchange(&tenant.definition, NOW))
 }
 
@@ -246,7 +240,7 @@ async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: 
         let id = request.id;
         tokio::spawn(async move {
             let tokens = Tokens { grant: &grant, refresh_token: Some(&token), passage: &passage };
-            let begin = async |tx: &Transaction| tx.begin_exchange(id, &exchange, tokens, NOW).await;
+            let begin = async |tx: &Transaction| tx.begin_exchange(id, &hash(CODE), &exchange, tokens, NOW).await;
             let is_begun = match number % 2 {
                 0 => database.store.write(&organisation, begin).await,
                 _ => database.store.write_step(&organisation, begin).await,
@@ -273,30 +267,29 @@ async fn a_redemption_under_a_deleted_definition_leaves_nothing(database: Arc<Te
     exchange.definition_id = database.definition("Gone", &["gone"]).id;
     let (grant, passage) = (database.grant(&exchange), database.passage());
     let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
-    let begin = async |tx: &Transaction| tx.begin_exchange(request.id, &exchange, tokens, NOW).await;
+    let begin = async |tx: &Transaction| tx.begin_exchange(request.id, &hash(CODE), &exchange, tokens, NOW).await;
     assert!(!database.store.write(&tenant.organisation, begin).await.unwrap());
     assert!(!database.store.write_step(&tenant.organisation, begin).await.unwrap());
     let read = database.store.read(&tenant.organisation).await.unwrap();
     assert!(read.exchange(exchange.id).await.unwrap().is_none());
     let kept = read.authorization(request.id).await.unwrap().unwrap();
-    assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::CodeIssued, None));
+    assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::SignedIn, None));
 }
 
 async fn another_organisation_finds_no_authorization_and_no_refresh_token(database: Arc<TestDatabase>) {
     let (acme, other) = (database.tenant("acme").await, database.tenant("other").await);
-    let what = with_code(&database, &acme).await;
+    let what = signed_in_for(&database, &acme).await;
     redeem(&database, &acme, &what.1).await;
     let read = database.store.read(&other.organisation).await.unwrap();
     assert!(read.authorization(what.0.id).await.unwrap().is_none());
-    assert!(read.authorization_by_code(&secret(&what.0, CODE)).await.unwrap().is_none());
     assert!(read.authorization_by_request_uri(&secret(&what.0, "request_uri")).await.unwrap().is_none());
     assert!(read.refresh_token(&hash("refresh")).await.unwrap().is_none());
     drop(read);
-    assert!(!spend(&database, &other.organisation, &what, NOW).await);
+    assert!(!spend(&database, &other.organisation, &what).await);
     let exchange = database.exchange(&other.definition, NOW);
     let (grant, passage) = (database.grant(&exchange), database.passage());
     let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
-    let begin = async |tx: &Transaction| tx.begin_exchange(what.0.id, &exchange, tokens, NOW).await;
+    let begin = async |tx: &Transaction| tx.begin_exchange(what.0.id, &hash(CODE), &exchange, tokens, NOW).await;
     assert!(!database.store.write_step(&other.organisation, begin).await.unwrap());
     let write = database.store.write(&other.organisation, async |tx| tx.forget_authorizations(LATER).await);
     assert_eq!(write.await.unwrap(), 0);

@@ -6,8 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_keys::sha256;
 use chancery_model::{
-    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, Organisation, SecretHash, SignedIn,
-    Timestamp,
+    Authorization, AuthorizationId, AuthorizationStatus, Organisation, SecretHash, SignedIn, Timestamp,
 };
 use chancery_protocol::authorization::Outcome;
 use chancery_protocol::form::Form;
@@ -15,8 +14,9 @@ use chancery_storage::StoreError;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
-use super::{Address, Browser, CODE_LIFETIME, Onward, Refused, Rejection, Shown, settle, show, shown};
+use super::{Address, Browser, Onward, Refused, Rejection, Shown, settle, show, shown};
 use crate::sealed::Place;
+use crate::wallet::code::Code;
 use crate::wallet::remembered::Ticket;
 use crate::wallet::trail::Trail;
 use crate::wallet::{Refusal, authorization_with, definition_asked_for};
@@ -45,8 +45,8 @@ pub async fn read(
     }
 }
 
-/// Takes the decision: the browser goes back to the wallet, with a code or with `access_denied`. Of several decisions about
-/// one request, the first counts.
+/// Takes the decision: the browser goes back to the wallet, with a code or with `access_denied`. Until a code is redeemed the
+/// person may consent again, for another one, when the way to the wallet was lost, or cancel, and no code works any more.
 ///
 /// # Errors
 /// What is to be shown to the person instead.
@@ -111,80 +111,44 @@ async fn take(
     trail: &mut Trail,
 ) -> Result<Onward, Failure<Refused>> {
     let form = Form::parse(body).map_err(show)?;
-    if let Some(onward) = consented(context, organisation, now, &form, browser, trail).await? {
-        return Ok(onward);
-    }
-    // The person said no, or something is wrong.
     let Pending { authorization, owner, proof } = pending(context, organisation, now, &form, browser, trail).await?;
     let sent = form.get("proof").unwrap_or_default();
     if !bool::from(sent.as_bytes().ct_eq(proof.as_bytes())) {
         return Err(show(Rejection::Forged));
     }
-    let id = authorization.id;
+    let address = Address::of(organisation, &authorization)?;
     match form.get("decision") {
-        Some("continue") => Err(show(Rejection::Decided)),
+        Some("continue") => {
+            let code = Code::mint(context, organisation, authorization.id, now);
+            record(context, organisation, &authorization, trail).await?;
+            let ticket = Ticket::SignedIn(authorization.id);
+            context.remembered().keep_authorization(organisation, ticket, authorization);
+            Ok(address.answer(organisation, Outcome::Code(&code)))
+        }
         Some("cancel") => {
+            let id = authorization.id;
             let work = context.store().write(organisation, async |tx| tx.fail_authorization(id, &owner, now).await);
-            let first = work.await?;
-            context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
-            let refused = Address::of(organisation, &authorization)?.refuse_after_answer(Rejection::Cancelled);
-            Err(if first { refused } else { show(Rejection::Decided) })
+            let is_in_time = work.await?;
+            context.remembered().forget_authorization(organisation, Ticket::SignedIn(id));
+            let refused = address.refuse_after_answer(Rejection::Cancelled);
+            Err(if is_in_time { refused } else { show(Rejection::Decided) })
         }
         Some(_) | None => Err(show(Rejection::Forged)),
     }
 }
 
-/// The person says yes, at the browser that began, to a request that waits for it: the code for the wallet, in one step.
-/// Losing it in a crash means to begin again. `None` in every other case, with nothing changed.
-async fn consented(
+/// Writes the consent into the transcript of the offer that the request goes back to.
+async fn record(
     context: &Context,
     organisation: &Organisation,
-    now: Timestamp,
-    form: &Form,
-    browser: Browser<'_>,
+    authorization: &Authorization,
     trail: &mut Trail,
-) -> Result<Option<Onward>, Failure<Refused>> {
-    let Some(id) = form.get("request").and_then(AuthorizationId::parse) else { return Ok(None) };
-    let Some(secret) = browser.secret(organisation, id) else { return Ok(None) };
-    let sent = form.get("proof").unwrap_or_default();
-    let is_proven = bool::from(sent.as_bytes().ct_eq(proof_for(secret).as_bytes()));
-    if !is_proven || form.get("decision") != Some("continue") {
-        return Ok(None);
-    }
-    let (code, text) = AuthorizationSecret::generate(id, context.env());
-    let owner = SecretHash::of(secret);
-    let expires = now.plus_seconds(CODE_LIFETIME);
-    let known = context.remembered().authorization(organisation, Ticket::Cookie(id, owner));
-    let kept = match known.filter(|known| known.exchange_id.is_none() && now < known.expires_at) {
-        Some(known) => {
-            let answered = Authorization {
-                status: AuthorizationStatus::CodeIssued,
-                code_hash: Some(code.hash),
-                code_expires_at: Some(expires),
-                updated_at: now,
-                ..Authorization::clone(&known)
-            };
-            context.store().step_authorization(organisation, &answered).await?.then_some(answered)
-        }
-        None => {
-            let keep = context.store().write_relaxed(organisation, async |tx| {
-                let kept = tx.keep_authorization_code(id, &owner, &code.hash, expires, now).await?;
-                if let Some((answered, exchange)) = kept.as_ref().and_then(|kept| Some((kept, kept.exchange_id?))) {
-                    trail.recording.info("consent.given", json!({ "client_id": answered.client_id }));
-                    trail.recording.event("consent_given", Value::Null);
-                    trail.belongs_to(exchange);
-                    tx.add_transcript_part(&trail.finish(context).of(exchange, None)).await?;
-                }
-                Ok::<_, StoreError>(kept)
-            });
-            keep.await?
-        }
-    };
-    context.remembered().forget_authorization(organisation, Ticket::Cookie(id, owner));
-    let Some(authorization) = kept else { return Ok(None) };
-    let onward = Address::of(organisation, &authorization)?.answer(organisation, Outcome::Code(&text));
-    context.remembered().keep_authorization(organisation, Ticket::Code(code), Arc::new(authorization));
-    Ok(Some(onward))
+) -> Result<(), StoreError> {
+    let Some(exchange) = authorization.exchange_id else { return Ok(()) };
+    trail.recording.info("consent.given", json!({ "client_id": authorization.client_id }));
+    trail.recording.event("consent_given", Value::Null);
+    let part = trail.finish(context).of(exchange, None);
+    context.store().write_relaxed(organisation, async |tx| tx.add_transcript_part(&part).await).await
 }
 
 /// What the form of the page holds. Only this server's page can: other sites know neither the cookie nor its hash.
@@ -209,7 +173,7 @@ async fn pending(
 ) -> Result<Pending, Failure<Refused>> {
     let id = form.get("request").and_then(AuthorizationId::parse).ok_or_else(|| show(Rejection::State))?;
     let secret = browser.secret(organisation, id).ok_or_else(|| show(Rejection::State))?;
-    let found = authorization_with(context, organisation, Ticket::Cookie(id, SecretHash::of(secret))).await?;
+    let found = authorization_with(context, organisation, Ticket::SignedIn(id)).await?;
     let authorization = found.ok_or_else(|| show(Rejection::State))?;
     // The same answer as for an id that never was: whether it exists is the browser's business.
     let owner = browser.owns(organisation, &authorization).ok_or_else(|| show(Rejection::State))?;
@@ -219,9 +183,7 @@ async fn pending(
     match authorization.status {
         AuthorizationStatus::SignedIn if now < authorization.expires_at => {}
         AuthorizationStatus::SignedIn => return Err(show(Rejection::TimeOver)),
-        AuthorizationStatus::CodeIssued | AuthorizationStatus::Spent | AuthorizationStatus::Failed => {
-            return Err(show(Rejection::Decided));
-        }
+        AuthorizationStatus::Spent | AuthorizationStatus::Failed => return Err(show(Rejection::Decided)),
         AuthorizationStatus::Pushed | AuthorizationStatus::Requested => return Err(show(Rejection::State)),
     }
     Ok(Pending { proof: proof_for(secret), authorization, owner })

@@ -109,7 +109,7 @@ async fn take(
     if !kept {
         return Err(show(Rejection::State));
     }
-    context.remembered().keep_authorization(organisation, Ticket::Cookie(id, owner), Arc::new(signed_in));
+    context.remembered().keep_authorization(organisation, Ticket::SignedIn(id), Arc::new(signed_in));
     // Relative to the issuer, and without the code of the provider, which a reload would send again.
     let location = format!("{}?request={}", organisation.issuer.endpoint("consent"), authorization.id);
     Ok(Onward { location, cookie: None })

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_model::{
-    Authorization, AuthorizationSecret, AuthorizationStatus, CredentialStatus, Definition, Exchange, ExchangeId,
-    ExchangeSecrets, ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, IssuanceMode, Organisation,
-    RevocationStatus, SecretHash, SignedIn, Submission, Timestamp,
+    Authorization, AuthorizationStatus, CredentialStatus, Definition, Exchange, ExchangeId, ExchangeSecrets,
+    ExchangeStatus, Grant, GrantId, GrantKind, GrantedCredential, IssuanceMode, Organisation, RevocationStatus,
+    SecretHash, SignedIn, Submission, Timestamp,
 };
 use chancery_protocol::authorization::{AUTHORIZATION_CODE_GRANT, AuthorizationCodeRequest, CodeChallenge};
 use chancery_protocol::authorization_details::AuthorizationDetail;
@@ -18,6 +18,7 @@ use chancery_protocol::token::{TokenRequest, TokenResponse};
 use chancery_storage::{StoreError, Tokens};
 
 use super::super::client::{Client, Request};
+use super::super::code::Code;
 use super::super::remembered::{Granted, Offered, Ticket};
 use super::super::trail::Trail;
 use super::super::{authorization_with, definition_asked_for, dpop, redaction};
@@ -40,7 +41,7 @@ pub(super) async fn redeem(
     form: &Form,
     trail: &mut Trail,
 ) -> Result<TokenResponse, Failure<Rejection>> {
-    let code = form.get("code").and_then(AuthorizationSecret::parse);
+    let code = form.get("code").and_then(|text| Code::read(context, organisation, text));
     let found = match code {
         Some(code) => find(context, organisation, code).await?,
         None => None,
@@ -75,10 +76,10 @@ pub(super) async fn redeem(
     let repeated = Asked::of(organisation, code.hash, proof.as_ref(), request.body);
     if authorization.status == AuthorizationStatus::Spent {
         claim(context, organisation, now, proof.as_ref(), &client, trail).await?;
-        let presented = Presented { asked: &asked, client: &client, proof: proof.as_ref(), repeated };
+        let presented = Presented { code, asked: &asked, client: &client, proof: proof.as_ref(), repeated };
         return used_before(context, organisation, now, &authorization, presented).await;
     }
-    checks_of_code(&authorization, now)
+    checks_of_code(code, &authorization, now)
         .and_then(|()| bound(&authorization, &asked, &client, proof.as_ref()))
         .and_then(|()| checks::resource(organisation, &asked.resource))
         .and_then(|()| narrowable(organisation, &authorization, asked.authorization_details.as_deref()))
@@ -128,11 +129,11 @@ pub(super) async fn redeem(
     let is_step = is_new && exchange.claims_due_at.is_none() && announcement.is_empty();
     let work = context.write_as(organisation, is_step, async |tx| -> Result<(), Undone> {
         if is_new {
-            if !tx.begin_exchange(authorization.id, &exchange, tokens, now).await? {
+            if !tx.begin_exchange(authorization.id, &code.hash, &exchange, tokens, now).await? {
                 return Err(Undone::NotRedeemed);
             }
         } else {
-            if !tx.spend_authorization_code(authorization.id, exchange.id, now).await? {
+            if !tx.spend_authorization_code(authorization.id, &code.hash, exchange.id, now).await? {
                 return Err(Undone::NotRedeemed);
             }
             if !tx.spend_code(&exchange, client.id.as_deref(), attempts, Some(tokens), now).await? {
@@ -145,7 +146,7 @@ pub(super) async fn redeem(
         Ok(announcement.record(tx).await?)
     });
     let outcome = context.keeping_answer(prepared, work).await;
-    context.remembered().forget_authorization(organisation, Ticket::Code(code));
+    context.remembered().forget_authorization(organisation, Ticket::SignedIn(authorization.id));
     match outcome {
         Ok(()) => {
             taken.into_iter().for_each(Taken::spend);
@@ -155,15 +156,18 @@ pub(super) async fn redeem(
         Err(Undone::Store(error)) => Err(error.into()),
         Err(Undone::OfferOver) => Err(Failure::Rejected(Rejection::CodeWithdrawn)),
         Err(Undone::NotRedeemed) => {
-            let found = context.store().read(organisation).await?.authorization_by_code(&code).await?;
+            let found = context.store().read(organisation).await?.authorization(authorization.id).await?;
             match found {
                 // Nobody spent it: the definition has been deleted.
-                Some(kept) if kept.status == AuthorizationStatus::CodeIssued => {
+                Some(kept) if kept.status == AuthorizationStatus::SignedIn => {
                     Err(Failure::Rejected(Rejection::CodeWithdrawn))
+                }
+                Some(kept) if kept.status == AuthorizationStatus::Failed => {
+                    Err(Failure::Rejected(Rejection::ConsentWithdrawn))
                 }
                 Some(spent) if spent.updated_at < now => {
                     let proof = proof.as_ref();
-                    let presented = Presented { asked: &asked, client: &client, proof, repeated };
+                    let presented = Presented { code, asked: &asked, client: &client, proof, repeated };
                     used_before(context, organisation, now, &spent, presented).await
                 }
                 // Two requests at the same moment, of which one wins.
@@ -200,9 +204,9 @@ impl From<StoreError> for Undone {
 async fn find(
     context: &Context,
     organisation: &Organisation,
-    code: AuthorizationSecret,
+    code: Code,
 ) -> Result<Option<(Arc<Authorization>, Arc<Definition>)>, Failure<Rejection>> {
-    let found = authorization_with(context, organisation, Ticket::Code(code)).await?;
+    let found = authorization_with(context, organisation, Ticket::SignedIn(code.authorization)).await?;
     let Some(authorization) = found else { return Ok(None) };
     let read = context.store().read(organisation).await?;
     let definition = definition_asked_for(&read, &authorization).await?;
@@ -212,14 +216,16 @@ async fn find(
 /// A token request, as far as it says by itself who asks for what.
 #[derive(Clone, Copy)]
 struct Presented<'r> {
+    code: Code,
     asked: &'r AuthorizationCodeRequest,
     client: &'r Client,
     proof: Option<&'r DpopProof>,
     repeated: Option<Asked>,
 }
 
-/// The code was spent: the same request gets the same answer where that is remembered, and a wallet that asks again a moment
-/// later is refused and nothing else. Any other request proves that somebody has the code who should not.
+/// A code was spent: the same request gets the same answer where that is remembered, and a wallet that asks again a moment
+/// later is refused and nothing else, as one is with another code of the same person. Any other request proves that somebody
+/// has the code who should not.
 async fn used_before(
     context: &Context,
     organisation: &Organisation,
@@ -230,7 +236,8 @@ async fn used_before(
     if let Some(answer) = context.earlier_token_answer(organisation, presented.repeated, now).await? {
         return Ok(answer);
     }
-    match is_retry(context, organisation, now, authorization, presented).await? {
+    let is_another = authorization.code_hash != Some(presented.code.hash);
+    match is_another || is_retry(context, organisation, now, authorization, presented).await? {
         true => Err(Failure::Rejected(Rejection::CodeUsed)),
         false => Err(used_twice(context, organisation, now, authorization).await),
     }
@@ -271,18 +278,14 @@ async fn used_twice(
     Failure::Rejected(Rejection::CodeUsed)
 }
 
-fn checks_of_code(authorization: &Authorization, now: Timestamp) -> Result<(), Rejection> {
+fn checks_of_code(code: Code, authorization: &Authorization, now: Timestamp) -> Result<(), Rejection> {
     match authorization.status {
-        AuthorizationStatus::CodeIssued => {}
-        AuthorizationStatus::Spent => return Err(Rejection::CodeUsed),
-        AuthorizationStatus::Pushed
-        | AuthorizationStatus::Requested
-        | AuthorizationStatus::SignedIn
-        | AuthorizationStatus::Failed => return Err(Rejection::CodeUnknown),
-    }
-    match authorization.code_expires_at {
-        Some(expires_at) if now < expires_at => Ok(()),
-        Some(_) | None => Err(Rejection::CodeExpired),
+        AuthorizationStatus::SignedIn if now < code.expires_at => Ok(()),
+        AuthorizationStatus::SignedIn => Err(Rejection::CodeExpired),
+        AuthorizationStatus::Spent => Err(Rejection::CodeUsed),
+        AuthorizationStatus::Failed => Err(Rejection::ConsentWithdrawn),
+        // A code is made for who has signed in: this row is older.
+        AuthorizationStatus::Pushed | AuthorizationStatus::Requested => Err(Rejection::CodeUnknown),
     }
 }
 

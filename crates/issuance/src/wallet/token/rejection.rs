@@ -32,6 +32,8 @@ pub enum Rejection {
     CodeExpired,
     /// The organisation withdrew the offer.
     CodeWithdrawn,
+    /// The person consented, and then cancelled.
+    ConsentWithdrawn,
     /// Too many wrong transaction codes.
     CodeLocked {
         /// After so many.
@@ -175,6 +177,7 @@ impl Rejection {
             | Self::CodeUsed
             | Self::CodeExpired
             | Self::CodeWithdrawn
+            | Self::ConsentWithdrawn
             | Self::CodeLocked { .. }
             | Self::TransactionCodeWrong { .. } => "the code or the transaction code is not valid",
             Self::TransactionCodeTooSoon { .. } => "wait before the next transaction code",
@@ -205,6 +208,7 @@ impl Rejection {
             Self::CodeUsed => "code_used",
             Self::CodeExpired => "code_expired",
             Self::CodeWithdrawn => "offer_withdrawn",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::CodeLocked { .. } => "offer_locked",
             Self::BoundToOther { .. } => "bound_to_other",
             Self::RedirectUri { .. } => "redirect_uri_foreign",
@@ -233,7 +237,11 @@ impl Rejection {
             Self::MediaType | Self::Form(_) | Self::Request(_) => "token.request_invalid",
             Self::Client(client::Rejection::AttestationMissing) => "token.wallet_attestation_missing",
             Self::Authorization | Self::Client(_) => "token.client_auth_failed",
-            Self::CodeUnknown | Self::CodeUsed | Self::CodeWithdrawn | Self::CodeLocked { .. } => "token.code_invalid",
+            Self::CodeUnknown
+            | Self::CodeUsed
+            | Self::CodeWithdrawn
+            | Self::ConsentWithdrawn
+            | Self::CodeLocked { .. } => "token.code_invalid",
             Self::CodeExpired => "token.code_expired",
             Self::BoundToOther { .. } | Self::RedirectUri { .. } | Self::Verifier(_) => "token.code_invalid",
             Self::RefreshOff | Self::RefreshUnknown | Self::RefreshOver { .. } | Self::ScopeWidened { .. } => {
@@ -264,6 +272,7 @@ impl Rejection {
             | Self::CodeUsed
             | Self::CodeExpired
             | Self::CodeWithdrawn
+            | Self::ConsentWithdrawn
             | Self::CodeLocked { .. }
             | Self::BoundToOther { .. }
             | Self::RedirectUri { .. }
@@ -316,6 +325,11 @@ impl Rejection {
                 "the organisation withdrew the offer".to_owned(),
                 "ask the organisation for a new offer",
                 "OpenID4VCI §6.3",
+            ),
+            Self::ConsentWithdrawn => (
+                "the person consented, and cancelled before the code was redeemed".to_owned(),
+                "begin again with a new authorization request, if the person wants that",
+                "RFC 6749 §5.2",
             ),
             Self::CodeLocked { attempts } => (
                 format!("the offer is locked after {attempts} wrong transaction codes"),
@@ -434,6 +448,7 @@ impl Rejection {
             | Self::CodeUsed
             | Self::CodeExpired
             | Self::CodeWithdrawn
+            | Self::ConsentWithdrawn
             | Self::CodeLocked { .. }
             | Self::BoundToOther { .. }
             | Self::RedirectUri { .. }
