@@ -18,6 +18,7 @@ pub(crate) enum Place {
     SigningKey,
     EncryptionKey,
     IdempotentResponse,
+    AuthorizationPushed,
     AuthorizationSignedIn,
     RepeatedAnswer,
     IdentityProviderSecret,
@@ -41,6 +42,8 @@ impl Place {
             Self::SigningKey => "signing_key.private",
             Self::EncryptionKey => "encryption_key.private",
             Self::IdempotentResponse => "idempotency.response",
+            // In Redis; the row is the one that the request may become.
+            Self::AuthorizationPushed => "authorization_request.pushed",
             Self::AuthorizationSignedIn => "authorization_request.signed_in",
             // In memory and in Redis; the row is that of the request.
             Self::RepeatedAnswer => "token.answer",

@@ -22,6 +22,7 @@ mod dpop;
 pub(crate) mod redaction;
 pub(crate) mod remembered;
 mod trail;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -100,11 +101,16 @@ async fn authorization_with<R>(
         return Ok(Some(remembered));
     }
     let read = context.store().read(organisation).await?;
-    let found = match ticket {
-        Ticket::RequestUri(secret) => read.authorization_by_request_uri(&secret).await?,
-        Ticket::SignIn(id) | Ticket::SignedIn(id) => read.authorization(id).await?,
+    let (id, request_uri_hash) = match ticket {
+        Ticket::RequestUri(secret) => (secret.authorization, Some(secret.hash)),
+        Ticket::SignIn(id) | Ticket::SignedIn(id) => (id, None),
     };
-    Ok(found.map(Arc::new))
+    let found = match (read.authorization(id).await?, ticket) {
+        (None, Ticket::RequestUri(_) | Ticket::SignIn(_)) => context.waiting(organisation, id).await?,
+        (found, _) => found,
+    };
+    let is_it = |found: &Authorization| request_uri_hash.is_none() || found.request_uri_hash == request_uri_hash;
+    Ok(found.filter(is_it).map(Arc::new))
 }
 
 async fn revision_of<R>(read: &Read, id: DefinitionId, revision: u32) -> Result<Arc<Definition>, Failure<R>> {

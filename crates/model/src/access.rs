@@ -33,7 +33,7 @@ impl Role {
 }
 
 /// SHA-256 of a code, token or key; the only form in which those are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{AuthorizationId, DefinitionId, EntryId, Env, ExchangeId, SecretHash, Submission, Timestamp};
 
 /// One authorization request, from its arrival to the redemption of its code.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Authorization {
     /// Names the request, and opens nothing.
     pub id: AuthorizationId,

@@ -1,8 +1,7 @@
 //! Authorization requests on their way to a code. Each step is one conditional UPDATE: whoever changes the row was first.
 
 use chancery_model::{
-    Authorization, AuthorizationId, AuthorizationSecret, AuthorizationStatus, Exchange, ExchangeId, Organisation,
-    SecretHash, Timestamp,
+    Authorization, AuthorizationId, AuthorizationStatus, Exchange, ExchangeId, Organisation, SecretHash, Timestamp,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait, Set, UpdateMany};
@@ -24,22 +23,13 @@ impl Read {
         let find = self.scope.find::<Entity>().filter(Column::Id.eq(id.as_uuid()));
         find.one(self.scope.connection()).await?.map(from_row).transpose()
     }
-
-    /// The request that was pushed under this `request_uri`, expired and used ones too.
-    pub async fn authorization_by_request_uri(
-        &self,
-        secret: &AuthorizationSecret,
-    ) -> Result<Option<Authorization>, StoreError> {
-        let found = self.authorization(secret.authorization).await?;
-        Ok(found.filter(|authorization| authorization.request_uri_hash == Some(secret.hash)))
-    }
 }
 
 impl Store {
-    /// Adds a request that belongs to no exchange, or moves it on after a sign-in. It is then as `stepped` says; `true` for
-    /// exactly one caller. Its loss in a crash harms nobody.
+    /// Adds a request that belongs to no exchange, moves it on after a sign-in, whether it was added or not, or gives it up
+    /// unless a sign-in was finished. It is then as `stepped` says; `true` for exactly one caller. Its loss in a crash harms nobody.
     ///
-    /// These are the steps of [`Transaction::add_authorization`] and [`Transaction::keep_sign_in`], in one round trip each.
+    /// The first two are the steps of [`Transaction::add_authorization`] and [`Transaction::keep_sign_in`], in one round trip each.
     ///
     /// # Errors
     /// Those of the database, as for every change.
@@ -67,10 +57,11 @@ fn step(stepped: &Authorization) -> OnConflict {
             step.update_columns([Column::BrowserHash, Column::Locale, Column::ExpiresAt, Column::SealedSignedIn])
                 .action_and_where(may_move.or(is_there));
         }
-        AuthorizationStatus::Pushed
-        | AuthorizationStatus::Requested
-        | AuthorizationStatus::Spent
-        | AuthorizationStatus::Failed => {
+        AuthorizationStatus::Failed => {
+            let waiting = AuthorizationStatus::ALL.into_iter().filter(|status| status.awaits_sign_in());
+            step.action_and_where(known(Column::Status).is_in(waiting.map(AuthorizationStatus::name)));
+        }
+        AuthorizationStatus::Pushed | AuthorizationStatus::Requested | AuthorizationStatus::Spent => {
             let is_there = known(Column::RequestUriHash).eq(stepped.request_uri_hash.as_ref().map(hash_bytes));
             step.action_and_where(is_there);
         }
@@ -95,16 +86,6 @@ impl Transaction {
             .col_expr(Column::SealedSignedIn, Expr::value(signed_in.sealed_signed_in.clone()))
             .filter(Column::Id.eq(signed_in.id.as_uuid()));
         Ok(self.scope.happened(keep).await?)
-    }
-
-    /// Gives a request up for which a sign-in failed, unless another one succeeded.
-    pub async fn fail_sign_in(&self, id: AuthorizationId, now: Timestamp) -> Result<bool, StoreError> {
-        let waiting = AuthorizationStatus::ALL.into_iter().filter(|status| status.awaits_sign_in());
-        let fail = self
-            .authorization_to(AuthorizationStatus::Failed, now)
-            .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::Status.is_in(waiting.map(AuthorizationStatus::name)));
-        Ok(self.scope.happened(fail).await?)
     }
 
     /// Gives the request up, from the browser that signed in: the person said no.

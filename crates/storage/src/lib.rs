@@ -65,7 +65,7 @@ pub use grants::Tokens;
 pub use idempotency::IdempotentResponse;
 pub use individuals::IndividualChange;
 pub use page::{Listed, Order, Page};
-pub use replay::{Claim, Replay, ReplayUnavailable, SharedAnswers};
+pub use replay::{Claim, Replay, ReplayUnavailable, SharedValues};
 pub use retention::{Due, RetentionProgress};
 pub use shared_budgets::{BudgetsUnavailable, Draw, Drawn, SharedBudgets};
 pub use status_changes::{HolderFilter, Holders};

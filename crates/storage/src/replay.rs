@@ -1,8 +1,8 @@
 //! Claims of use: "this nonce, this `jti` was seen".
 
-mod answers;
 mod in_process;
 mod redis;
+mod values;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chancery_model::Timestamp;
 
-pub use self::answers::SharedAnswers;
+pub use self::values::SharedValues;
 
 /// Remembers what was used. Clones share it.
 ///
@@ -66,11 +66,11 @@ impl Replay {
         Ok(Self(Kind::Redis(redis::Claims::connect(url).await?)))
     }
 
-    /// What the processes that share these claims answered lately; `None` where one process is alone.
-    pub fn shared_answers(&self) -> Option<SharedAnswers> {
+    /// What the processes that share these claims keep for each other; `None` where one process is alone.
+    pub fn shared_values(&self) -> Option<SharedValues> {
         match &self.0 {
             Kind::InProcess(_) => None,
-            Kind::Redis(claims) => Some(SharedAnswers(claims.connection())),
+            Kind::Redis(claims) => Some(SharedValues(claims.connection())),
         }
     }
 

@@ -38,10 +38,10 @@ mod row_security;
 mod samples;
 #[path = "contract/segments.rs"]
 mod segments;
-#[path = "contract/shared_answers.rs"]
-mod shared_answers;
 #[path = "contract/shared_budgets.rs"]
 mod shared_budgets;
+#[path = "contract/shared_values.rs"]
+mod shared_values;
 #[path = "contract/units_of_work.rs"]
 mod units_of_work;
 #[path = "contract/usage.rs"]

@@ -40,6 +40,7 @@ mod security;
 mod sign_in;
 mod token;
 mod token_policy;
+mod waiting;
 
 /// An organisation that offers a staff badge, and a wallet that has opened the offer.
 struct Scene {

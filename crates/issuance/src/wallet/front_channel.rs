@@ -25,7 +25,7 @@ use super::{Refusal, authorization_request};
 use crate::{Context, Failure};
 
 /// Time for signing in and deciding, in seconds.
-const TIME: u32 = 600;
+pub(super) const TIME: u32 = 600;
 
 /// Where the browser goes next, by a 303.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ use crate::{Context, Failure};
 const ENDPOINT: &str = "/par";
 
 /// Seconds for which a `request_uri` begins an authorization (PAR-3).
-const LIFETIME: u32 = 90;
+pub(super) const LIFETIME: u32 = 90;
 
 /// Milliseconds for which a request is kept, from its arrival: long after the last moment at which its code works.
 const KEPT_MILLIS: i64 = 2 * 3_600_000;
@@ -91,11 +91,6 @@ async fn keep(
         .settle(rule, &mut trail.recording)
         .and_then(|client| client.admitted(organisation, false).map(|()| client))
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
-    let (of_proof, of_client) =
-        client.claim_with(context, organisation, now, proof.as_ref(), &mut trail.recording).await;
-    of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
-    of_client.map_err(|failure| failure.map_rejection(Rejection::Client))?;
-
     let (reference, text) = AuthorizationSecret::generate(authorization.id, context.env());
     authorization.status = AuthorizationStatus::Pushed;
     authorization.request_uri_hash = Some(reference.hash);
@@ -103,6 +98,18 @@ async fn keep(
     authorization.expires_at = now.plus_seconds(LIFETIME);
     authorization.dpop_jkt = dpop_jkt;
     authorization.instance_thumbprint = client.binding_instance().cloned();
+    let to_wait = context.to_wait(organisation, &authorization)?;
+    let claim = client.claim_with(context, organisation, now, proof.as_ref(), &mut trail.recording);
+    let wait = async {
+        match to_wait {
+            Some(waiting) => waiting.keep().await,
+            None => false,
+        }
+    };
+    // Nobody is told of a request that waits although its proofs were used before.
+    let ((of_proof, of_client), waits) = tokio::join!(claim, wait);
+    of_proof.map_err(|failure| failure.map_rejection(Rejection::Dpop))?;
+    of_client.map_err(|failure| failure.map_rejection(Rejection::Client))?;
     trail.recording.info_of("par.accepted", || {
         json!({
             "client_id": authorization.client_id,
@@ -112,7 +119,9 @@ async fn keep(
             "issuer_state_matched": authorization.exchange_id.is_some(),
         })
     });
-    authorization_request::add(context, organisation, &authorization, trail).await?;
+    if !waits {
+        authorization_request::add(context, organisation, &authorization, trail).await?;
+    }
     context.remembered().keep_authorization(organisation, Ticket::RequestUri(reference), Arc::new(authorization));
     context.sweep_authorizations(organisation, now).await;
     Ok(PushedAuthorizationResponse { request_uri: request_uri_of(&text), expires_in: LIFETIME })

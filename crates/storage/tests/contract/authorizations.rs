@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationSecret, AuthorizationStatus, Exchange, Grant, Organisation, RefreshToken,
-    RequestedCredential, SecretHash, Timestamp,
+    Authorization, AuthorizationStatus, Exchange, Grant, Organisation, RefreshToken, RequestedCredential, SecretHash,
+    Timestamp,
 };
 use chancery_storage::{StoreError, Tokens, Transaction};
 use futures::future::join_all;
@@ -19,7 +19,7 @@ on_every_database!(
     exactly_one_of_forty_parallel_steps_that_stand_alone_is_taken,
     a_step_that_stands_alone_is_taken_in_its_organisation_only,
     exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins,
-    a_failed_sign_in_is_over,
+    a_failed_sign_in_is_over_and_a_finished_one_does_not_fail,
     exactly_one_of_forty_parallel_redemptions_begins_an_exchange,
     a_redemption_under_a_deleted_definition_leaves_nothing,
     another_organisation_finds_no_authorization_and_no_refresh_token,
@@ -78,11 +78,6 @@ fn signed_in(request: &Authorization, browser: &SecretHash, yielded: u8) -> Auth
     }
 }
 
-/// The `request_uri` of a request.
-fn secret(request: &Authorization, text: &str) -> AuthorizationSecret {
-    AuthorizationSecret { authorization: request.id, hash: hash(text) }
-}
-
 /// A request for which the person has signed in, and an exchange.
 async fn signed_in_for(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
     let (request, exchange) = (pushed(database, tenant), database.offer(tenant).await);
@@ -108,14 +103,10 @@ async fn a_request_is_bound_to_the_browser_of_its_first_sign_in(database: Arc<Te
     let (browser, thief) = (hash(BROWSER), hash("thief"));
     let write = database.store.write(&tenant.organisation, async |tx| {
         tx.add_authorization(&request).await?;
-        let pushed = tx.authorization_by_request_uri(&secret(&request, "request_uri")).await?;
-        assert_eq!(pushed.unwrap().id, request.id);
-        assert!(tx.authorization_by_request_uri(&secret(&request, "another")).await?.is_none());
         assert!(!tx.fail_authorization(request.id, &browser, NOW).await?);
         // The first sign-in counts.
         assert!(tx.keep_sign_in(&signed_in(&request, &browser, 2), NOW).await?);
         assert!(!tx.keep_sign_in(&signed_in(&request, &thief, 3), NOW).await?);
-        assert!(!tx.fail_sign_in(request.id, NOW).await?);
         assert!(!tx.fail_authorization(request.id, &thief, NOW).await?);
         assert!(!tx.fail_authorization(request.id, &browser, LATER).await?);
         Ok::<_, StoreError>(())
@@ -210,16 +201,27 @@ async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins
     assert_eq!((kept.sealed_signed_in, kept.code_hash), (None, Some(hash(CODE))));
 }
 
-async fn a_failed_sign_in_is_over(database: Arc<TestDatabase>) {
+async fn a_failed_sign_in_is_over_and_a_finished_one_does_not_fail(database: Arc<TestDatabase>) {
     let tenant = database.tenant("acme").await;
-    let request = pushed(&database, &tenant);
-    let write = database.store.write(&tenant.organisation, async |tx| {
-        tx.add_authorization(&request).await?;
-        assert!(tx.fail_sign_in(request.id, NOW).await?);
-        assert!(!tx.keep_sign_in(&signed_in(&request, &hash(BROWSER), 2), NOW).await?);
-        tx.forget_authorizations(LATER).await
-    });
-    assert_eq!(write.await.unwrap(), 1);
+    let step =
+        async |stepped: &Authorization| database.store.step_authorization(&tenant.organisation, stepped).await.unwrap();
+    let failed = |request: &Authorization| Authorization { status: AuthorizationStatus::Failed, ..request.clone() };
+    // The second one was never added.
+    let (added, waiting) = (pushed(&database, &tenant), pushed(&database, &tenant));
+    assert!(step(&added).await);
+    for request in [&added, &waiting] {
+        assert!(step(&failed(request)).await);
+        assert!(!step(&signed_in_alone(request, &hash(BROWSER), 2)).await);
+    }
+    let finished = pushed(&database, &tenant);
+    assert!(step(&signed_in_alone(&finished, &hash(BROWSER), 2)).await);
+    assert!(!step(&failed(&finished)).await);
+    let read = database.store.read(&tenant.organisation).await.unwrap();
+    let kept = read.authorization(finished.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.browser_hash), (AuthorizationStatus::SignedIn, Some(hash(BROWSER))));
+    drop(read);
+    let forget = database.store.write(&tenant.organisation, async |tx| tx.forget_authorizations(LATER).await);
+    assert_eq!(forget.await.unwrap(), 3);
 }
 
 /// A request and the exchange that the redemption of its code begins, which is nowhere yet.
@@ -282,7 +284,6 @@ async fn another_organisation_finds_no_authorization_and_no_refresh_token(databa
     redeem(&database, &acme, &what.1).await;
     let read = database.store.read(&other.organisation).await.unwrap();
     assert!(read.authorization(what.0.id).await.unwrap().is_none());
-    assert!(read.authorization_by_request_uri(&secret(&what.0, "request_uri")).await.unwrap().is_none());
     assert!(read.refresh_token(&hash("refresh")).await.unwrap().is_none());
     drop(read);
     assert!(!spend(&database, &other.organisation, &what).await);

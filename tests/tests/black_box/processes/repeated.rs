@@ -83,7 +83,7 @@ fn an_answer_that_the_other_processes_do_not_hear_of_is_given_by_its_own() {
         point_to(world, &first);
         let wallet = world.wallet();
         let opened = wallet.open(&offered(world).await.1.link).await;
-        world.redis().cut_at(b"chancery:answer:", Place::Before);
+        world.redis().cut_at(b"chancery:value:", Place::Before);
         let given = redeem(&wallet, &opened).await.ok();
         world.redis().sprung().await;
         world.redis().restore();

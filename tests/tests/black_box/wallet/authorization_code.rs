@@ -371,7 +371,7 @@ fn a_retry_that_reaches_another_process_ends_nothing() {
             let par = if binds { desk.par() } else { desk.par().without_dpop() };
             let code = desk.authorize(world, par).await;
             if !heard {
-                world.redis().cut_at(b"chancery:answer:", Place::Before);
+                world.redis().cut_at(b"chancery:value:", Place::Before);
             }
             let response = desk.wallet.send(desk.redeem(&code)).await.ok();
             if !heard {

@@ -82,9 +82,9 @@ async fn take(
     let person = match person(context, organisation, now, (&authorization, around), (&form, state), &address).await {
         Ok(person) => person,
         Err(failure) => {
-            let give_up = context.store().write(organisation, async |tx| tx.fail_sign_in(id, now).await);
-            // When it stays open it leads nowhere either: the state was claimed.
-            if let Err(error) = give_up.await {
+            let status = AuthorizationStatus::Failed;
+            let failed = Authorization { status, updated_at: now, ..Authorization::clone(&authorization) };
+            if let Err(error) = context.store().step_authorization(organisation, &failed).await {
                 tracing::warn!(%error, "a failed sign-in could not be ended");
             }
             forget(context, organisation, &authorization);

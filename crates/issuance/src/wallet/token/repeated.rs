@@ -144,7 +144,7 @@ impl Context {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let Some(Prepared { asked, sealed }) = prepared else { return work.await };
-        let shared = self.replay().shared_answers();
+        let shared = self.replay().shared_values();
         let share = async {
             match &shared {
                 Some(shared) => shared.keep_first(&asked.0, &sealed, Answers::LIFETIME).await,
@@ -176,7 +176,7 @@ impl Context {
         if let Some(sealed) = self.token_answers().0.get(&asked) {
             return self.open_answer(organisation, asked, &sealed, now);
         }
-        let Some(shared) = self.replay().shared_answers() else { return Ok(None) };
+        let Some(shared) = self.replay().shared_values() else { return Ok(None) };
         let kept = shared.kept(&asked.0).await.map_err(|error| Failure::Unavailable(error.into()))?;
         let Some(sealed) = kept else { return Ok(None) };
         let Some(answer) = self.open_answer(organisation, asked, &sealed, now)? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Answers that one process of a deployment gave and another may have to give again.
+//! What one process of a deployment knows for a moment, and another may have to know.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::redis::{is_lost, unavailable};
 
 /// Keeps small values in Redis for a moment, on the connection of the claims of use. Clones share it.
 ///
-/// Nothing rests on a value being there. Callers seal what they keep.
+/// A value may be lost at any moment, and callers bear that. They seal what they keep.
 #[derive(Clone)]
-pub struct SharedAnswers(pub(super) ConnectionManager);
+pub struct SharedValues(pub(super) ConnectionManager);
 
-impl SharedAnswers {
+impl SharedValues {
     /// Keeps `value` under `key`, unless something is kept there: whether it is kept now.
     ///
     /// # Errors
@@ -54,9 +54,9 @@ impl SharedAnswers {
     }
 }
 
-impl fmt::Debug for SharedAnswers {
+impl fmt::Debug for SharedValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SharedAnswers")
+        f.write_str("SharedValues")
     }
 }
 
@@ -67,5 +67,5 @@ fn options(life: Duration) -> SetOptions {
 
 /// Only a hash of the key is kept.
 fn name(key: &[u8]) -> Vec<u8> {
-    [b"chancery:answer:".as_slice(), &chancery_keys::sha256(key)].concat()
+    [b"chancery:value:".as_slice(), &chancery_keys::sha256(key)].concat()
 }
