@@ -3,7 +3,7 @@
 
 use chancery_model::{Actor, AuditEntry, AuditEntryId, AuditLink, AuditOutcome, Timestamp};
 use sea_orm::sea_query::{Expr, LockType, OnConflict};
-use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set, UpdateMany};
 use uuid::Uuid;
 
 use crate::entity::audit_entry::{ActiveModel, Column, Entity, Model};
@@ -94,9 +94,19 @@ impl Read {
 }
 
 impl Transaction {
-    /// Adds an entry, in the chain or not.
+    /// Adds an entry that is not in the chain.
     pub async fn add_audit_entry(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         Ok(self.scope.insert::<Entity>(to_row(entry)).await?)
+    }
+
+    /// Adds an entry at `link`, and moves the end of the chain there, which this unit of work holds.
+    pub async fn chain_audit_entry(&self, entry: &AuditEntry, link: &AuditLink) -> Result<(), StoreError> {
+        let chained = AuditEntry { link: Some(*link), ..entry.clone() };
+        let rows = self.scope.rows::<Entity>([to_row(&chained)]);
+        match self.scope.happened_with(self.moving_audit_head(link), [rows]).await? {
+            true => Ok(()),
+            false => Err(StoreError::Internal(anyhow::anyhow!("an audit chain without an end"))),
+        }
     }
 
     /// Where the chain ends; it stays there until this unit of work ends: whoever goes on with it waits.
@@ -144,13 +154,15 @@ impl Transaction {
 
     /// Moves the end of the chain, which this unit of work holds.
     pub async fn move_audit_head(&self, link: &AuditLink) -> Result<(), StoreError> {
-        let head = self
-            .scope
+        self.moving_audit_head(link).exec(self.scope.connection()).await?;
+        Ok(())
+    }
+
+    fn moving_audit_head(&self, link: &AuditLink) -> UpdateMany<audit_head::Entity> {
+        self.scope
             .update::<audit_head::Entity>()
             .col_expr(audit_head::Column::Sequence, Expr::value(signed(link.sequence)))
-            .col_expr(audit_head::Column::Mac, Expr::value(link.mac.to_vec()));
-        head.exec(self.scope.connection()).await?;
-        Ok(())
+            .col_expr(audit_head::Column::Mac, Expr::value(link.mac.to_vec()))
     }
 }
 

@@ -4,15 +4,18 @@ use chancery_model::{
     CredentialId, DefinitionId, ExchangeId, RevocationStatus, StatusChange, StatusHolder, StatusListId, StatusPlace,
     Timestamp,
 };
-use sea_orm::sea_query::{Expr, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set};
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    Set,
+};
 use uuid::Uuid;
 
 use crate::entity::credential::{Column, Entity};
 use crate::entity::{exchange, status_change};
 use crate::row::{Row, instant};
 use crate::status_lists::number;
-use crate::{Read, StoreError, Transaction};
+use crate::{Position, Read, StoreError, Transaction};
 
 /// Rows of one INSERT: eleven values each, of the 32 766 that SQLite binds.
 const ROWS_PER_INSERT: usize = 2000;
@@ -186,6 +189,7 @@ impl Transaction {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         use exchange::Column;
+        let mut positions = Vec::with_capacity(exchanges.len());
         for chunk in exchanges.chunks(IDS_PER_STATEMENT) {
             let change = self
                 .scope
@@ -193,9 +197,13 @@ impl Transaction {
                 .col_expr(Column::RevocationStatus, Expr::value(to.name()))
                 .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
                 .filter(Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())));
-            change.exec(self.scope.connection()).await?;
+            let mut change = change.into_query();
+            change.returning(Query::returning().columns([Column::CreatedAt, Column::Id]));
+            for row in self.scope.connection().query_all(&change).await? {
+                positions.push(Position::of(row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+            }
         }
-        self.recount_history_of(exchanges).await
+        self.recount_history_at(positions).await
     }
 
     /// Writes changes down.

@@ -68,25 +68,25 @@ pub async fn change(
 ) -> Result<(), Failure<Rejection>> {
     let organisation = &*caller.organisation;
     let now = ctx.env().now();
-    let reader = ctx.store().read(organisation).await?;
-    let Some(exchange) = reader.exchange(id).await? else { return Err(Failure::Rejected(Rejection::NotFound)) };
     let mut faults = Faults::default();
     let members = Members::of_body(body);
     members.refuse_others(&[&["revocationStatus", "reason", "credentialId"]], &mut faults);
     let order = Order::read(&members, caller, now, &mut faults);
     let only = members.text("credentialId", 64, &mut faults).map(CredentialId::parse);
-    let order = faults.none_or(order).map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
-    let definition = reader.definition_at(exchange.definition_id, exchange.definition_revision).await?;
-    let entries = definition.iter().flat_map(|definition| &definition.content.entries);
-    if !entries.clone().any(|entry| entry.support_revocation && exchange.entries.contains(&entry.id)) {
-        return Err(Failure::Rejected(Rejection::NotSupported));
-    }
-    let narrow = narrow_lists(&reader).await?;
-    drop(reader);
+    let order = faults.none_or(order);
     let work = async |tx: &Transaction| -> Result<BTreeSet<StatusListId>, Failure<Rejection>> {
-        if tx.hold_exchanges(&[id]).await?.is_empty() {
-            return Err(Failure::Rejected(Rejection::NotFound));
+        let held = tx.hold_exchange(id).await?;
+        let exchange = held.ok_or(Failure::Rejected(Rejection::NotFound))?;
+        let order = order.map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
+        let definition = tx.definition_at(exchange.definition_id, exchange.definition_revision).await?;
+        let mut entries = definition.iter().flat_map(|definition| &definition.content.entries);
+        if !entries.any(|entry| entry.support_revocation && exchange.entries.contains(&entry.id)) {
+            return Err(Failure::Rejected(Rejection::NotSupported));
         }
+        let narrow = match order.to {
+            RevocationStatus::Suspended => narrow_lists(tx).await?,
+            RevocationStatus::Operational | RevocationStatus::Revoked => BTreeSet::new(),
+        };
         let holders = tx.status_holders_of(&[id]).await?;
         let meant = |holder: &&StatusHolder| only.is_none_or(|only| Some(holder.credential) == only);
         let meant: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();

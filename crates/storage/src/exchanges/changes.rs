@@ -28,6 +28,12 @@ impl Transaction {
         Ok(is_added)
     }
 
+    /// One exchange, which stays as it is until this unit of work ends.
+    pub async fn hold_exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, StoreError> {
+        let find = self.scope.find::<Entity>().filter(Column::Id.eq(id.as_uuid())).lock_exclusive();
+        find.one(self.scope.connection()).await?.map(from_row).transpose()
+    }
+
     /// Finds a definition and keeps it. The lock is what its deletion waits for: that sees either the exchange that is made
     /// under it or no chance for one.
     pub(crate) fn holding_definition(&self, id: DefinitionId) -> Select<definition::Entity> {

@@ -69,7 +69,7 @@ pub(super) struct Count(
 type SegmentRow = (i64, Uuid, bool, i64, i64);
 
 impl Position {
-    fn of(created_at: i64, id: Uuid) -> Self {
+    pub(crate) fn of(created_at: i64, id: Uuid) -> Self {
         Self { created_at: Timestamp::from_millis(created_at), id: id.into() }
     }
 
