@@ -34,7 +34,7 @@ pub struct Authorization {
     pub requested: Vec<RequestedCredential>,
     /// Whether it was asked for by `authorization_details`, so that the token response names identifiers (TOK-7).
     pub by_details: bool,
-    /// The exchange that `issuer_state` names; of a request without one, the exchange made when the code was redeemed.
+    /// The exchange that `issuer_state` names.
     pub exchange_id: Option<ExchangeId>,
     /// Thumbprint of the DPoP key that the code is bound to (RFC 9449 §10).
     pub dpop_jkt: Option<String>,
@@ -60,6 +60,19 @@ pub struct Authorization {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Authorization {
+    /// The exchange that it goes back to, or the one that began when its code was redeemed, which has its id.
+    pub fn exchange(&self) -> Option<ExchangeId> {
+        let begun = (self.status == AuthorizationStatus::Spent).then(|| self.begins());
+        self.exchange_id.or(begun)
+    }
+
+    /// The exchange that the redemption of its code begins when it goes back to none.
+    pub fn begins(&self) -> ExchangeId {
+        self.id.as_uuid().into()
+    }
 }
 
 /// One configuration that is asked for.

@@ -10,7 +10,7 @@ use crate::entity::authorization_request::{ActiveModel, Column, Entity, Model};
 use crate::entity::exchange;
 use crate::exchanges;
 use crate::grants::Tokens;
-use crate::row::{Row, hash_bytes, instant, maybe_instant, to_json};
+use crate::row::{Row, first_id_after, hash_bytes, instant, maybe_instant, to_json};
 use crate::scope::alone;
 use crate::{Read, Store, StoreError, Transaction};
 
@@ -110,27 +110,27 @@ impl Transaction {
         &self,
         id: AuthorizationId,
         code: &SecretHash,
-        exchange: ExchangeId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.scope.happened(self.spending(id, code, exchange, now)).await?)
+        Ok(self.scope.happened(self.spending(id, code, now)).await?)
     }
 
-    /// Redeems a code as [`Transaction::spend_authorization_code`] does, and adds the exchange and its first tokens; `false`
-    /// also when the definition has been deleted.
+    /// Redeems a code as [`Transaction::spend_authorization_code`] does, and adds the exchange, which has the id of the
+    /// request, and its first tokens; `false` also when the definition has been deleted.
     pub async fn begin_exchange(
         &self,
-        id: AuthorizationId,
         code: &SecretHash,
         exchange: &Exchange,
         tokens: Tokens<'_>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let its_definition = self.holding_definition(exchange.definition_id);
-        let spend = self.spending(id, code, exchange.id, now).filter(Expr::exists(its_definition.into_query()));
+        let spend = self.spending(exchange.id.as_uuid().into(), code, now);
+        let spend = spend.filter(Expr::exists(its_definition.into_query()));
         self.scope.defer_references().await?;
         let exchanges = self.scope.rows::<exchange::Entity>([exchanges::to_row(exchange)?]);
-        let rows = [exchanges].into_iter().chain(tokens.rows(&self.scope)?);
+        // The grant comes first: whoever redeems a code of the request would add this exchange.
+        let rows = tokens.rows(&self.scope)?.chain([exchanges]);
         let is_begun = self.scope.happened_with(spend, rows).await?;
         if is_begun {
             self.look_for_claims(exchange).await?;
@@ -138,23 +138,17 @@ impl Transaction {
         Ok(is_begun)
     }
 
-    fn spending(
-        &self,
-        id: AuthorizationId,
-        code: &SecretHash,
-        exchange: ExchangeId,
-        now: Timestamp,
-    ) -> UpdateMany<Entity> {
+    fn spending(&self, id: AuthorizationId, code: &SecretHash, now: Timestamp) -> UpdateMany<Entity> {
         self.authorization_to(AuthorizationStatus::Spent, now)
             .col_expr(Column::CodeHash, Expr::value(hash_bytes(code)))
-            .col_expr(Column::ExchangeId, Expr::value(exchange.as_uuid()))
             .col_expr(Column::SealedSignedIn, Expr::value(None::<Vec<u8>>))
             .filter(Column::Id.eq(id.as_uuid()))
     }
 
-    /// Deletes requests that arrived before `then`; how many. Not by their end: no index is to be touched when that moves.
+    /// Deletes requests that arrived until `then`; how many. Their ids say when that was, so no index has to.
     pub async fn forget_authorizations(&self, then: Timestamp) -> Result<u64, StoreError> {
-        let delete = self.scope.delete::<Entity>().filter(Column::CreatedAt.lte(then.millis())).into_query();
+        let early = Column::Id.lt(first_id_after(then));
+        let delete = self.scope.delete::<Entity>().filter(early).into_query();
         Ok(self.scope.connection().execute(&delete).await?.rows_affected())
     }
 

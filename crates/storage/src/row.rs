@@ -5,6 +5,7 @@ use std::fmt::Display;
 use chancery_model::{SecretHash, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -51,6 +52,12 @@ pub(crate) fn instant(millis: i64) -> Timestamp {
 
 pub(crate) fn maybe_instant(millis: Option<i64>) -> Option<Timestamp> {
     millis.map(Timestamp::from_millis)
+}
+
+/// Below this are the ids that were made until `then` (UUIDv7, RFC 9562 §5.7).
+pub(crate) fn first_id_after(then: Timestamp) -> Uuid {
+    let millis = u64::try_from(then.millis()).unwrap_or_default().saturating_add(1);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }
 
 pub(crate) fn hash_bytes(hash: &SecretHash) -> Vec<u8> {

@@ -92,8 +92,8 @@ async fn signed_in_for(database: &TestDatabase, tenant: &Tenant) -> (Authorizati
 }
 
 async fn spend(database: &TestDatabase, at: &Organisation, what: &(Authorization, Exchange)) -> bool {
-    let (request, exchange) = what;
-    let spend = async |tx: &Transaction| tx.spend_authorization_code(request.id, &hash(CODE), exchange.id, NOW).await;
+    let (request, _) = what;
+    let spend = async |tx: &Transaction| tx.spend_authorization_code(request.id, &hash(CODE), NOW).await;
     database.store.write(at, spend).await.unwrap()
 }
 
@@ -197,7 +197,7 @@ async fn exactly_one_of_forty_parallel_redemptions_of_an_authorization_code_wins
     assert_eq!(won, 1);
     let read = database.store.read(&tenant.organisation).await.unwrap();
     let kept = read.authorization(what.0.id).await.unwrap().unwrap();
-    assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::Spent, Some(what.1.id)));
+    assert_eq!((kept.status, kept.exchange()), (AuthorizationStatus::Spent, Some(what.0.begins())));
     assert_eq!((kept.sealed_signed_in, kept.code_hash), (None, Some(hash(CODE))));
 }
 
@@ -227,7 +227,8 @@ async fn a_failed_sign_in_is_over_and_a_finished_one_does_not_fail(database: Arc
 /// A request and the exchange that the redemption of its code begins, which is nowhere yet.
 async fn about_to_begin(database: &TestDatabase, tenant: &Tenant) -> (Authorization, Exchange) {
     let (request, _) = signed_in_for(database, tenant).await;
-    (request, database.exchange(&tenant.definition, NOW))
+    let exchange = Exchange { id: request.begins(), ..database.exchange(&tenant.definition, NOW) };
+    (request, exchange)
 }
 
 async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: Arc<TestDatabase>) {
@@ -236,13 +237,12 @@ async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: 
     // As one statement of many, and alone.
     let redemptions = (0..40).map(|number| {
         let (database, organisation) = (Arc::clone(&database), Arc::clone(&tenant.organisation));
-        let exchange = database.exchange(&tenant.definition, NOW);
+        let exchange = Exchange { id: request.begins(), ..database.exchange(&tenant.definition, NOW) };
         let (grant, token, passage) =
             (database.grant(&exchange), refresh_token(&database, &exchange), database.passage());
-        let id = request.id;
         tokio::spawn(async move {
             let tokens = Tokens { grant: &grant, refresh_token: Some(&token), passage: &passage };
-            let begin = async |tx: &Transaction| tx.begin_exchange(id, &hash(CODE), &exchange, tokens, NOW).await;
+            let begin = async |tx: &Transaction| tx.begin_exchange(&hash(CODE), &exchange, tokens, NOW).await;
             let is_begun = match number % 2 {
                 0 => database.store.write(&organisation, begin).await,
                 _ => database.store.write_step(&organisation, begin).await,
@@ -253,14 +253,15 @@ async fn exactly_one_of_forty_parallel_redemptions_begins_an_exchange(database: 
     let outcomes: Vec<_> = join_all(redemptions).await.into_iter().map(Result::unwrap).collect();
     let read = database.store.read(&tenant.organisation).await.unwrap();
     for (won, exchange, grant) in &outcomes {
-        assert_eq!(read.exchange(exchange.id).await.unwrap().is_some(), *won);
+        let kept = read.exchange(request.begins()).await.unwrap().unwrap();
+        assert_eq!(kept.offer_id == exchange.offer_id, *won);
         assert_eq!(read.grant_by_access_token(&grant.access_token_hash).await.unwrap().is_some(), *won);
     }
-    let winners: Vec<_> = outcomes.iter().filter(|(won, ..)| *won).map(|(_, exchange, _)| exchange.id).collect();
+    assert_eq!(outcomes.iter().filter(|(won, ..)| *won).count(), 1);
     let spent = read.authorization(request.id).await.unwrap().unwrap();
-    assert_eq!((spent.status, spent.exchange_id.into_iter().collect()), (AuthorizationStatus::Spent, winners));
+    assert_eq!((spent.status, spent.exchange()), (AuthorizationStatus::Spent, Some(request.begins())));
     let (token, _) = read.refresh_token(&hash("refresh")).await.unwrap().unwrap();
-    assert_eq!(Some(token.exchange_id), spent.exchange_id);
+    assert_eq!(token.exchange_id, request.begins());
 }
 
 async fn a_redemption_under_a_deleted_definition_leaves_nothing(database: Arc<TestDatabase>) {
@@ -269,13 +270,13 @@ async fn a_redemption_under_a_deleted_definition_leaves_nothing(database: Arc<Te
     exchange.definition_id = database.definition("Gone", &["gone"]).id;
     let (grant, passage) = (database.grant(&exchange), database.passage());
     let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
-    let begin = async |tx: &Transaction| tx.begin_exchange(request.id, &hash(CODE), &exchange, tokens, NOW).await;
+    let begin = async |tx: &Transaction| tx.begin_exchange(&hash(CODE), &exchange, tokens, NOW).await;
     assert!(!database.store.write(&tenant.organisation, begin).await.unwrap());
     assert!(!database.store.write_step(&tenant.organisation, begin).await.unwrap());
     let read = database.store.read(&tenant.organisation).await.unwrap();
     assert!(read.exchange(exchange.id).await.unwrap().is_none());
     let kept = read.authorization(request.id).await.unwrap().unwrap();
-    assert_eq!((kept.status, kept.exchange_id), (AuthorizationStatus::SignedIn, None));
+    assert_eq!((kept.status, kept.exchange()), (AuthorizationStatus::SignedIn, None));
 }
 
 async fn another_organisation_finds_no_authorization_and_no_refresh_token(database: Arc<TestDatabase>) {
@@ -287,10 +288,10 @@ async fn another_organisation_finds_no_authorization_and_no_refresh_token(databa
     assert!(read.refresh_token(&hash("refresh")).await.unwrap().is_none());
     drop(read);
     assert!(!spend(&database, &other.organisation, &what).await);
-    let exchange = database.exchange(&other.definition, NOW);
+    let exchange = Exchange { id: what.0.begins(), ..database.exchange(&other.definition, NOW) };
     let (grant, passage) = (database.grant(&exchange), database.passage());
     let tokens = Tokens { grant: &grant, refresh_token: None, passage: &passage };
-    let begin = async |tx: &Transaction| tx.begin_exchange(what.0.id, &hash(CODE), &exchange, tokens, NOW).await;
+    let begin = async |tx: &Transaction| tx.begin_exchange(&hash(CODE), &exchange, tokens, NOW).await;
     assert!(!database.store.write_step(&other.organisation, begin).await.unwrap());
     let write = database.store.write(&other.organisation, async |tx| tx.forget_authorizations(LATER).await);
     assert_eq!(write.await.unwrap(), 0);

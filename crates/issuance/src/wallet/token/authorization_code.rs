@@ -47,7 +47,7 @@ pub(super) async fn redeem(
         None => None,
     };
     if let Some((authorization, _)) = &found {
-        if let Some(exchange) = authorization.exchange_id {
+        if let Some(exchange) = authorization.exchange() {
             trail.belongs_to(exchange);
         }
         let headers = redaction::headers(&request.notes, request.authorization, request.dpop);
@@ -129,11 +129,11 @@ pub(super) async fn redeem(
     let is_step = is_new && exchange.claims_due_at.is_none() && announcement.is_empty();
     let work = context.write_as(organisation, is_step, async |tx| -> Result<(), Undone> {
         if is_new {
-            if !tx.begin_exchange(authorization.id, &code.hash, &exchange, tokens, now).await? {
+            if !tx.begin_exchange(&code.hash, &exchange, tokens, now).await? {
                 return Err(Undone::NotRedeemed);
             }
         } else {
-            if !tx.spend_authorization_code(authorization.id, &code.hash, exchange.id, now).await? {
+            if !tx.spend_authorization_code(authorization.id, &code.hash, now).await? {
                 return Err(Undone::NotRedeemed);
             }
             if !tx.spend_code(&exchange, client.id.as_deref(), attempts, Some(tokens), now).await? {
@@ -253,7 +253,7 @@ async fn is_retry(
     Presented { asked, client, proof, .. }: Presented<'_>,
 ) -> Result<bool, Failure<Rejection>> {
     let is_recent = now < authorization.updated_at.plus(Answers::LIFETIME);
-    let (true, Some(exchange), Some(proof)) = (is_recent, authorization.exchange_id, proof) else { return Ok(false) };
+    let (true, Some(exchange), Some(proof)) = (is_recent, authorization.exchange(), proof) else { return Ok(false) };
     if bound(authorization, asked, client, Some(proof)).is_err() {
         return Ok(false);
     }
@@ -268,7 +268,7 @@ async fn used_twice(
     now: Timestamp,
     authorization: &Authorization,
 ) -> Failure<Rejection> {
-    if let Some(exchange) = authorization.exchange_id {
+    if let Some(exchange) = authorization.exchange() {
         let revoked = context.store().write(organisation, async |tx| tx.revoke_tokens(exchange, now).await).await;
         context.remembered().forget_grants_of(organisation, exchange);
         if let Err(error) = revoked {
@@ -404,7 +404,7 @@ async fn exchange_of(
         }
         return Ok((exchange, false));
     }
-    let id = ExchangeId::from(context.env().uuid(now));
+    let id = authorization.begins();
     let sealed_submissions = seal(id)?;
     // Nobody is ever handed this offer: the row only needs values that nobody can guess.
     let code = URL_SAFE_NO_PAD.encode(context.env().random::<32>());
