@@ -103,17 +103,13 @@ impl Database {
     /// [`crate::scope::alone`], and is run again when the connection fails: it must bear that.
     pub(crate) async fn execute_alone(
         &self,
-        make: impl Fn(DbBackend) -> Result<Statement, StoreError>,
+        make: impl FnOnce(DbBackend) -> Result<Statement, StoreError>,
     ) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite { writer, .. } => Ok(writer.execute_raw(make(DbBackend::Sqlite)?).await?.rows_affected()),
             Self::Postgres { units, .. } => {
-                let executed = match postgres::execute_alone(units, make(DbBackend::Postgres)?).await {
-                    Err(error) if is_unavailable(&error) => {
-                        postgres::execute_alone(units, make(DbBackend::Postgres)?).await
-                    }
-                    outcome => outcome,
-                };
+                let statement = make(DbBackend::Postgres)?;
+                let (executed, _) = at_most_twice(|| postgres::execute_alone(units, statement.clone())).await;
                 Ok(executed?)
             }
         }
@@ -149,15 +145,21 @@ struct Alone {
 }
 
 impl Alone {
-    /// Runs it; once more when the connection fails, which may have died long before.
     async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match postgres::query_alone(&self.pool, statement.clone()).await {
-            Err(error) if is_unavailable(&error) => {
-                self.is_repeated.store(true, Ordering::Relaxed);
-                postgres::query_alone(&self.pool, statement).await
-            }
-            outcome => outcome,
-        }
+        let (queried, again) = at_most_twice(|| postgres::query_alone(&self.pool, statement.clone())).await;
+        self.is_repeated.fetch_or(again, Ordering::Relaxed);
+        queried
+    }
+}
+
+/// Runs a statement, once more when the connection fails, which may have died long before; and whether it did.
+async fn at_most_twice<T, F>(run: impl Fn() -> F) -> (Result<T, DbErr>, bool)
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    match run().await {
+        Err(error) if is_unavailable(&error) => (run().await, true),
+        outcome => (outcome, false),
     }
 }
 
