@@ -2,7 +2,8 @@
 //! the request wrote that added them or first fetched the offer.
 
 use chancery_model::{ExchangeId, Passage, TranscriptPart};
-use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::sea_query::UnionType;
+use sea_orm::{ColumnTrait, ConnectionTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait, Set};
 use uuid::Uuid;
 
 use crate::entity::transcript_part::{ActiveModel, Column, Entity, Model};
@@ -34,7 +35,6 @@ impl Read {
             return Ok(Vec::new());
         }
         let ids = || exchanges.iter().map(|id| id.as_uuid());
-        let connection = self.scope.connection();
         let grants = self.scope.find::<exchange_grant::Entity>();
         let grants = grants.filter(exchange_grant::Column::ExchangeId.is_in(ids()));
         let grants = grants.filter(exchange_grant::Column::TranscriptPart.is_not_null()).select_only();
@@ -42,13 +42,15 @@ impl Read {
         let issued = self.scope.find::<credential::Entity>().filter(credential::Column::ExchangeId.is_in(ids()));
         let issued = issued.filter(credential::Column::TranscriptPart.is_not_null()).select_only();
         let issued = issued.columns([credential::Column::ExchangeId, credential::Column::TranscriptPart]);
-        let mut carried: Vec<(Uuid, String)> = grants.into_tuple().all(connection).await?;
-        carried.extend(issued.into_tuple::<(Uuid, String)>().all(connection).await?);
-        let read = |(id, text): (Uuid, String)| {
+        let mut carried = grants.into_query();
+        carried.union(UnionType::All, issued.into_query());
+        let read = |row: QueryResult| {
+            let (id, text): (Uuid, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
             let passage: Passage = Row { table: "exchange", id }.json(&text)?;
             Ok((ExchangeId::from(id), passage))
         };
-        let mut passages = carried.into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        let rows = self.scope.connection().query_all(&carried).await?;
+        let mut passages = rows.into_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
         passages.sort_by_key(|(_, passage)| (passage.at, passage.id.as_uuid()));
         Ok(passages)
     }
@@ -57,17 +59,17 @@ impl Read {
     async fn carried_passages(&self, exchange: ExchangeId) -> Result<Vec<String>, StoreError> {
         use crate::entity::{credential, exchange as exchanges, exchange_grant};
         let id = exchange.as_uuid();
-        let connection = self.scope.connection();
         let fetch = self.scope.find::<exchanges::Entity>().filter(exchanges::Column::Id.eq(id));
         let fetch = fetch.select_only().column(exchanges::Column::FetchPart);
         let grants = self.scope.find::<exchange_grant::Entity>().filter(exchange_grant::Column::ExchangeId.eq(id));
         let grants = grants.select_only().column(exchange_grant::Column::TranscriptPart);
         let credentials = self.scope.find::<credential::Entity>().filter(credential::Column::ExchangeId.eq(id));
         let credentials = credentials.select_only().column(credential::Column::TranscriptPart);
-        let mut carried: Vec<Option<String>> = fetch.into_tuple().all(connection).await?;
-        carried.extend(grants.into_tuple::<Option<String>>().all(connection).await?);
-        carried.extend(credentials.into_tuple::<Option<String>>().all(connection).await?);
-        Ok(carried.into_iter().flatten().collect())
+        let mut carried = fetch.into_query();
+        carried.union(UnionType::All, grants.into_query()).union(UnionType::All, credentials.into_query());
+        let rows = self.scope.connection().query_all(&carried).await?;
+        let texts = rows.iter().map(|row| row.try_get_by_index::<Option<String>>(0));
+        Ok(texts.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 }
 
