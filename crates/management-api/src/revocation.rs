@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use chancery_issuance::Context;
-use chancery_issuance::management::history;
 use chancery_issuance::management::revocation::{self, ManyRejection, Outcome, Rejection};
 use chancery_model::{ExchangeId, RevocationStatus, StatusChange};
 use serde::Serialize;
@@ -39,13 +38,7 @@ pub(crate) async fn change(
     body: Body,
 ) -> Result<Json<HistoryAnswer>, Problem> {
     let changed = revocation::change(&ctx, &caller, id, &body.members, attempt, shown_in_log).await;
-    changed.map_err(|failure| Problem::of(failure, refuse))?;
-    let found = history::read(&ctx, &caller.organisation, id).await;
-    let history = found.map_err(|failure| {
-        Problem::of(failure, |rejection| match rejection {
-            history::Rejection::NotFound => Problem::not_found("record"),
-        })
-    })?;
+    let history = changed.map_err(|failure| Problem::of(failure, refuse))?;
     Ok(Json(HistoryAnswer { credential_history: shown(&history, caller.role) }))
 }
 

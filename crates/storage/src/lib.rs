@@ -68,7 +68,7 @@ pub use page::{Listed, Order, Page};
 pub use replay::{Claim, Replay, ReplayUnavailable, SharedValues};
 pub use retention::{Due, RetentionProgress};
 pub use shared_budgets::{BudgetsUnavailable, Draw, Drawn, SharedBudgets};
-pub use status_changes::{HolderFilter, Holders};
+pub use status_changes::{HolderFilter, Holders, StatusMove};
 pub use status_lists::{EntryChange, ListVersion};
 pub use store::{Read, Store, Transaction};
 pub use work::{Work, WorkItem};

@@ -3,12 +3,13 @@
 use chancery_model::{OrganisationId, Timestamp};
 use sea_orm::sea_query::{
     Asterisk, CaseStatement, CommonTableExpression, DynIden, Expr, ExprTrait, Func, InsertStatement, IntoCondition,
-    IntoIden, IntoTableRef, OnConflict, Query, SelectStatement, SubQueryStatement, TableRef, ValueTuple, WithQuery,
+    IntoIden, IntoTableRef, OnConflict, Query, SelectStatement, SubQueryStatement, TableRef, UpdateStatement,
+    ValueTuple, WithQuery,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, FromQueryResult,
-    IdenStatic, Insert, Iterable, PrimaryKeyToColumn, QueryFilter, QueryTrait, Select, Statement, StatementBuilder,
-    UpdateMany, Value,
+    IdenStatic, Insert, Iterable, PrimaryKeyToColumn, QueryFilter, QueryResult, QueryTrait, Select, Statement,
+    StatementBuilder, UpdateMany, Value,
 };
 
 use crate::connection::Connection;
@@ -159,6 +160,31 @@ impl Scope {
         }
     }
 
+    /// Runs statements in this order, on PostgreSQL as one; the rows that the last one returns.
+    pub(crate) async fn together(
+        &self,
+        earlier: Vec<Earlier>,
+        last: UpdateStatement,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        // What more of them bind is more than one statement may.
+        const MOST: usize = 4;
+        if self.connection.get_database_backend() == DbBackend::Postgres && (1..=MOST).contains(&earlier.len()) {
+            let mut whole = WithQuery::new();
+            for (number, statement) in (1..).zip(earlier) {
+                whole.cte(part(statement, format!("earlier_{number}")));
+            }
+            whole.query(last);
+            return self.connection.query_all(&whole).await;
+        }
+        for statement in earlier {
+            match statement {
+                Earlier::Update(update) => self.connection.execute(&update).await?,
+                Earlier::Insert(insert) => self.connection.execute(&insert).await?,
+            };
+        }
+        self.connection.query_all(&last).await
+    }
+
     /// A statement that stands alone names its organisation to row-level security before it comes to what it counts, and so
     /// before anything is done.
     fn naming(&self, count: SelectStatement) -> SelectStatement {
@@ -227,6 +253,21 @@ fn part(query: impl Into<SubQueryStatement>, name: String) -> CommonTableExpress
     part
 }
 
+/// A statement that comes before another one.
+pub(crate) enum Earlier {
+    Update(UpdateStatement),
+    Insert(InsertStatement),
+}
+
+impl From<Earlier> for SubQueryStatement {
+    fn from(statement: Earlier) -> Self {
+        match statement {
+            Earlier::Update(update) => update.into(),
+            Earlier::Insert(insert) => insert.into(),
+        }
+    }
+}
+
 /// Rows of one organisation for one table, which all set the same columns.
 pub(crate) struct Rows {
     table: TableRef,
@@ -247,7 +288,7 @@ impl Rows {
         count
     }
 
-    fn insert(self) -> Result<InsertStatement, DbErr> {
+    pub(crate) fn insert(self) -> Result<InsertStatement, DbErr> {
         let mut insert = Query::insert();
         insert.into_table(self.table).columns(self.columns);
         for values in self.values {

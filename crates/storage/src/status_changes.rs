@@ -1,19 +1,19 @@
 //! Changes of statuses, and the credentials they are about.
 
+use std::collections::BTreeMap;
+
 use chancery_model::{
     CredentialId, DefinitionId, ExchangeId, RevocationStatus, StatusChange, StatusHolder, StatusListId, StatusPlace,
-    Timestamp,
+    Timestamp, TranscriptPart,
 };
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
-    Set,
-};
+use sea_orm::{ColumnTrait, Condition, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set};
 use uuid::Uuid;
 
 use crate::entity::credential::{Column, Entity};
 use crate::entity::{exchange, status_change};
 use crate::row::{Row, instant};
+use crate::scope::Earlier;
 use crate::status_lists::number;
 use crate::{Position, Read, StoreError, Transaction};
 
@@ -22,6 +22,21 @@ const ROWS_PER_INSERT: usize = 2000;
 
 /// Ids of one statement.
 const IDS_PER_STATEMENT: usize = 1000;
+
+/// What becomes of credentials of at least one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusMove<'m> {
+    /// Those that change.
+    pub credentials: &'m [StatusHolder],
+    /// Their status from then on.
+    pub to: RevocationStatus,
+    /// The exchanges, by the status that their record has from then on.
+    pub records: &'m BTreeMap<RevocationStatus, Vec<ExchangeId>>,
+    /// What is told of it in their transcripts.
+    pub parts: &'m [TranscriptPart],
+    /// When.
+    pub at: Timestamp,
+}
 
 /// Which credentials with a status are meant. Everything that is given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,44 +178,36 @@ impl Transaction {
         Ok(held)
     }
 
-    /// Gives these credentials a status. Their exchanges are held.
-    pub async fn set_credential_status(
-        &self,
-        holders: &[StatusHolder],
-        to: RevocationStatus,
-    ) -> Result<(), StoreError> {
-        for chunk in holders.chunks(IDS_PER_STATEMENT) {
-            let change = self
+    /// Gives credentials and the records of their exchanges, which are held, their statuses, and adds what is told of it.
+    pub async fn move_statuses(&self, change: &StatusMove<'_>) -> Result<(), StoreError> {
+        let mut earlier: Vec<Earlier> = Vec::new();
+        for chunk in change.credentials.chunks(IDS_PER_STATEMENT) {
+            let credentials = self
                 .scope
                 .update::<Entity>()
-                .col_expr(Column::Status, Expr::value(to.name()))
+                .col_expr(Column::Status, Expr::value(change.to.name()))
                 .filter(Column::ExchangeId.is_in(chunk.iter().map(|holder| holder.exchange.as_uuid())))
                 .filter(Column::Id.is_in(chunk.iter().map(|holder| holder.credential.as_uuid())));
-            change.exec(self.scope.connection()).await?;
+            earlier.push(Earlier::Update(credentials.into_query()));
         }
-        Ok(())
-    }
-
-    /// Gives the records of these exchanges a status.
-    pub async fn set_exchange_status(
-        &self,
-        exchanges: &[ExchangeId],
-        to: RevocationStatus,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        use exchange::Column;
-        let mut positions = Vec::with_capacity(exchanges.len());
-        for chunk in exchanges.chunks(IDS_PER_STATEMENT) {
-            let change = self
-                .scope
-                .update::<exchange::Entity>()
-                .col_expr(Column::RevocationStatus, Expr::value(to.name()))
-                .col_expr(Column::UpdatedAt, Expr::value(now.millis()))
-                .filter(Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())));
-            let mut change = change.into_query();
-            change.returning(Query::returning().columns([Column::CreatedAt, Column::Id]));
-            for row in self.scope.connection().query_all(&change).await? {
-                positions.push(Position::of(row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        for rows in self.transcript_rows(change.parts)? {
+            earlier.push(Earlier::Insert(rows.insert()?));
+        }
+        let mut positions = Vec::new();
+        for (status, exchanges) in change.records {
+            for chunk in exchanges.chunks(IDS_PER_STATEMENT) {
+                use exchange::Column;
+                let records = self
+                    .scope
+                    .update::<exchange::Entity>()
+                    .col_expr(Column::RevocationStatus, Expr::value(status.name()))
+                    .col_expr(Column::UpdatedAt, Expr::value(change.at.millis()))
+                    .filter(Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())));
+                let mut records = records.into_query();
+                records.returning(Query::returning().columns([Column::CreatedAt, Column::Id]));
+                for row in self.scope.together(std::mem::take(&mut earlier), records).await? {
+                    positions.push(Position::of(row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+                }
             }
         }
         self.recount_history_at(positions).await

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::entity::transcript_part::{ActiveModel, Column, Entity, Model};
 use crate::row::{Row, instant, to_json};
+use crate::scope::Rows;
 use crate::{Read, StoreError, Transaction};
 
 /// Rows of one INSERT: seven values each, of the 32 766 that SQLite binds.
@@ -98,13 +99,13 @@ impl Transaction {
         Ok(has_room)
     }
 
-    /// Adds what several requests wrote, with one statement.
-    pub async fn add_transcript_parts(&self, parts: &[TranscriptPart]) -> Result<(), StoreError> {
-        for chunk in parts.chunks(ROWS_PER_INSERT) {
-            let rows = chunk.iter().map(to_row).collect::<Result<_, _>>()?;
-            self.scope.insert_all::<Entity>(rows).await?;
-        }
-        Ok(())
+    /// What several requests wrote, for one statement each.
+    pub(crate) fn transcript_rows(&self, parts: &[TranscriptPart]) -> Result<Vec<Rows>, StoreError> {
+        let rows = |chunk: &[TranscriptPart]| {
+            let rows = chunk.iter().map(to_row).collect::<Result<Vec<_>, _>>()?;
+            Ok(self.scope.rows::<Entity>(rows))
+        };
+        parts.chunks(ROWS_PER_INSERT).map(rows).collect()
     }
 }
 

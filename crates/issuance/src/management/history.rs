@@ -296,7 +296,7 @@ pub async fn erase_records<R>(
     Ok(erased)
 }
 
-async fn assemble<R>(
+pub(super) async fn assemble<R>(
     ctx: &Context,
     organisation: &Organisation,
     reader: &Read,

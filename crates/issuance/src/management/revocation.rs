@@ -9,12 +9,13 @@ use chancery_formats::status_list::Bits;
 use chancery_model::{
     CredentialId, ExchangeId, Organisation, RevocationStatus, StatusChange, StatusHolder, StatusListId, Timestamp,
 };
-use chancery_storage::{Read, StoreError, Transaction};
+use chancery_storage::{Read, StatusMove, StoreError, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::access::Caller;
 use super::audit::{self, Attempt, End};
 use super::body::{Fault, Faults, Members};
+use super::history::{self, History};
 use crate::recording::Recording;
 use crate::{Context, Failure};
 
@@ -55,6 +56,7 @@ pub enum Rejection {
 /// Gives what an exchange has issued another status. Body: `revocationStatus`, and optionally `reason` and
 /// `credentialId`, which leaves the other credentials of the exchange as they are. A status that is there already is
 /// not changed again. What is done is written into the audit log, with all changes before and after as `shown` shows them.
+/// Answers the record.
 ///
 /// # Errors
 /// See [`Rejection`].
@@ -65,7 +67,7 @@ pub async fn change(
     body: &Map<String, Value>,
     attempt: Attempt,
     shown: impl Fn(&[StatusChange]) -> Value,
-) -> Result<(), Failure<Rejection>> {
+) -> Result<History, Failure<Rejection>> {
     let organisation = &*caller.organisation;
     let now = ctx.env().now();
     let mut faults = Faults::default();
@@ -74,9 +76,9 @@ pub async fn change(
     let order = Order::read(&members, caller, now, &mut faults);
     let only = members.text("credentialId", 64, &mut faults).map(CredentialId::parse);
     let order = faults.none_or(order);
-    let work = async |tx: &Transaction| -> Result<BTreeSet<StatusListId>, Failure<Rejection>> {
+    let work = async |tx: &Transaction| -> Result<_, Failure<Rejection>> {
         let held = tx.hold_exchange(id).await?;
-        let exchange = held.ok_or(Failure::Rejected(Rejection::NotFound))?;
+        let mut exchange = held.ok_or(Failure::Rejected(Rejection::NotFound))?;
         let order = order.map_err(|faults| Failure::Rejected(Rejection::Invalid(faults)))?;
         let definition = tx.definition_at(exchange.definition_id, exchange.definition_revision).await?;
         let mut entries = definition.iter().flat_map(|definition| &definition.content.entries);
@@ -93,15 +95,21 @@ pub async fn change(
         let moved = order.movable(&meant, &narrow, only.is_some()).map_err(Failure::Rejected)?;
         let mut changes = tx.status_changes_of(id).await?;
         let attempt = Attempt { before: Some(shown(&changes)), ..attempt };
-        let (lists, made) = order.apply(ctx, tx, &moved, &holders).await?;
+        let records = order.records(&moved, &holders);
+        order.turn(ctx, tx, &moved, &records).await?;
+        if let Some(status) = records.into_keys().next() {
+            (exchange.revocation_status, exchange.updated_at) = (status, now);
+        }
+        let record = history::assemble(ctx, organisation, tx, exchange).await?;
+        let (lists, made) = order.publish(tx, &moved).await?;
         changes.extend(made);
         let end = End { status: 200, problem: None, after: Some(shown(&changes)) };
         audit::add(ctx, tx, attempt, end).await?;
-        Ok(lists)
+        Ok((record, lists))
     };
-    let lists = ctx.store().write(organisation, work).await?;
+    let (record, lists) = ctx.store().write(organisation, work).await?;
     ctx.note_status_changes(organisation, lists).await;
-    Ok(())
+    Ok(record)
 }
 
 /// Revokes credentials of an exchange that the unit of work holds, because fresh copies took their place. Answers the lists
@@ -118,7 +126,7 @@ pub(crate) async fn revoke_replaced(
     let meant = |holder: &&StatusHolder| replaced.contains(&holder.credential) && holder.status.may_become(to);
     let moved: Vec<StatusHolder> = holders.iter().filter(meant).copied().collect();
     let order = Order { to, reason: REPLACED.to_owned(), actor: "wallet".to_owned(), now };
-    Ok(order.apply(ctx, tx, &moved, &holders).await?.0)
+    order.apply(ctx, tx, &moved, &holders).await
 }
 
 /// What was changed in an exchange, oldest change first.
@@ -182,23 +190,37 @@ impl Order {
     }
 
     /// Changes these credentials, of exchanges that are held and whose credentials are `all`. Answers the lists that
-    /// changed, and the changes.
+    /// changed.
     async fn apply(
         &self,
         ctx: &Context,
         tx: &Transaction,
         moved: &[StatusHolder],
         all: &[StatusHolder],
+    ) -> Result<BTreeSet<StatusListId>, StoreError> {
+        self.turn(ctx, tx, moved, &self.records(moved, all)).await?;
+        Ok(self.publish(tx, moved).await?.0)
+    }
+
+    /// Gives credentials and the records of their exchanges their statuses.
+    async fn turn(
+        &self,
+        ctx: &Context,
+        tx: &Transaction,
+        moved: &[StatusHolder],
+        records: &BTreeMap<RevocationStatus, Vec<ExchangeId>>,
+    ) -> Result<(), StoreError> {
+        let parts = self.transcript(ctx, moved);
+        tx.move_statuses(&StatusMove { credentials: moved, to: self.to, records, parts: &parts, at: self.now }).await
+    }
+
+    /// Changes the lists that verifiers see. Answers them, and the changes.
+    async fn publish(
+        &self,
+        tx: &Transaction,
+        moved: &[StatusHolder],
     ) -> Result<(BTreeSet<StatusListId>, Vec<StatusChange>), StoreError> {
         let lists: BTreeSet<StatusListId> = moved.iter().map(|holder| holder.place.list).collect();
-        if moved.is_empty() {
-            return Ok((lists, Vec::new()));
-        }
-        tx.set_credential_status(moved, self.to).await?;
-        for (status, exchanges) in self.records(moved, all) {
-            tx.set_exchange_status(&exchanges, status, self.now).await?;
-        }
-        tx.add_transcript_parts(&self.transcript(ctx, moved)).await?;
         // Late, because from here on others wait for these lists; in order, so that nobody waits for each other.
         let mut changes = Vec::with_capacity(moved.len());
         for list in &lists {

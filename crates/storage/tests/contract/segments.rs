@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{Exchange, ExchangeId, ExchangeStatus, RevocationStatus, Timestamp};
-use chancery_storage::{ExchangeFilter, Order, Page, Position, StoreError};
+use chancery_storage::{ExchangeFilter, Order, Page, Position, StatusMove, StoreError};
 
 use crate::database::{TestDatabase, on_every_database};
 use crate::samples::{NOW, Tenant};
@@ -109,7 +109,9 @@ async fn what_an_organisation_decides_is_seen_at_once(database: Arc<TestDatabase
     let write = database.store.write(&tenant.organisation, async |tx| {
         assert!(tx.deny_exchange(made[1].id, "no", later).await?);
         assert!(tx.delete_exchange(made[2].id).await?);
-        tx.set_exchange_status(&[made[3].id, made[22].id], RevocationStatus::Revoked, later).await
+        let (to, records) =
+            (RevocationStatus::Revoked, [(RevocationStatus::Revoked, vec![made[3].id, made[22].id])].into());
+        tx.move_statuses(&StatusMove { credentials: &[], to, records: &records, parts: &[], at: later }).await
     });
     write.await.unwrap();
     for _ in 0..2 {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chancery_model::Grant;
-use chancery_storage::{StoreError, Tokens, Transaction};
+use chancery_model::{Grant, RevocationStatus};
+use chancery_storage::{StatusMove, StoreError, Tokens, Transaction};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::database::{TestDatabase, on_every_database};
@@ -78,8 +78,8 @@ async fn several_parts_are_written_at_once(database: Arc<TestDatabase>) {
     let exchange = database.offer(&tenant).await;
     let parts: Vec<_> = (0..1500).map(|_| database.part(&exchange)).collect();
     let write = database.store.write(&tenant.organisation, async |tx| {
-        tx.add_transcript_parts(&[]).await?;
-        tx.add_transcript_parts(&parts).await
+        let (to, records) = (RevocationStatus::Revoked, [(RevocationStatus::Revoked, vec![exchange.id])].into());
+        tx.move_statuses(&StatusMove { credentials: &[], to, records: &records, parts: &parts, at: NOW }).await
     });
     write.await.unwrap();
     let read = database.store.read(&tenant.organisation).await.unwrap();

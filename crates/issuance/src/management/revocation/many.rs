@@ -130,7 +130,7 @@ async fn carry_out(
             let may =
                 |holder: &&StatusHolder| wanted.contains(&holder.credential) && holder.status.may_become(order.to);
             let chosen: Vec<StatusHolder> = all.iter().filter(may).copied().collect();
-            let (lists, _) = order.apply(ctx, tx, &chosen, &all).await?;
+            let lists = order.apply(ctx, tx, &chosen, &all).await?;
             Ok((chosen, lists))
         });
         let (chosen, lists) = work.await?;
