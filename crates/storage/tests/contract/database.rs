@@ -37,7 +37,7 @@ pub(crate) struct TestDatabase {
 
 enum Home {
     Directory(PathBuf),
-    Server { url: String, name: String },
+    Server { name: String },
 }
 
 impl TestDatabase {
@@ -52,7 +52,7 @@ impl TestDatabase {
         let name = unique_name();
         run(&server, &format!("CREATE DATABASE {name}")).await;
         let url = database_on(&server, &name);
-        Self::migrated(url, Home::Server { url: server, name }).await
+        Self::migrated(url, Home::Server { name }).await
     }
 
     async fn migrated(url: String, home: Home) -> Self {
@@ -82,7 +82,11 @@ impl TestDatabase {
     async fn discard(&self) {
         match &self.home {
             Home::Directory(directory) => std::fs::remove_dir_all(directory).unwrap(),
-            Home::Server { url, name } => run(url, &format!("DROP DATABASE {name} WITH (FORCE)")).await,
+            // As the superuser, because a worker of the server may be vacuuming there.
+            Home::Server { name } => {
+                let admin = backend("CHANCERY_TEST_POSTGRES_ADMIN_URL");
+                run(&admin, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            }
         }
     }
 }
