@@ -94,7 +94,7 @@ fn shown(method: &Method, route: &str) -> Shown {
         ("PUT" | "DELETE", routes::ORGANISATION | routes::DEFINITION_BY_ID | routes::GLOBAL_BY_ID)
         | ("PUT" | "DELETE", routes::IDENTITY_PROVIDER | routes::WEBHOOK_BY_ID | routes::RETENTION | routes::POLICY)
         | ("PUT" | "DELETE", routes::ACCESS_PROVIDER | routes::SANDBOX_BY_ID)
-        | ("PUT", routes::QUOTAS_OF_ORGANISATION) => Shown::Above(0, Part::Whole),
+        | ("PUT", routes::QUOTAS_OF_ORGANISATION | routes::RECORD_STATUS) => Shown::Above(0, Part::Whole),
         (_, routes::SUSPEND | routes::RESUME | routes::KEYS_ROTATE | routes::KEY_STATE | routes::KEY_CHAIN)
         | ("PUT", routes::LOGO | routes::COVER | routes::SANDBOX_NAME | routes::SANDBOX_LOGO | routes::SANDBOX_COVER)
         | (_, routes::BULK_CONFIRM | routes::BULK_PAUSE | routes::BULK_RESUME | routes::BULK_CANCEL) => {
@@ -317,10 +317,12 @@ impl Recorder {
         request.extensions_mut().insert(Entrusted(attempt.clone()));
         let response = next.run(request).await;
         if !response.status().is_success() {
-            let end = end(&response, None);
-            if let Err(failure) = audit::record(&self.context, organisation, attempt, end).await {
-                drop(never(failure));
-            }
+            // What was refused has changed nothing; of what broke off nobody knows.
+            let before = match response.status().is_client_error() {
+                true => self.look(asked, shown(&asked.method, &asked.route)).await,
+                false => None,
+            };
+            self.write(organisation, Attempt { before, ..attempt }, end(&response, None)).await;
         }
         response
     }
@@ -338,11 +340,7 @@ impl Recorder {
             None => None,
         };
         if let Some(organisation) = organisation {
-            let attempt = asked.attempt(self, actor, None);
-            let end = end(&response, made);
-            if let Err(failure) = audit::record(&self.context, &organisation, attempt, end).await {
-                drop(never(failure));
-            }
+            self.write(&organisation, asked.attempt(self, actor, None), end(&response, made)).await;
         }
         response
     }
@@ -350,8 +348,12 @@ impl Recorder {
     /// Writes down what was refused, for those who are known.
     async fn note(&self, asked: &Asked, end: End) {
         let Some(Party { actor, organisation: Some(organisation), .. }) = self.party(asked).await else { return };
-        let attempt = asked.attempt(self, actor, None);
-        if let Err(failure) = audit::record(&self.context, &organisation, attempt, end).await {
+        self.write(&organisation, asked.attempt(self, actor, None), end).await;
+    }
+
+    /// Writes down what is over already: when that fails, the log of the server says so.
+    async fn write(&self, organisation: &Organisation, attempt: Attempt, end: End) {
+        if let Err(failure) = audit::record(&self.context, organisation, attempt, end).await {
             drop(never(failure));
         }
     }

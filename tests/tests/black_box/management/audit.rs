@@ -276,8 +276,13 @@ on_every_backend! {
         operator.put(&status, json!({"revocationStatus": "Suspended", "reason": "phone lost"})).await.ok();
         let entry = newest(&operator).await;
         assert_eq!((&entry["target"], &entry["before"]["revocationStatusChanges"]), (&json!(status), &json!([])));
-        let change = &entry["after"]["revocationStatusChanges"][0];
+        let change = entry["after"]["revocationStatusChanges"][0].clone();
         assert_eq!((&change["from"], &change["to"], &change["reason"]), (&json!("Operational"), &json!("Suspended"), &json!("phone lost")));
+        let refused = json!({"revocationStatus": "Revoked", "credentialId": "no id"});
+        assert_eq!(operator.put(&status, refused).await.status, 404);
+        let entry = newest(&operator).await;
+        assert_eq!((&entry["outcome"], &entry["status"], &entry["after"]), (&json!("refused"), &json!(404), &Value::Null));
+        assert_eq!(entry["before"]["revocationStatusChanges"], json!([change]), "what was refused, too");
 
         let other = operator.offer(&definition, &claims).await;
         operator.post(&format!("{}/deny", history_path(&other.id)), json!({"reason": "withdrawn"})).await.ok();
