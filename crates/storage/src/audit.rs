@@ -99,10 +99,9 @@ impl Transaction {
         Ok(self.scope.insert::<Entity>(to_row(entry)).await?)
     }
 
-    /// Adds an entry at `link`, and moves the end of the chain there, which this unit of work holds.
+    /// Adds an entry whose place is `link`, and moves the end of the chain there, which this unit of work holds.
     pub async fn chain_audit_entry(&self, entry: &AuditEntry, link: &AuditLink) -> Result<(), StoreError> {
-        let chained = AuditEntry { link: Some(*link), ..entry.clone() };
-        let rows = self.scope.rows::<Entity>([to_row(&chained)]);
+        let rows = self.scope.rows::<Entity>([to_row(entry)]);
         match self.scope.happened_with(self.moving_audit_head(link), [rows]).await? {
             true => Ok(()),
             false => Err(StoreError::Internal(anyhow::anyhow!("an audit chain without an end"))),

@@ -210,6 +210,9 @@ impl Transaction {
                 }
             }
         }
+        if !earlier.is_empty() {
+            return Err(StoreError::Internal(anyhow::anyhow!("statuses that no record has")));
+        }
         self.recount_history_at(positions).await
     }
 

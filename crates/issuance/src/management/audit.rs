@@ -124,7 +124,7 @@ pub(crate) async fn add(ctx: &Context, tx: &Transaction, attempt: Attempt, end: 
     conclude(&mut entry, end);
     let head = tx.hold_audit_head().await?;
     let link = next(ctx, &entry, &head);
-    tx.chain_audit_entry(&entry, &link).await
+    tx.chain_audit_entry(&AuditEntry { link: Some(link), ..entry }, &link).await
 }
 
 /// Entries, newest first unless the window says otherwise.

@@ -96,7 +96,7 @@ pub async fn change(
         let mut changes = tx.status_changes_of(id).await?;
         let attempt = Attempt { before: Some(shown(&changes)), ..attempt };
         let records = order.records(&moved, &holders);
-        order.turn(ctx, tx, &moved, &records).await?;
+        order.move_statuses(ctx, tx, &moved, &records).await?;
         if let Some(status) = records.into_keys().next() {
             (exchange.revocation_status, exchange.updated_at) = (status, now);
         }
@@ -198,12 +198,12 @@ impl Order {
         moved: &[StatusHolder],
         all: &[StatusHolder],
     ) -> Result<BTreeSet<StatusListId>, StoreError> {
-        self.turn(ctx, tx, moved, &self.records(moved, all)).await?;
+        self.move_statuses(ctx, tx, moved, &self.records(moved, all)).await?;
         Ok(self.publish(tx, moved).await?.0)
     }
 
     /// Gives credentials and the records of their exchanges their statuses.
-    async fn turn(
+    async fn move_statuses(
         &self,
         ctx: &Context,
         tx: &Transaction,
