@@ -20,15 +20,12 @@ impl MigrationTrait for Migration {
         let status = "CASE status WHEN 'code_issued' THEN 'failed' ELSE status END";
         let end = if manager.get_database_backend() == DbBackend::Postgres {
             // Row-level security hides every row from an UPDATE that is of no organisation.
-            format!("ALTER TABLE {TABLE} ALTER COLUMN status TYPE text USING {status}")
+            let end = format!("ALTER TABLE {TABLE} ALTER COLUMN status TYPE text USING {status}");
+            format!("{end}; ALTER TABLE {TABLE} SET (fillfactor = 70)")
         } else {
             format!("UPDATE {TABLE} SET status = {status}")
         };
         manager.get_connection().execute_unprepared(&end).await?;
-        if manager.get_database_backend() == DbBackend::Postgres {
-            let room = format!("ALTER TABLE {TABLE} SET (fillfactor = 70)");
-            manager.get_connection().execute_unprepared(&room).await?;
-        }
         manager.drop_index(Index::drop().name(format!("{TABLE}_by_created_at")).table(TABLE).to_owned()).await?;
         manager.alter_table(Table::alter().table(TABLE).drop_column("code_expires_at").take()).await
     }

@@ -164,14 +164,14 @@ impl AuthorizationStatus {
 /// The secret of a `request_uri`. It names the request, so that it is found by its id: base64url(16 bytes id ‖ 32 random
 /// bytes), 64 characters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AuthorizationSecret {
+pub struct RequestUriSecret {
     /// The request it claims to belong to; proven only by its hash there.
     pub authorization: AuthorizationId,
     /// What is stored.
     pub hash: SecretHash,
 }
 
-impl AuthorizationSecret {
+impl RequestUriSecret {
     /// A new secret for `authorization`, and its text.
     pub fn generate(authorization: AuthorizationId, env: &Env) -> (Self, String) {
         let mut bytes = authorization.as_uuid().as_bytes().to_vec();
@@ -197,10 +197,10 @@ mod tests {
     fn a_secret_names_its_request_and_survives_a_round_trip() {
         let env = Env::system();
         let id = AuthorizationId::from(env.uuid(env.now()));
-        let (secret, text) = AuthorizationSecret::generate(id, &env);
-        assert!(AuthorizationSecret::parse(&text) == Some(secret));
+        let (secret, text) = RequestUriSecret::generate(id, &env);
+        assert!(RequestUriSecret::parse(&text) == Some(secret));
         for other in ["", "short", &text[1..], &format!("{text}AAAA"), &"=".repeat(64)] {
-            assert!(AuthorizationSecret::parse(other).is_none(), "{other}");
+            assert!(RequestUriSecret::parse(other).is_none(), "{other}");
         }
     }
 

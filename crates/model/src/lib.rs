@@ -40,7 +40,7 @@ pub use access::{ApiKey, ApiKeySecret, Binding, Role, SecretHash};
 pub use access_provider::{AccessProvider, AccessTerms, ClaimRule, RoleRule};
 pub use audit::{Actor, ActorKind, AuditEntry, AuditLink, AuditOutcome};
 pub use authorization::{
-    Authorization, AuthorizationSecret, AuthorizationStatus, RequestedClaim, RequestedCredential, SignedIn,
+    Authorization, AuthorizationStatus, RequestUriSecret, RequestedClaim, RequestedCredential, SignedIn,
 };
 pub use bulk::{Bulk, BulkPart, BulkProgress, BulkState, RowFault, RowFaults};
 pub use chancery_protocol::encryption::Rule as EncryptionRule;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery_model::{AuthorizationSecret, AuthorizationStatus, Organisation, SecretHash, Timestamp};
+use chancery_model::{AuthorizationStatus, Organisation, RequestUriSecret, SecretHash, Timestamp};
 use chancery_protocol::Explanation;
 use chancery_protocol::authorization::{
     AuthorizationErrorCode, AuthorizationRequest, Incoming, PushedAuthorizationResponse, RequestObjectExpected,
@@ -91,7 +91,7 @@ async fn keep(
         .settle(rule, &mut trail.recording)
         .and_then(|client| client.admitted(organisation, false).map(|()| client))
         .map_err(|rejection| Failure::Rejected(Rejection::Client(rejection)))?;
-    let (reference, text) = AuthorizationSecret::generate(authorization.id, context.env());
+    let (reference, text) = RequestUriSecret::generate(authorization.id, context.env());
     authorization.status = AuthorizationStatus::Pushed;
     authorization.request_uri_hash = Some(reference.hash);
     authorization.request_uri_expires_at = Some(now.plus_seconds(LIFETIME));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_model::{
-    Authorization, AuthorizationId, AuthorizationSecret, CredentialStatus, Definition, Exchange, ExchangeId, Grant,
-    GrantKind, Organisation, OrganisationId, SecretHash,
+    Authorization, AuthorizationId, CredentialStatus, Definition, Exchange, ExchangeId, Grant, GrantKind, Organisation,
+    OrganisationId, RequestUriSecret, SecretHash,
 };
 use moka::sync::Cache;
 
@@ -28,7 +28,7 @@ pub(super) struct Granted {
 /// What the next step of an authorization request presents, hashed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Ticket {
-    RequestUri(AuthorizationSecret),
+    RequestUri(RequestUriSecret),
     /// The `state` with which the identity provider sends the browser back, which names the request.
     SignIn(AuthorizationId),
     /// The request of a consent page, or of a code. The cookie, or the code, is checked besides.

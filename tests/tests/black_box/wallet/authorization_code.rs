@@ -328,7 +328,7 @@ on_every_backend! {
 }
 
 /// From now on wallets reach this process.
-fn point_to(world: &World, server: &Server) {
+pub(super) fn point_to(world: &World, server: &Server) {
     world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
     world.wallet_front.cut_once();
 }

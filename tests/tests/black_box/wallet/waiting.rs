@@ -1,8 +1,8 @@
 //! Pushed requests of attested wallets wait where all processes see them, and become rows when somebody has signed in.
 
-use chancery_tests::{Backend, Browser, Place, Provider, Server, block_on};
+use chancery_tests::{Backend, Browser, Place, Provider, block_on};
 
-use super::authorization_code::{Desk, with_private_addresses};
+use super::authorization_code::{Desk, point_to, with_private_addresses};
 use super::*;
 
 /// A desk where wallets are attested, and this wallet is.
@@ -32,11 +32,6 @@ async fn rows(world: &World, desk: &Desk) -> i64 {
         "SELECT count(*) FROM authorization_request WHERE organisation_id = (SELECT id FROM organisation WHERE slug = '{slug}')"
     );
     world.database.number(&count).await
-}
-
-fn point_to(world: &World, server: &Server) {
-    world.wallet_front.point_to(server.wallet_address().expect("a wallet face"));
-    world.wallet_front.cut_once();
 }
 
 /// PAR-4, HAI-2: each step at another process than the one before.

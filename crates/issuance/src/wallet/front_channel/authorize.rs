@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationSecret, Exchange, IdentityProvider, Organisation, PushedAuthorization, Timestamp,
+    Authorization, Exchange, IdentityProvider, Organisation, PushedAuthorization, RequestUriSecret, Timestamp,
 };
 use chancery_protocol::authorization::{
     AuthorizationError, AuthorizationRequest, Incoming, ReturnAddress, pushed_reference,
@@ -134,7 +134,7 @@ async fn pushed(
         }
     };
     let unusable = || show(Rejection::RequestUri);
-    let reference = pushed_reference(request_uri).and_then(AuthorizationSecret::parse).ok_or_else(unusable)?;
+    let reference = pushed_reference(request_uri).and_then(RequestUriSecret::parse).ok_or_else(unusable)?;
     let found = authorization_with(context, organisation, Ticket::RequestUri(reference)).await?;
     let authorization = found.ok_or_else(unusable)?;
     if let Some(exchange) = authorization.exchange_id {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chancery_model::{
-    Authorization, AuthorizationSecret, AuthorizationStatus, Definition, Exchange, ExchangeId, IdentityProvider,
-    Organisation, SecretHash, SignedIn, Timestamp,
+    Authorization, AuthorizationStatus, Definition, Exchange, ExchangeId, IdentityProvider, Organisation,
+    RequestUriSecret, SecretHash, SignedIn, Timestamp,
 };
 use chancery_protocol::excerpt;
 use chancery_protocol::form::Form;
@@ -139,7 +139,7 @@ fn forget(context: &Context, organisation: &Organisation, authorization: &Author
     let id = authorization.id;
     context.remembered().forget_authorization(organisation, Ticket::SignIn(id));
     if let Some(hash) = authorization.request_uri_hash {
-        let reference = AuthorizationSecret { authorization: id, hash };
+        let reference = RequestUriSecret { authorization: id, hash };
         context.remembered().forget_authorization(organisation, Ticket::RequestUri(reference));
     }
 }
